@@ -1,0 +1,45 @@
+// Package assets embeds what Claviger carries with it and gives it by name: the
+// shipped scripts, the word lists, the fonts and the icon. It knows nothing of
+// ceremonies.
+//
+// # Sources
+//
+// words-eff.txt is the EFF's large word list for passphrases (Electronic Frontier
+// Foundation, 2016, CC BY 3.0 US): 7776 words, chosen to be told apart when
+// read, typed and heard. words-pgp.txt is the PGP word list (Juola and Zimmermann,
+// 1995): a line for each byte value, the two-syllable word for even places and
+// the three-syllable word for odd ones, so that a word left out, doubled or
+// swapped is heard.
+package assets
+
+import (
+	"embed"
+	"strings"
+)
+
+// Scripts holds scripts/NAME.yaml.
+//
+//go:embed scripts/*.yaml
+var Scripts embed.FS
+
+//go:embed words-pgp.txt
+var wordsPGP string
+
+//go:embed words-eff.txt
+var wordsEFF string
+
+// Script gives the shipped script of this name.
+func Script(name string) ([]byte, error) { return Scripts.ReadFile("scripts/" + name + ".yaml") }
+
+// PGPWords says bytes in words, one a byte, for reading aloud.
+func PGPWords(b []byte) []string {
+	list := strings.Fields(wordsPGP)
+	words := make([]string, len(b))
+	for i, c := range b {
+		words[i] = list[2*int(c)+i%2]
+	}
+	return words
+}
+
+// PassphraseWords gives the words that passphrases are drawn from.
+func PassphraseWords() []string { return strings.Fields(wordsEFF) }

@@ -1,0 +1,443 @@
+package ceremony
+
+import "claviger/ledger"
+
+// The bodies of records, version 1 of each kind. A body is canonical JSON of
+// exactly the Go type beside its kind: it is decoded strictly and must encode
+// to the same bytes again. Absent text is "", times are RFC 3339 in UTC as in
+// the record itself, bytes are lower-case hex, hashes are SHA-256.
+
+// Kinds of records. They are append-only: an old ledger verifies for ever.
+const (
+	SiteOpenedKind        = "site.opened"
+	TokenEnrolledKind     = "token.enrolled"
+	TokenOpenedKind       = "token.opened"
+	TokenClosedKind       = "token.closed"
+	TokenInventoryKind    = "token.inventory"
+	TokenFaultKind        = "token.fault"
+	LedgerKeyEnrolledKind = "ledger-key.enrolled"
+	PersonEnrolledKind    = "person.enrolled"
+	ScriptRegisteredKind  = "script.registered"
+	StartedKind           = "ceremony.started"
+	ContextKind           = "ceremony.context"
+	PausedKind            = "ceremony.paused"
+	ResumedKind           = "ceremony.resumed"
+	AbortedKind           = "ceremony.aborted"
+	SealedKind            = "ceremony.sealed"
+	ArrivedKind           = "presence.arrived"
+	CeremonyKeyKind       = "ceremony-key.certified"
+	StepStartedKind       = "step.started"
+	IntentKind            = "step.intent"
+	ResultKind            = "step.result"
+	SignOffKind           = "signoff.given"
+	DeviationRaisedKind   = "deviation.raised"
+	DeviationDecidedKind  = "deviation.decided"
+	KeyGeneratedKind      = "key.generated"
+	KeyQuarantinedKind    = "key.quarantined"
+	SetIssuedKind         = "set.issued"
+	SetReadBackKind       = "set.read-back"
+	ItemSealedKind        = "item.sealed"
+	CheckpointSignedKind  = "checkpoint.signed"
+	LoginTriedKind        = "login.tried"
+	ClockCheckedKind      = "clock.checked"
+	ReportMadeKind        = "report.made"
+)
+
+// bodies is the one table from kind to body type; unknown kinds are refused,
+// never skipped.
+var bodies = map[string]func() any{
+	SiteOpenedKind:        func() any { return new(SiteOpened) },
+	TokenEnrolledKind:     func() any { return new(TokenEnrolled) },
+	TokenOpenedKind:       func() any { return new(TokenOpened) },
+	TokenClosedKind:       func() any { return new(TokenClosed) },
+	TokenInventoryKind:    func() any { return new(TokenInventory) },
+	TokenFaultKind:        func() any { return new(TokenFault) },
+	LedgerKeyEnrolledKind: func() any { return new(LedgerKeyEnrolled) },
+	PersonEnrolledKind:    func() any { return new(PersonEnrolled) },
+	StartedKind:           func() any { return new(Started) },
+	ContextKind:           func() any { return new(Context) },
+	PausedKind:            func() any { return new(Paused) },
+	ResumedKind:           func() any { return new(Resumed) },
+	AbortedKind:           func() any { return new(Aborted) },
+	SealedKind:            func() any { return new(Sealed) },
+	ArrivedKind:           func() any { return new(Arrived) },
+	CeremonyKeyKind:       func() any { return new(CeremonyKey) },
+	StepStartedKind:       func() any { return new(StepStarted) },
+	IntentKind:            func() any { return new(Intent) },
+	ResultKind:            func() any { return new(Result) },
+	SignOffKind:           func() any { return new(SignOff) },
+	DeviationRaisedKind:   func() any { return new(DeviationRaised) },
+	DeviationDecidedKind:  func() any { return new(DeviationDecided) },
+	KeyGeneratedKind:      func() any { return new(KeyGenerated) },
+	KeyQuarantinedKind:    func() any { return new(KeyQuarantined) },
+	SetIssuedKind:         func() any { return new(SetIssued) },
+	SetReadBackKind:       func() any { return new(SetReadBack) },
+	ItemSealedKind:        func() any { return new(ItemSealed) },
+	CheckpointSignedKind:  func() any { return new(CheckpointSigned) },
+	LoginTriedKind:        func() any { return new(LoginTried) },
+	ClockCheckedKind:      func() any { return new(ClockChecked) },
+	ReportMadeKind:        func() any { return new(ReportMade) },
+}
+
+// SiteOpened is record 0.
+type SiteOpened struct {
+	Follows      Follows `json:"follows"`
+	Format       int     `json:"format"` // 1
+	Organisation string  `json:"organisation"`
+	Practice     bool    `json:"practice"`
+	Random       string  `json:"random"` // 32 bytes: makes the site id unique
+}
+
+// Follows names the lost site that this one continues; empty for a first one.
+type Follows struct {
+	Notes  []string `json:"notes"`
+	Origin string   `json:"origin"`
+	Reason string   `json:"reason"`
+}
+
+// PersonEnrolled makes a person known. The person signs it with the key it
+// names; others vouch by sign-offs (act enrol). What can be erased later stands
+// in files under people/ and is named here by its SHA-256.
+type PersonEnrolled struct {
+	Identity     string   `json:"identity"`     // kind of document seen, "practice person" on a practice site
+	Key          string   `json:"key"`          // Ed25519 public key
+	Manager      string   `json:"manager"`      // whom the person reports to
+	Name         string   `json:"name"`         //
+	Organisation string   `json:"organisation"` //
+	Person       string   `json:"person"`       // id, [a-z][a-z0-9-]*
+	Roles        []string `json:"roles"`
+	Sealed       string   `json:"sealed"`    // SHA-256 of the sealed signing key's file
+	SeenBy       []string `json:"seen-by"`   // who saw the document
+	Signature    string   `json:"signature"` // claviger enrolment v1
+}
+
+// TokenEnrolled is a token as it described itself when it was prepared.
+type TokenEnrolled struct {
+	Firmware     string      `json:"firmware"`
+	Hardware     string      `json:"hardware"`
+	HardwareSlot bool        `json:"hardware-slot"` // CKF_HW_SLOT
+	Intent       ledger.Hash `json:"intent"`
+	Label        string      `json:"label"`
+	Manufacturer string      `json:"manufacturer"`
+	MaxPIN       int         `json:"max-pin"`
+	Model        string      `json:"model"`
+	Serial       string      `json:"serial"`
+}
+
+// LoginTried is written before every login: the intent of token.opened or
+// token.fault.
+type LoginTried struct {
+	As      string `json:"as"`      // user or so
+	Attempt int    `json:"attempt"` // of the step
+	Cards   []Held `json:"cards"`
+	Flags   string `json:"flags"` // what the token told before: "", "count low", "final try"
+	Serial  string `json:"serial"`
+	Step    string `json:"step"`
+}
+
+// Held is one card used, by set, index and holder.
+type Held struct {
+	Index  int    `json:"index"`
+	Person string `json:"person"`
+	Set    string `json:"set"` // 4 bytes
+}
+
+type TokenOpened struct {
+	As     string      `json:"as"`
+	Login  ledger.Hash `json:"login"` // leaf of login.tried
+	Serial string      `json:"serial"`
+}
+
+type TokenClosed struct {
+	Reason string `json:"reason"`
+	Serial string `json:"serial"`
+}
+
+// TokenInventory is what the token holds, as found after login. Unknown lists
+// what this ledger has no record of.
+type TokenInventory struct {
+	Objects []ObjectSeen `json:"objects"`
+	Serial  string       `json:"serial"`
+	Unknown []ObjectSeen `json:"unknown"`
+}
+
+type ObjectSeen struct {
+	Class string `json:"class"`
+	ID    string `json:"id"`
+	Label string `json:"label"`
+}
+
+// TokenFault is a call that failed or did not come back. After names the
+// intent or login.tried that it answers, zeros if none.
+type TokenFault struct {
+	After  ledger.Hash `json:"after"`
+	Class  string      `json:"class"`
+	Code   string      `json:"code"` // CKR_ name, "" where the module did not answer
+	Serial string      `json:"serial"`
+	Why    string      `json:"why"`
+}
+
+// LedgerKeyEnrolled names the key that signs checkpoints of this site.
+type LedgerKeyEnrolled struct {
+	Algorithm  string      `json:"algorithm"`
+	Attributes []Attribute `json:"attributes"`
+	ID         string      `json:"id"` // CKA_ID
+	Intent     ledger.Hash `json:"intent"`
+	Label      string      `json:"label"`
+	Public     ledger.Hash `json:"public"` // blob: SubjectPublicKeyInfo, DER
+	Serial     string      `json:"serial"`
+	Verifier   string      `json:"verifier"` // C2SP verifier key
+}
+
+// Attribute is one attribute as read back from the token.
+type Attribute struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Started begins a ceremony, and its first run.
+type Started struct {
+	Order      string            `json:"order"`      // leaf of ceremony.ordered; "" on a practice site only
+	Parameters map[string]string `json:"parameters"` // every parameter of the script, defaults filled in
+	People     []Part            `json:"people"`
+	Program    Program           `json:"program"`
+	Script     ledger.Hash       `json:"script"`
+	Token      string            `json:"token"` // serial number; "" while none is prepared
+}
+
+// Part is who takes part in which role.
+type Part struct {
+	Person string `json:"person"`
+	Role   string `json:"role"`
+}
+
+// Program is what this program says of itself.
+type Program struct {
+	SHA256  string `json:"sha-256"` // of the executable, self-reported; "" if it could not be read
+	Version string `json:"version"`
+}
+
+// Paused, Aborted and Sealed end a run. First is the run's first record, Count
+// counts its records with this one, Before is the last leaf of the run before.
+type Paused struct {
+	Before ledger.Hash `json:"before"`
+	Count  int64       `json:"count"`
+	First  int64       `json:"first"`
+	Reason string      `json:"reason"` // "interrupted" where the program ended without saying
+	Step   string      `json:"step"`
+}
+
+type Aborted struct {
+	Before ledger.Hash `json:"before"`
+	Count  int64       `json:"count"`
+	First  int64       `json:"first"`
+	Reason string      `json:"reason"`
+	Step   string      `json:"step"`
+}
+
+type Sealed struct {
+	Before      ledger.Hash `json:"before"`
+	Count       int64       `json:"count"`
+	Deviations  int         `json:"deviations"`
+	First       int64       `json:"first"`
+	NotAccepted []string    `json:"not-accepted"` // persons who disagreed or were silent
+}
+
+// Resumed begins a further run.
+type Resumed struct {
+	Paused  ledger.Hash `json:"paused"` // leaf of the ceremony.paused before
+	Program Program     `json:"program"`
+	Token   string      `json:"token"`
+}
+
+type Arrived struct {
+	Person string `json:"person"`
+	Role   string `json:"role"`
+}
+
+// CeremonyKey is a fresh key that lives in memory for one run, certified by the
+// person's enrolled key.
+type CeremonyKey struct {
+	Key       ledger.Hash `json:"key"` // leaf of person.enrolled
+	Person    string      `json:"person"`
+	Public    string      `json:"public"`
+	Signature string      `json:"signature"` // claviger ceremony-key v1
+}
+
+type StepStarted struct {
+	Attempt int    `json:"attempt"`
+	Kind    string `json:"kind"`
+	Step    string `json:"step"`
+	Version int    `json:"version"` // of the step kind
+}
+
+// Act is one thing done to the world outside, exactly as it was authorised.
+type Act struct {
+	Do   string            `json:"do"`
+	With map[string]string `json:"with"`
+}
+
+// Intent is written, and durable, before its act.
+type Intent struct {
+	Act            Act           `json:"act"`
+	Attempt        int           `json:"attempt"`
+	Authorisations []ledger.Hash `json:"authorisations"` // leaves of signoff.given
+	Step           string        `json:"step"`
+}
+
+// Outcome of an act.
+type Outcome string
+
+const (
+	Done     Outcome = "done"      // read back and as authorised
+	NotDone  Outcome = "not done"  // looked for and not there
+	HalfDone Outcome = "half done" // something else is there
+	Finished Outcome = "finished"  // of a step, not of an act
+)
+
+// Result ends an act (Intent names it) or a step (Intent is zeros).
+type Result struct {
+	Attempt    int         `json:"attempt"`
+	Facts      []Line      `json:"facts"`
+	Intent     ledger.Hash `json:"intent"`
+	Outcome    Outcome     `json:"outcome"`
+	Reconciled bool        `json:"reconciled"` // found out after an interruption
+	Step       string      `json:"step"`
+}
+
+// Line is a label and a value as shown and printed.
+type Line struct {
+	Label string `json:"label"`
+	Style string `json:"style"` // "", "mono", "hash"
+	Value string `json:"value"`
+}
+
+// Verdict of a sign-off.
+type Verdict string
+
+const (
+	Agree    Verdict = "agree"
+	Disagree Verdict = "disagree"
+)
+
+// SignOff is a person's signature over exactly what was shown: the signed JSON
+// less ceremony, prev and site, plus key and signature.
+type SignOff struct {
+	Act       string      `json:"act"`
+	Attempt   int         `json:"attempt"`
+	Key       ledger.Hash `json:"key"` // leaf that made the key known
+	Person    string      `json:"person"`
+	Reason    string      `json:"reason"`
+	Role      string      `json:"role"`
+	Shown     ledger.Hash `json:"shown"`
+	Signature string      `json:"signature"`
+	Step      string      `json:"step"`
+	Verdict   Verdict     `json:"verdict"`
+}
+
+// Acts of a sign-off.
+const (
+	ActAuthorise = "authorise"
+	ActStep      = "step"
+	ActPhase     = "phase"
+	ActAttest    = "attest"
+	ActEnrol     = "enrol"
+)
+
+// DeviationRaised: what did not go as scripted, as typed by people.
+type DeviationRaised struct {
+	Expected string `json:"expected"`
+	Exposed  string `json:"exposed"` // key material: yes, no, unknown
+	Happened string `json:"happened"`
+	Number   int    `json:"number"`
+	Step     string `json:"step"`
+}
+
+type DeviationDecided struct {
+	By       string   `json:"by"`
+	Decision string   `json:"decision"` // continue, repeat, abort
+	HeardBy  []string `json:"heard-by"` // where the decider does not sign here
+	Number   int      `json:"number"`
+	Reason   string   `json:"reason"`
+}
+
+// KeyGenerated is a key as the token tells it, read back after generation.
+type KeyGenerated struct {
+	Algorithm   string      `json:"algorithm"`
+	Attributes  []Attribute `json:"attributes"`
+	Fingerprint string      `json:"fingerprint"` // SHA-256 of the SubjectPublicKeyInfo
+	From        string      `json:"from"`        // 2026-11-22
+	ID          string      `json:"id"`          // CKA_ID: first 20 bytes of the intent's leaf
+	Intent      ledger.Hash `json:"intent"`
+	Label       string      `json:"label"`
+	Owner       string      `json:"owner"`
+	Protection  string      `json:"protection"`
+	Public      ledger.Hash `json:"public"` // blob: SubjectPublicKeyInfo, DER
+	Purpose     string      `json:"purpose"`
+	Serial      string      `json:"serial"`
+	Until       string      `json:"until"`
+}
+
+// KeyQuarantined may only be inspected or destroyed.
+type KeyQuarantined struct {
+	ID     string      `json:"id"`
+	Intent ledger.Hash `json:"intent"`
+	Label  string      `json:"label"`
+	Reason string      `json:"reason"`
+	Serial string      `json:"serial"`
+}
+
+// SetIssued is a share set, valid because every card was read back and every
+// combination of threshold cards rebuilt the secret.
+type SetIssued struct {
+	Cards      []CardIssued `json:"cards"`
+	Commitment string       `json:"commitment"`
+	Count      int          `json:"count"`
+	Intent     ledger.Hash  `json:"intent"`
+	PINLength  int          `json:"pin-length"`
+	Purpose    string       `json:"purpose"` // activation, recovery
+	Serials    []string     `json:"serials"`
+	Set        string       `json:"set"`
+	Threshold  int          `json:"threshold"`
+}
+
+type CardIssued struct {
+	Fingerprint string `json:"fingerprint"`
+	Holder      string `json:"holder"`
+	Index       int    `json:"index"`
+}
+
+type SetReadBack struct {
+	Fingerprint string      `json:"fingerprint"`
+	Index       int         `json:"index"`
+	Intent      ledger.Hash `json:"intent"`
+	Person      string      `json:"person"`
+	Set         string      `json:"set"`
+}
+
+// ItemSealed is something put into a numbered bag.
+type ItemSealed struct {
+	Bag    string      `json:"bag"`
+	Intent ledger.Hash `json:"intent"`
+	Item   string      `json:"item"` // "card 1 of set QYPZ 4XNR"
+	Person string      `json:"person"`
+}
+
+type CheckpointSigned struct {
+	Note string `json:"note"`
+}
+
+// ClockChecked is the wall clock as the witness read it.
+type ClockChecked struct {
+	By     string `json:"by"`
+	Offset int    `json:"offset"` // seconds, workstation minus wall, to the minute
+	Wall   string `json:"wall"`   // HH:MM as typed, UTC
+}
+
+type ReportMade struct {
+	Document string      `json:"document"`
+	Edition  int         `json:"edition"`
+	Layout   int         `json:"layout"`
+	Pages    int         `json:"pages"`
+	SHA256   ledger.Hash `json:"sha-256"`
+}

@@ -1,0 +1,121 @@
+package ceremony
+
+import (
+	"slices"
+
+	"claviger/ledger"
+)
+
+// Context restates, at the start of every run, each earlier fact that the run
+// relies on, so that a report needs only record 0 and its own ceremony's runs.
+// State demands that it is true; a checker that holds no more than the report
+// takes it as given and says so.
+type Context struct {
+	Intents    []KnownIntent    `json:"intents"` // open, of this ceremony
+	Keys       []KnownKey       `json:"keys"`
+	LedgerKeys []KnownLedgerKey `json:"ledger-keys"`
+	Origin     string           `json:"origin"`
+	People     []KnownPerson    `json:"people"`
+	Sets       []KnownSet       `json:"sets"`
+	SignedTo   int64            `json:"signed-to"` // records covered by the HSM's last checkpoint
+	Tokens     []KnownToken     `json:"tokens"`
+	Uncovered  []Uncovered      `json:"uncovered"`
+}
+
+type KnownPerson struct {
+	Enrolled PersonEnrolled `json:"enrolled"`
+	Leaf     ledger.Hash    `json:"leaf"`
+	Vouched  []string       `json:"vouched"`
+}
+
+type KnownToken struct {
+	Enrolled TokenEnrolled `json:"enrolled"`
+	Leaf     ledger.Hash   `json:"leaf"`
+}
+
+type KnownLedgerKey struct {
+	Enrolled LedgerKeyEnrolled `json:"enrolled"`
+	Leaf     ledger.Hash       `json:"leaf"`
+}
+
+type KnownSet struct {
+	Issued SetIssued   `json:"issued"`
+	Leaf   ledger.Hash `json:"leaf"`
+}
+
+type KnownKey struct {
+	Generated   KeyGenerated `json:"generated"`
+	Leaf        ledger.Hash  `json:"leaf"`
+	Quarantined bool         `json:"quarantined"`
+}
+
+type KnownIntent struct {
+	Intent Intent      `json:"intent"`
+	Leaf   ledger.Hash `json:"leaf"`
+}
+
+// Uncovered is a record that no checkpoint of the HSM covers yet: written while
+// or after the last ceremony closed. The next roll call shows these.
+type Uncovered struct {
+	Kind string      `json:"kind"`
+	Leaf ledger.Hash `json:"leaf"`
+	Seq  int64       `json:"seq"`
+}
+
+// Restate gives the context of the run that the record just applied has begun.
+// It is a pure function of the state, so that the checker can demand it.
+func (s *State) Restate() Context {
+	p := s.Open
+	c := Context{Origin: s.Site.Origin, SignedTo: s.SignedTo}
+	for _, in := range p.openIntents() {
+		c.Intents = append(c.Intents, KnownIntent{Intent: in.Body, Leaf: in.Leaf})
+	}
+	for _, id := range sortedKeys(s.Keys) {
+		k := s.Keys[id]
+		if k.Body.Label == p.Plan.Values["label"] {
+			c.Keys = append(c.Keys, KnownKey{Generated: k.Body, Leaf: k.Leaf, Quarantined: k.Quarantined})
+		}
+	}
+	for _, k := range s.LedgerKeys {
+		c.LedgerKeys = append(c.LedgerKeys, KnownLedgerKey{Enrolled: k.Body, Leaf: k.Leaf})
+	}
+	for _, id := range p.needed() {
+		if h, ok := s.People[id]; ok {
+			c.People = append(c.People, KnownPerson{Enrolled: h.Body, Leaf: h.Leaf, Vouched: slices.Clone(h.Vouched)})
+		}
+	}
+	for _, id := range sortedKeys(s.Sets) {
+		set := s.Sets[id]
+		if slices.Contains(set.Body.Serials, p.Token) {
+			c.Sets = append(c.Sets, KnownSet{Issued: set.Body, Leaf: set.Leaf})
+		}
+	}
+	if t, ok := s.Tokens[p.Token]; ok {
+		c.Tokens = append(c.Tokens, KnownToken{Enrolled: t.Body, Leaf: t.Leaf})
+	}
+	c.Uncovered = slices.Clone(s.uncovered)
+	return c
+}
+
+// given takes the context as the truth where the records that it restates are
+// not at hand.
+func (s *State) given(c Context) {
+	for _, h := range c.People {
+		s.People[h.Enrolled.Person] = &Person{Body: h.Enrolled, Leaf: h.Leaf, Vouched: h.Vouched}
+	}
+	for _, t := range c.Tokens {
+		s.Tokens[t.Enrolled.Serial] = &Token{Body: t.Enrolled, Leaf: t.Leaf}
+	}
+	s.LedgerKeys = nil
+	for _, k := range c.LedgerKeys {
+		s.LedgerKeys = append(s.LedgerKeys, LedgerKey{Body: k.Enrolled, Leaf: k.Leaf})
+	}
+	for _, set := range c.Sets {
+		s.Sets[set.Issued.Set] = &Set{Body: set.Issued, Leaf: set.Leaf}
+	}
+	for _, k := range c.Keys {
+		s.Keys[k.Generated.ID] = &Key{Body: k.Generated, Leaf: k.Leaf, Quarantined: k.Quarantined}
+	}
+	s.SignedTo = c.SignedTo
+	s.uncovered = slices.Clone(c.Uncovered)
+}

@@ -1,0 +1,492 @@
+package ceremony
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"strings"
+	"time"
+
+	"claviger/ceremony/script"
+	"claviger/hsm"
+	"claviger/ledger"
+)
+
+// Engine plays ceremonies on one site. It alone writes the ledger. One
+// goroutine owns it; people are reached through the Room.
+type Engine struct {
+	store  ledger.Store
+	kinds  Kinds
+	room   Room
+	host   Host
+	folder *Folder
+	load   func(context.Context) (hsm.Module, error)
+
+	state    *State
+	head     ledger.Head
+	staged   map[ledger.Hash][]byte
+	findings []Finding
+	keys     *Keyring
+	module   hsm.Module
+	session  hsm.Session
+
+	// For the screen only: what the step under way has found so far.
+	shown   []Line
+	acting  string
+	working string
+	since   time.Time
+	seen    string // state of the HSM when last looked at
+}
+
+// Config wires an engine.
+type Config struct {
+	Store  ledger.Store
+	Kinds  Kinds
+	Room   Room
+	Host   Host
+	Folder *Folder
+	// Module starts the process that holds the vendor's library.
+	Module func(context.Context) (hsm.Module, error)
+}
+
+// NewEngine verifies and folds the whole ledger. A run that the program left
+// open is closed as interrupted: start and restart are one path.
+func NewEngine(ctx context.Context, c Config) (*Engine, error) {
+	e := &Engine{store: c.Store, kinds: c.Kinds, room: c.Room, host: c.Host, folder: c.Folder, load: c.Module,
+		keys: newKeyring(c.Folder), staged: map[ledger.Hash][]byte{}, seen: "not looked"}
+	if err := e.fold(ctx); err != nil {
+		return nil, err
+	}
+	if len(e.findings) > 0 {
+		return e, nil
+	}
+	if p := e.state.Open; p != nil {
+		if _, err := e.append(ctx, nil, Entry{PausedKind, e.pauseBody(ReasonInterrupted)}); err != nil {
+			return nil, err
+		}
+	}
+	e.show()
+	return e, nil
+}
+
+// fold reads everything again: at the start, and after any failed write,
+// because nothing may be believed of a store that just failed.
+func (e *Engine) fold(ctx context.Context) error {
+	s, head, findings, err := Fold(ctx, e.store, e.kinds)
+	if err != nil {
+		return fmt.Errorf("couldn't read the ledger: %w", err)
+	}
+	s.blobs = e.blob(ctx)
+	e.state, e.head, e.findings = s, head, findings
+	return nil
+}
+
+// blob sees what the batch in the making brings along.
+func (e *Engine) blob(ctx context.Context) Blobs {
+	return func(h ledger.Hash) ([]byte, error) {
+		if b, ok := e.staged[h]; ok {
+			return b, nil
+		}
+		return e.store.Blob(ctx, h)
+	}
+}
+
+// State is the fold so far. Callers read it.
+func (e *Engine) State() *State { return e.state }
+
+// Findings lists what does not hold in the ledger; with any, the engine only
+// shows.
+func (e *Engine) Findings() []Finding { return e.findings }
+
+// Close ends the module's process.
+func (e *Engine) Close() error {
+	e.keys.Wipe()
+	return e.dropModule()
+}
+
+func (e *Engine) dropModule() error {
+	var errs []error
+	if e.session != nil {
+		errs = append(errs, e.session.Close())
+		e.session = nil
+	}
+	if e.module != nil {
+		errs = append(errs, e.module.Close())
+		e.module = nil
+	}
+	return errors.Join(errs...)
+}
+
+// append checks records by the rules, then writes them in one transaction. A
+// crash before the commit leaves none of them, after it all of them.
+func (e *Engine) append(ctx context.Context, blobs [][]byte, entries ...Entry) ([]ledger.Record, error) {
+	number := ""
+	if e.state.Open != nil {
+		number = e.state.Open.Number
+	} else if p := e.state.lastRun(); p != nil {
+		number = p.Number
+	}
+	return e.appendAs(ctx, number, blobs, entries...)
+}
+
+func (e *Engine) appendAs(ctx context.Context, number string, blobs [][]byte, entries ...Entry) ([]ledger.Record, error) {
+	if len(e.findings) > 0 {
+		return nil, &Problem{Happened: "The ledger does not hold: " + e.findings[0].String() + ".", Safe: "Nothing was written.", Do: "Keep this folder as it is and show it to your auditor."}
+	}
+	now := e.host.Now().UTC().Truncate(time.Millisecond)
+	if now.Before(e.state.Time) {
+		return nil, &Problem{
+			Happened: fmt.Sprintf("The workstation's clock says %s, but the last record was written at %s.", now.Format(time.RFC3339), e.state.Time.Format(time.RFC3339)),
+			Safe:     "Nothing was written and the token was not touched.", Do: "Set the clock and start again."}
+	}
+	var drafts []ledger.Draft
+	for _, en := range entries {
+		drafts = append(drafts, ledger.Draft{Ceremony: number, Kind: en.Kind, V: 1, Time: now, Body: en.Body})
+	}
+	records, err := ledger.Build(e.head, drafts...)
+	if err != nil {
+		return nil, err
+	}
+	clear(e.staged)
+	var fresh [][]byte
+	for _, b := range blobs {
+		h := ledger.BlobHash(b)
+		if _, err := e.store.Blob(ctx, h); err != nil && e.staged[h] == nil {
+			fresh = append(fresh, b)
+		}
+		e.staged[h] = b
+	}
+	defer clear(e.staged)
+	for _, r := range records {
+		claims, err := e.state.Next(r)
+		for _, c := range claims {
+			err = errors.Join(err, c.Verify())
+		}
+		if err != nil {
+			return nil, errors.Join(err, e.fold(ctx))
+		}
+	}
+	head, err := e.store.Append(ctx, e.head, ledger.Batch{Records: records, Blobs: fresh})
+	if err != nil {
+		problem := writeProblem(err)
+		if ferr := e.fold(ctx); ferr != nil {
+			return nil, errors.Join(problem, ferr)
+		}
+		return nil, problem
+	}
+	e.head = head
+	e.show()
+	return records, nil
+}
+
+// writeProblem: after a failed write or fsync nothing says "saved".
+func writeProblem(err error) error {
+	p := &Problem{Happened: "The ledger could not be written: " + err.Error() + ".",
+		Safe: "Every record written before stands. Nothing was done to the token on the strength of this one.",
+		Do:   "Pause, mend the disk, and resume."}
+	if errors.Is(err, ledger.ErrFull) {
+		p.Happened = "The disk of the ledger is full."
+		p.Do = "Free some space on the disk that holds the site, then resume the ceremony."
+	}
+	return &wrapped{p, err}
+}
+
+// wrapped shows a problem to people and keeps its cause for callers.
+type wrapped struct {
+	*Problem
+	cause error
+}
+
+func (w *wrapped) Unwrap() []error { return []error{w.Problem, w.cause} }
+
+// OpenSite writes record 0.
+func (e *Engine) OpenSite(ctx context.Context, organisation string, practice bool, random []byte) error {
+	if e.head.Size > 0 {
+		return fmt.Errorf("the site is open already")
+	}
+	_, err := e.appendAs(ctx, "", nil, Entry{SiteOpenedKind, SiteOpened{Format: 1, Organisation: organisation, Practice: practice, Random: fmt.Sprintf("%x", random)}})
+	return err
+}
+
+// Plan is a ceremony to be held.
+type Plan struct {
+	Script     []byte
+	Parameters map[string]string
+	People     []Part
+	Token      string
+}
+
+// Hold plays a ceremony from its first step. It returns nil when the ceremony
+// is sealed, *Stop when people paused or aborted it, and another error when it
+// had to be paused for a fault; the ledger knows in each case.
+func (e *Engine) Hold(ctx context.Context, plan Plan) error {
+	hash := ledger.BlobHash(plan.Script)
+	parsed, err := script.Parse(plan.Script, e.state.KnownKind)
+	if err != nil {
+		return err
+	}
+	bound, err := parsed.Bind(plan.Parameters)
+	if err != nil {
+		return err
+	}
+	started := Started{Parameters: bound.Values, People: plan.People, Program: e.host.Program(), Script: hash, Token: plan.Token}
+	if err := e.beginRun(ctx, e.nextNumber(), StartedKind, started, [][]byte{plan.Script}); err != nil {
+		return err
+	}
+	return e.play(ctx)
+}
+
+// beginRun writes the first record of a run and the context it relies on, in
+// one batch. The context is a function of the state after the first record, so
+// it is worked out on a fold that is thrown away.
+func (e *Engine) beginRun(ctx context.Context, number, kind string, body any, blobs [][]byte) error {
+	now := e.host.Now().UTC().Truncate(time.Millisecond)
+	records, err := ledger.Build(e.head, ledger.Draft{Ceremony: number, Kind: kind, V: 1, Time: now, Body: body})
+	if err != nil {
+		return err
+	}
+	clear(e.staged)
+	for _, b := range blobs {
+		e.staged[ledger.BlobHash(b)] = b
+	}
+	_, err = e.state.Next(records[0])
+	if err != nil {
+		return errors.Join(err, e.fold(ctx))
+	}
+	c := e.state.Restate()
+	if err := e.fold(ctx); err != nil {
+		return err
+	}
+	_, err = e.appendAs(ctx, number, blobs, Entry{kind, body}, Entry{ContextKind, c})
+	return err
+}
+
+func (e *Engine) nextNumber() string {
+	year := e.host.Now().UTC().Year()
+	n := 0
+	for _, p := range e.state.Ceremonies {
+		var y, k int
+		if _, err := fmt.Sscanf(p.Number, "%d-%d", &y, &k); err == nil && y == year {
+			n = max(n, k)
+		}
+	}
+	return fmt.Sprintf("%04d-%03d", year, n+1)
+}
+
+// Resume goes on with the ceremony that is paused or was interrupted: people
+// come again, the token is opened again, open intents are reconciled, and the
+// step that was under way begins its next attempt.
+func (e *Engine) Resume(ctx context.Context) error {
+	p := e.state.Unfinished()
+	if p == nil {
+		return fmt.Errorf("no ceremony is paused")
+	}
+	body := Resumed{Paused: p.runLast, Program: e.host.Program(), Token: p.Token}
+	if err := e.beginRun(ctx, p.Number, ResumedKind, body, nil); err != nil {
+		return err
+	}
+	if err := e.reopen(ctx); err != nil {
+		return e.stop(ctx, err)
+	}
+	return e.play(ctx)
+}
+
+// Reopener is a kind whose work has to be done again at each resume: who is in
+// the room, and the token's login.
+type Reopener interface {
+	Reopen(ctx context.Context, env Env, st script.Step) error
+}
+
+func (e *Engine) reopen(ctx context.Context) error {
+	p := e.state.Open
+	for _, st := range p.Plan.Steps() {
+		if k, ok := e.kinds[st.Kind].(Reopener); ok && p.Steps[st.ID].Done {
+			if err := k.Reopen(ctx, &env{e, st}, st); err != nil {
+				return err
+			}
+		}
+	}
+	return e.reconcile(ctx)
+}
+
+// reconcile finds out what every act without result has left in the token.
+func (e *Engine) reconcile(ctx context.Context) error {
+	p := e.state.Open
+	for _, in := range p.OpenIntents() {
+		st, ok := p.Plan.Step(in.Intent.Step)
+		if !ok {
+			return fmt.Errorf("intent %s names no step", in.Leaf)
+		}
+		en := &env{e, st}
+		found, err := e.kinds[st.Kind].Reconcile(ctx, en, st, in)
+		if err != nil {
+			return fmt.Errorf("couldn't find out what %q has left: %w", in.Intent.Act.Do, err)
+		}
+		if err := en.settle(ctx, in.Leaf, in.Intent, found, true); err != nil {
+			return err
+		}
+		_, err = en.Ask(ctx, Prompt{Kind: AskConfirm, Title: "What the interruption left behind",
+			Text:  fmt.Sprintf("The program stopped while it did %q in step %q. Its outcome was unknown. The token was read: %s.", strings.ReplaceAll(in.Intent.Act.Do, "-", " "), st.Title, outcomeWords(found.Outcome)),
+			Facts: factsOf(found.Facts)})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func outcomeWords(o Outcome) string {
+	switch o {
+	case Done:
+		return "it was done, as authorised"
+	case NotDone:
+		return "it was not done, and will be authorised and done again"
+	}
+	return "it was done by half; what is there has to be removed before it is done again"
+}
+
+// play goes through the steps that are due until the ceremony ends.
+func (e *Engine) play(ctx context.Context) error {
+	for e.state.Open != nil {
+		st, attempt, ok := e.state.Due()
+		if !ok {
+			return e.stop(ctx, fmt.Errorf("the script has no step left and was not sealed"))
+		}
+		if err := e.signPhases(ctx, st.Phase); err != nil {
+			return e.stop(ctx, err)
+		}
+		k := e.kinds[st.Kind]
+		e.shown = nil
+		if _, err := e.append(ctx, nil, Entry{StepStartedKind, StepStarted{Attempt: attempt, Kind: k.Name(), Step: st.ID, Version: k.Version()}}); err != nil {
+			return e.stop(ctx, err)
+		}
+		err := k.Do(ctx, &env{e, st}, st)
+		if errors.Is(err, errRepeat) {
+			continue
+		}
+		if err != nil {
+			return e.stop(ctx, err)
+		}
+	}
+	return nil
+}
+
+// signPhases has every finished phase before this one signed by those whom the
+// script names.
+func (e *Engine) signPhases(ctx context.Context, before int) error {
+	p := e.state.Open
+	for _, ph := range p.Plan.Phases {
+		if ph.Number >= before {
+			return nil
+		}
+		for _, person := range p.PhaseUnsigned(ph.Number) {
+			en := &env{e, script.Step{ID: PhaseStep(ph.Number), Title: ph.Title}}
+			_, err := en.SignOff(ctx, SignOffAsk{Person: person, Role: p.Role(person), Act: ActPhase, Step: PhaseStep(ph.Number), Attempt: 1,
+				Title: fmt.Sprintf("Sign off phase %d: %s", ph.Number, ph.Title)})
+			if err != nil {
+				return err
+			}
+			p = e.state.Open
+		}
+	}
+	return nil
+}
+
+// stop ends the run as people asked, or pauses it because it cannot go on. The
+// cause comes back to the caller.
+func (e *Engine) stop(ctx context.Context, cause error) error {
+	if ctx.Err() != nil {
+		// The program is being ended: the next start writes the interruption.
+		return errors.Join(cause, e.dropModule())
+	}
+	if e.state.Open == nil {
+		return cause
+	}
+	reason := cause.Error()
+	kind := PausedKind
+	var stop *Stop
+	if errors.As(cause, &stop) {
+		reason = stop.Reason
+		if errors.Is(stop.Err, ErrAborted) {
+			kind = AbortedKind
+		}
+	}
+	if reason == "" {
+		reason = "no reason was given"
+	}
+	b := e.pauseBody(limitText(reason))
+	en := Entry{PausedKind, b}
+	if kind == AbortedKind {
+		en = Entry{AbortedKind, Aborted(b)}
+	}
+	if _, err := e.append(ctx, nil, en); err != nil {
+		return errors.Join(cause, err, e.dropModule())
+	}
+	env := &env{e, script.Step{}}
+	err := env.Checkpoint(ctx)
+	e.keys.Wipe()
+	return errors.Join(cause, err, env.Logout(ctx, "the ceremony stopped"), e.dropModule())
+}
+
+func (e *Engine) pauseBody(reason string) Paused {
+	p := e.state.Open
+	st, _ := p.Current()
+	return Paused{Before: p.runBefore, Count: p.count + 1, First: p.runFirst, Reason: reason, Step: st.ID}
+}
+
+// SealBody is what the seal says of the run that it ends.
+func (s *State) SealBody() Sealed {
+	p := s.Open
+	return Sealed{Before: p.runBefore, Count: p.count + 1, Deviations: len(p.Deviations), First: p.runFirst, NotAccepted: p.NotAccepted()}
+}
+
+// ReportWritten records that a document was made of an ended ceremony.
+func (e *Engine) ReportWritten(ctx context.Context, ceremony string, b ReportMade) error {
+	_, err := e.appendAs(ctx, ceremony, nil, Entry{ReportMadeKind, b})
+	return err
+}
+
+// limitText keeps a machine's message within what one line of a record holds.
+func limitText(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, s)
+	if r := []rune(s); len(r) > 500 {
+		return string(r[:499]) + "…"
+	}
+	return s
+}
+
+func factsOf(lines []Line) []Fact {
+	var out []Fact
+	for _, l := range lines {
+		out = append(out, Fact{Label: l.Label, Value: l.Value, Style: l.Style})
+	}
+	return out
+}
+
+// show sends the room a fresh snapshot.
+func (e *Engine) show() { e.room.Show(e.Snapshot()) }
+
+var errRepeat = errors.New("the step is repeated")
+
+// actRoom is the room that the result of an act may need: a batch of a
+// few records of full size and their blobs.
+const actRoom = 1 << 20
+
+func (e *Engine) reserve(ctx context.Context) error {
+	r, ok := e.store.(interface {
+		Reserve(ctx context.Context, bytes int64) error
+	})
+	if !ok {
+		return nil
+	}
+	if err := r.Reserve(ctx, actRoom); err != nil {
+		return writeProblem(err)
+	}
+	return nil
+}

@@ -1,0 +1,498 @@
+package ceremony
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"claviger/ceremony/script"
+	"claviger/hsm"
+	"claviger/hsm/secret"
+	"claviger/ledger"
+)
+
+// env is the engine as one step sees it.
+type env struct {
+	*Engine
+	step script.Step
+}
+
+var _ Env = (*env)(nil)
+
+func (e *env) Attempt() int {
+	if ss := e.state.Open.Steps[e.step.ID]; ss != nil {
+		return ss.Attempt
+	}
+	return 0
+}
+
+func (e *env) Host() Host        { return e.host }
+func (e *env) Site() *Folder     { return e.folder }
+func (e *env) People() *Keyring  { return e.keys }
+func (e *env) Prev() ledger.Hash { return e.head.Last }
+
+func (e *env) Module(ctx context.Context) (hsm.Module, error) {
+	err := e.startModule(ctx)
+	return e.module, err
+}
+
+// Restart ignores how the old process ended: it is restarted because it failed.
+func (e *env) Restart(context.Context) error {
+	e.dropModule()
+	return nil
+}
+
+func (e *env) Working(what string) {
+	e.working, e.since = what, e.host.Now()
+	e.show()
+}
+
+func (e *env) Shown(lines ...Line) {
+	e.shown = append(e.shown, lines...)
+	e.show()
+}
+
+// Ask puts one question. A deviation is recorded and the question asked again;
+// pause and abort come back as *Stop.
+func (e *env) Ask(ctx context.Context, p Prompt) (Answer, error) {
+	if p.Step == "" {
+		p.Step = e.step.ID
+	}
+	e.working, e.acting = "", p.Who.ID
+	e.show()
+	defer func() { e.acting = "" }()
+	for {
+		a, err := e.room.Ask(ctx, p)
+		if err != nil {
+			return Answer{}, err
+		}
+		switch a.Action {
+		case GoOn:
+			return a, nil
+		case Pause:
+			a.Secret.Wipe()
+			return Answer{}, &Stop{Err: ErrPaused, Reason: a.Reason}
+		case Abort:
+			a.Secret.Wipe()
+			return Answer{}, &Stop{Err: ErrAborted, Reason: a.Reason}
+		case Deviate:
+			a.Secret.Wipe()
+			if err := e.deviation(ctx, a.Fields); err != nil {
+				return Answer{}, err
+			}
+			if a.Fields["decision"] == "repeat" {
+				return Answer{}, errRepeat
+			}
+			if a.Fields["decision"] == "abort" {
+				return Answer{}, &Stop{Err: ErrAborted, Reason: a.Fields["happened"]}
+			}
+		default:
+			return Answer{}, fmt.Errorf("the room answered %q", a.Action)
+		}
+	}
+}
+
+// deviation records what did not go as scripted and what was decided.
+func (e *env) deviation(ctx context.Context, f map[string]string) error {
+	p := e.state.Open
+	n := len(p.Deviations) + 1
+	heard := append(p.InRole("administrator"), p.InRole("witness")...)
+	_, err := e.append(ctx, nil,
+		Entry{DeviationRaisedKind, DeviationRaised{Expected: f["expected"], Exposed: f["exposed"], Happened: f["happened"], Number: n, Step: e.step.ID}},
+		Entry{DeviationDecidedKind, DeviationDecided{By: f["decided-by"], Decision: f["decision"], HeardBy: heard, Number: n, Reason: f["reason"]}})
+	return err
+}
+
+// DeviationFields are the questions of the deviation sheet.
+func (s *State) DeviationFields() []Field {
+	by := ""
+	for _, id := range sortedKeys(s.People) {
+		if slices.Contains(s.People[id].Body.Roles, "approver") {
+			by = id
+		}
+	}
+	return []Field{
+		{Name: "expected", Label: "What was expected", Type: "text", Max: 1000},
+		{Name: "happened", Label: "What happened", Type: "text", Max: 1000},
+		{Name: "exposed", Label: "Was key material exposed: yes, no or unknown", Type: "text", Value: "no", Max: 10},
+		{Name: "decision", Label: "Decision: continue, repeat or abort", Type: "text", Value: "continue", Max: 10},
+		{Name: "decided-by", Label: "Decided by, as heard by administrator and witness", Type: "text", Value: by, Max: 100},
+		{Name: "reason", Label: "Reason given", Type: "text", Max: 1000},
+	}
+}
+
+func (e *env) Record(ctx context.Context, entries []Entry, blobs ...[]byte) error {
+	_, err := e.append(ctx, blobs, entries...)
+	return err
+}
+
+// Act: intent, act, result. A crash after the intent leaves it open for the
+// next start; a crash after the act leaves in the token what its CKA_ID, the
+// intent's leaf, will name.
+func (e *env) Act(ctx context.Context, act Act, do func(ctx context.Context, intent ledger.Hash) (Found, error)) error {
+	if err := e.reserve(ctx); err != nil {
+		return err
+	}
+	p := e.state.Open
+	in := Intent{Act: act, Attempt: e.Attempt(), Authorisations: p.Authorisations(e.step.ID, e.Attempt()), Step: e.step.ID}
+	records, err := e.append(ctx, nil, Entry{IntentKind, in})
+	if err != nil {
+		return err
+	}
+	leaf := records[0].Leaf
+	found, failure := do(ctx, leaf)
+	var stop *Stop
+	if failure != nil && (errors.As(failure, &stop) || errors.Is(failure, errRepeat)) {
+		if err := e.settle(ctx, leaf, in, Found{Outcome: NotDone}, false); err != nil {
+			return errors.Join(failure, err)
+		}
+		return failure
+	}
+	if failure != nil {
+		if ctx.Err() != nil {
+			return failure
+		}
+		if err := e.fault(ctx, leaf, failure); err != nil {
+			return errors.Join(failure, err)
+		}
+		if ClassOf(failure) == hsm.Gone {
+			return failure
+		}
+		// Codes lie: the token is read before anything is believed.
+		found, err = e.kinds[e.step.Kind].Reconcile(ctx, e, e.step, KnownIntent{Intent: in, Leaf: leaf})
+		if err != nil {
+			return errors.Join(failure, err)
+		}
+	}
+	if err := e.settle(ctx, leaf, in, found, failure != nil); err != nil {
+		return errors.Join(failure, err)
+	}
+	if found.Outcome != Done {
+		return e.repeatOrStop(ctx, act, found, failure)
+	}
+	return nil
+}
+
+// settle writes the result of an act with what was read back.
+func (e *env) settle(ctx context.Context, leaf ledger.Hash, in Intent, found Found, reconciled bool) error {
+	entries := append(slices.Clone(found.Records), Entry{ResultKind, Result{
+		Attempt: in.Attempt, Facts: found.Facts, Intent: leaf, Outcome: found.Outcome, Reconciled: reconciled, Step: in.Step}})
+	if _, err := e.append(ctx, found.Blobs, entries...); err != nil {
+		return err
+	}
+	return e.Checkpoint(ctx)
+}
+
+// repeatOrStop asks people what to do about an act that did not happen as
+// authorised. Doing the step again is a deviation, and is authorised again.
+func (e *env) repeatOrStop(ctx context.Context, act Act, found Found, failure error) error {
+	what := strings.ReplaceAll(act.Do, "-", " ")
+	happened := fmt.Sprintf("The token was read after %q failed: %s.", what, outcomeWords(found.Outcome))
+	code := ""
+	if failure != nil {
+		happened, code = failureWords(what, failure)+" "+happened, failure.Error()
+	}
+	a, err := e.Ask(ctx, Prompt{Kind: AskDecide, Title: "The act did not happen as authorised", Facts: factsOf(found.Facts),
+		Problem: &Problem{Happened: happened, Safe: "The attempt and what was found are recorded.", Do: "Decide how to go on.", Code: code},
+		Options: []Option{
+			{ID: "repeat", Label: "Authorise and try again", Help: "Recorded as a deviation; two officers authorise the next attempt."},
+			{ID: "pause", Label: "Pause the ceremony", Help: "Everything is closed; it can be resumed later."},
+			{ID: "abort", Label: "Abort the ceremony", Help: "It ends here with its own report.", Danger: true},
+		}})
+	if err != nil {
+		return err
+	}
+	switch a.Choice {
+	case "repeat":
+		by := e.state.DeviationFields()[4].Value
+		if err := e.deviation(ctx, map[string]string{"expected": what, "happened": limitText(happened), "exposed": "no", "decision": "repeat", "decided-by": by, "reason": a.Reason}); err != nil {
+			return err
+		}
+		return errRepeat
+	case "abort":
+		return &Stop{Err: ErrAborted, Reason: limitText(happened)}
+	}
+	return &Stop{Err: ErrPaused, Reason: limitText(happened)}
+}
+
+func failureWords(what string, err error) string {
+	var he *hsm.Error
+	if errors.As(err, &he) {
+		return fmt.Sprintf("The token refused to %s: %s.", he.Op, he.Class)
+	}
+	return fmt.Sprintf("%q failed: %v.", what, err)
+}
+
+// ClassOf gives the class of a token's error, "" for any other.
+func ClassOf(err error) hsm.Class {
+	var he *hsm.Error
+	if errors.As(err, &he) {
+		return he.Class
+	}
+	return ""
+}
+
+func (e *env) fault(ctx context.Context, after ledger.Hash, cause error) error {
+	b := TokenFault{After: after, Class: string(hsm.Broken), Serial: e.state.Open.Token, Why: limitText(cause.Error())}
+	var he *hsm.Error
+	if errors.As(cause, &he) {
+		b.Class, b.Code = string(he.Class), he.Code
+	}
+	if b.Class == string(hsm.Gone) {
+		e.seen = "absent"
+		e.dropModule()
+	}
+	_, err := e.append(ctx, nil, Entry{TokenFaultKind, b})
+	return err
+}
+
+// SignOff shows someone what State expects them to sign, takes the secret that
+// releases the signature, and records it.
+func (e *env) SignOff(ctx context.Context, ask SignOffAsk) (SignOff, error) {
+	s := e.state
+	h := s.People[ask.Person]
+	if h == nil {
+		return SignOff{}, fmt.Errorf("%s is not enrolled", ask.Person)
+	}
+	with := SignsWith(ask.Role)
+	if ask.Act == ActEnrol {
+		with = Passphrase
+	}
+	p := Prompt{Kind: AskSignOff, Act: ask.Act, Title: ask.Title, Text: Statement(ask.Act, ask.Role), Who: s.Someone(ask.Person), Role: ask.Role,
+		With: with, Facts: factsOf(s.Lines(ask.Act, ask.Step))}
+	if ask.Text != "" {
+		p.Aloud = ask.Text
+	}
+	for {
+		a, err := e.Ask(ctx, p)
+		if err != nil {
+			return SignOff{}, err
+		}
+		b, err := e.sign(ctx, ask, a)
+		a.Secret.Wipe()
+		if err == nil {
+			return b, nil
+		}
+		if !errors.Is(err, ErrSecret) && !errors.Is(err, errReason) {
+			return SignOff{}, err
+		}
+		p.Problem = secretProblem(h.Body.Name, with, err)
+	}
+}
+
+var errReason = errors.New("a disagreement needs its reason")
+
+func secretProblem(name string, with SecretKind, err error) *Problem {
+	if errors.Is(err, errReason) {
+		return &Problem{Happened: name + " disagrees, and no reason was typed.", Safe: "Nothing was signed.", Do: "Type the reason; it is printed in the report."}
+	}
+	return &Problem{Happened: fmt.Sprintf("That is not the %s of %s.", with, name), Safe: "Nothing was signed and nothing was recorded.", Do: "Type it again, slowly."}
+}
+
+func (e *env) sign(ctx context.Context, ask SignOffAsk, a Answer) (SignOff, error) {
+	s := e.state
+	if a.Verdict == Disagree && a.Reason == "" {
+		return SignOff{}, errReason
+	}
+	if a.Verdict == "" {
+		a.Verdict = Agree
+	}
+	if a.Verdict == Agree {
+		a.Reason = ""
+	}
+	shown, err := s.Shown(ask.Act, ask.Step, ask.Attempt, ask.Person, ask.Role)
+	if err != nil {
+		return SignOff{}, err
+	}
+	h := s.People[ask.Person]
+	key, err := s.signingKey(s.Open, h, ask.Role, ask.Act)
+	if err != nil {
+		return SignOff{}, err
+	}
+	b := SignOff{Act: ask.Act, Attempt: ask.Attempt, Key: key.Leaf, Person: ask.Person, Reason: a.Reason, Role: ask.Role,
+		Shown: ledger.BlobHash(shown), Step: ask.Step, Verdict: a.Verdict}
+	msg, err := SignOffMessage(b, s.Open.Number, e.Prev(), s.Site.ID)
+	if err != nil {
+		return SignOff{}, err
+	}
+	var sig []byte
+	if ask.Act != ActEnrol && SignsWith(ask.Role) == SessionPIN {
+		sig, err = e.keys.signGated(ask.Person, a.Secret, msg)
+	} else {
+		k, kerr := e.keys.Open(h, a.Secret)
+		if kerr != nil {
+			return SignOff{}, kerr
+		}
+		sig = k.Sign(msg)
+		k.Wipe()
+	}
+	if err != nil {
+		return SignOff{}, err
+	}
+	b.Signature = hex.EncodeToString(sig)
+	return b, e.Record(ctx, []Entry{{SignOffKind, b}}, shown)
+}
+
+// Session opens the module's process and the session at need, by serial number.
+func (e *env) Session(ctx context.Context) (hsm.Session, error) {
+	if e.session != nil {
+		return e.session, nil
+	}
+	if err := e.startModule(ctx); err != nil {
+		return nil, err
+	}
+	s, err := e.module.Open(ctx, e.state.Open.Token)
+	if err != nil {
+		return nil, err
+	}
+	e.session = s
+	return s, nil
+}
+
+func (e *Engine) startModule(ctx context.Context) error {
+	if e.module != nil {
+		return nil
+	}
+	m, err := e.load(ctx)
+	if err != nil {
+		return err
+	}
+	e.module = m
+	return nil
+}
+
+// Release closes the session but keeps the module.
+func (e *env) Release(ctx context.Context) error {
+	if e.session == nil {
+		return nil
+	}
+	err := e.session.Close()
+	e.session = nil
+	return err
+}
+
+// Login records the attempt, then makes it: a login that could lock is never
+// sent without its record.
+func (e *env) Login(ctx context.Context, as hsm.User, cards []Held, pin *secret.Buffer) error {
+	s, err := e.Session(ctx)
+	if err != nil {
+		return err
+	}
+	info, err := s.Token(ctx)
+	if err != nil {
+		return err
+	}
+	flags := pinFlags(info, as)
+	if flags == "locked" || flags == "final try" {
+		return &Problem{Happened: fmt.Sprintf("The token says of this PIN: %s.", flags), Safe: "No login was tried.", Do: "Stop here. A further wrong attempt could lock the token for good."}
+	}
+	if cards == nil {
+		cards = []Held{}
+	}
+	attempt := max(e.Attempt(), 1)
+	records, err := e.append(ctx, nil, Entry{LoginTriedKind, LoginTried{As: string(as), Attempt: attempt, Cards: cards, Flags: flags, Serial: info.Serial, Step: e.step.ID}})
+	if err != nil {
+		return err
+	}
+	if err := s.Login(ctx, as, pin); err != nil {
+		return errors.Join(err, e.fault(ctx, records[0].Leaf, err))
+	}
+	e.seen = "open"
+	_, err = e.append(ctx, nil, Entry{TokenOpenedKind, TokenOpened{As: string(as), Login: records[0].Leaf, Serial: info.Serial}})
+	return err
+}
+
+func pinFlags(t hsm.TokenInfo, as hsm.User) string {
+	low, final, locked := t.UserPINCountLow, t.UserPINFinalTry, t.UserPINLocked
+	if as == hsm.SecurityOfficer {
+		low, final, locked = t.SOPINCountLow, t.SOPINFinalTry, t.SOPINLocked
+	}
+	switch {
+	case locked:
+		return "locked"
+	case final:
+		return "final try"
+	case low:
+		return "count low"
+	}
+	return ""
+}
+
+// Logout closes the token and says so in the ledger.
+func (e *env) Logout(ctx context.Context, reason string) error {
+	p := e.state.Open
+	if p == nil {
+		p = e.state.lastRun()
+	}
+	if p == nil || !p.TokenOpen {
+		return nil
+	}
+	var failure error
+	if e.session != nil {
+		failure = e.session.Logout(ctx)
+	}
+	e.seen = "present, closed"
+	_, err := e.append(ctx, nil, Entry{TokenClosedKind, TokenClosed{Reason: reason, Serial: p.Token}})
+	return errors.Join(failure, err)
+}
+
+// Checkpoint has the ledger key sign the tree head. It is bookkeeping: no
+// intent and no authorisation. Where it cannot be made, the next opening's
+// covers these records.
+func (e *env) Checkpoint(ctx context.Context) error {
+	p := e.state.Open
+	if p == nil {
+		p = e.state.lastRun()
+	}
+	if p == nil || !p.TokenOpen || p.OpenedAs != string(hsm.Operator) || e.session == nil {
+		return nil
+	}
+	i := slices.IndexFunc(e.state.LedgerKeys, func(k LedgerKey) bool { return k.Body.Serial == p.Token })
+	if i < 0 {
+		return nil
+	}
+	key := e.state.LedgerKeys[i].Body
+	spki, err := e.store.Blob(ctx, key.Public)
+	if err != nil {
+		return fmt.Errorf("couldn't read the ledger key's public half: %w", err)
+	}
+	note, err := ledger.SignCheckpoint(e.state.Site.Origin, e.head, spki, func(msg []byte) ([]byte, error) {
+		return e.session.Sign(ctx, unhex(key.ID), msg)
+	})
+	if err != nil {
+		return fmt.Errorf("couldn't have the token sign the checkpoint: %w", err)
+	}
+	_, err = e.append(ctx, nil, Entry{CheckpointSignedKind, CheckpointSigned{Note: note}})
+	return err
+}
+
+// Someone names a person for a screen.
+func (s *State) Someone(id string) Someone {
+	h := s.People[id]
+	if h == nil {
+		return Someone{ID: id, Name: id, Initials: initials(id)}
+	}
+	return Someone{ID: id, Name: h.Body.Name, Initials: initials(h.Body.Name)}
+}
+
+func initials(name string) string {
+	var b bytes.Buffer
+	for _, w := range strings.Fields(strings.ReplaceAll(name, "-", " ")) {
+		for _, r := range w {
+			b.WriteString(strings.ToUpper(string(r)))
+			break
+		}
+	}
+	if r := []rune(b.String()); len(r) > 2 {
+		return string(r[0]) + string(r[len(r)-1])
+	}
+	return b.String()
+}
+
+// Date formats a day as records hold it.
+func Date(t time.Time) string { return t.UTC().Format(time.DateOnly) }

@@ -1,0 +1,128 @@
+package ceremony
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"claviger/ledger"
+)
+
+// Finding is something in a ledger that does not hold, or that this version
+// cannot judge.
+type Finding struct {
+	Seq     int64
+	Rule    string
+	Why     string
+	Unknown bool
+}
+
+func (f Finding) String() string { return fmt.Sprintf("record %d: %s (%s)", f.Seq, f.Why, f.Rule) }
+
+// Fold verifies a whole ledger: chain and tree, every record through State,
+// every signature, every checkpoint against the tree. It is what a start, the
+// window's Verify and the auditor's checker all call.
+func Fold(ctx context.Context, r ledger.Reader, kinds Kinds) (*State, ledger.Head, []Finding, error) {
+	s := NewState(kinds, func(h ledger.Hash) ([]byte, error) { return r.Blob(ctx, h) })
+	v := NewVerifier()
+	var broken *Finding
+	head, chain, err := ledger.VerifyChain(ctx, r, func(rec ledger.Record) error {
+		if broken != nil {
+			return nil
+		}
+		claims, err := s.Next(rec)
+		if err != nil {
+			f := FindingOf(rec.Seq, err)
+			broken = &f
+			return nil
+		}
+		for _, c := range claims {
+			if c.Root == nil {
+				v.Add(c)
+				continue
+			}
+			root, err := tlog.TreeHash(c.Root.Size, r)
+			if err != nil {
+				return fmt.Errorf("couldn't compute the tree head at %d: %w", c.Root.Size, err)
+			}
+			if ledger.Hash(root) != c.Root.Root {
+				v.Found(Finding{Seq: c.Seq, Rule: c.Rule, Why: "the checkpoint names another tree head than these records have"})
+			}
+		}
+		return nil
+	})
+	findings := v.Wait()
+	if err != nil {
+		return nil, head, nil, err
+	}
+	if broken != nil {
+		findings = append(findings, *broken)
+	}
+	// What does not fit chain or tree comes first: everything else leans on it.
+	var out []Finding
+	for _, f := range chain {
+		out = append(out, Finding{Seq: f.Seq, Rule: "chain", Why: f.What, Unknown: f.Unknown})
+	}
+	return s, head, append(out, findings...), nil
+}
+
+// FindingOf puts a refusal into words for a list.
+func FindingOf(seq int64, err error) Finding {
+	var refusal *Refusal
+	var unknown *Unknown
+	switch {
+	case errors.As(err, &refusal):
+		return Finding{Seq: refusal.Seq, Rule: refusal.Rule, Why: refusal.Why}
+	case errors.As(err, &unknown):
+		return Finding{Seq: unknown.Seq, Rule: "unknown", Why: unknown.What, Unknown: true}
+	}
+	return Finding{Seq: seq, Rule: "record", Why: err.Error()}
+}
+
+// Verifier checks signature claims on all cores while the fold goes on.
+type Verifier struct {
+	claims   chan Claim
+	wg       sync.WaitGroup
+	mu       sync.Mutex
+	findings []Finding // guarded by mu
+}
+
+func NewVerifier() *Verifier {
+	v := &Verifier{claims: make(chan Claim, 256)}
+	for range runtime.GOMAXPROCS(0) {
+		v.wg.Go(func() {
+			for c := range v.claims {
+				if err := c.Verify(); err != nil {
+					v.Found(FindingOf(c.Seq, err))
+				}
+			}
+		})
+	}
+	return v
+}
+
+func (v *Verifier) Add(c Claim) { v.claims <- c }
+
+func (v *Verifier) Found(f Finding) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.findings = append(v.findings, f)
+}
+
+// Wait ends the verifier and gives what it found, in the order of records.
+func (v *Verifier) Wait() []Finding {
+	close(v.claims)
+	v.wg.Wait()
+	sortFindings(v.findings)
+	return v.findings
+}
+
+func sortFindings(f []Finding) {
+	slices.SortFunc(f, func(a, b Finding) int { return cmp.Compare(a.Seq, b.Seq) })
+}

@@ -1,0 +1,16 @@
+package ceremony
+
+import "time"
+
+// Host is what the engine may know of the machine it runs on. Tests and
+// rehearsals give their own.
+type Host interface {
+	Now() time.Time
+	Program() Program
+	// Facts are the workstation's own statements about itself.
+	Facts() []HostFact
+}
+
+// HostFact: Verdict is "pass", "fail" or "not known"; a fail needs mending or a
+// deviation.
+type HostFact struct{ Label, Value, Verdict string }

@@ -1,0 +1,76 @@
+package ceremony
+
+import (
+	"errors"
+	"fmt"
+
+	"claviger/ceremony/signoff"
+	"claviger/hsm/secret"
+)
+
+// Keyring holds the ceremony keys of the run under way, in locked memory, and
+// opens enrolled keys for the moment of one signature. One goroutine owns it.
+type Keyring struct {
+	folder *Folder
+	gated  map[string]*signoff.Locked // behind a session PIN
+	free   map[string]*signoff.Key
+}
+
+// ErrSecret: the passphrase or session PIN is not the right one.
+var ErrSecret = errors.New("that is not the right one")
+
+func newKeyring(f *Folder) *Keyring {
+	return &Keyring{folder: f, gated: map[string]*signoff.Locked{}, free: map[string]*signoff.Key{}}
+}
+
+// Open unseals a person's enrolled key. The caller wipes it.
+func (k *Keyring) Open(h *Person, passphrase *secret.Buffer) (*signoff.Key, error) {
+	sealed, err := k.folder.LoadSealed(h.Body.Person, h.Body.Sealed)
+	if err != nil {
+		return nil, err
+	}
+	key, err := signoff.Open(sealed, passphrase)
+	if errors.Is(err, signoff.ErrPassphrase) {
+		return nil, ErrSecret
+	}
+	return key, err
+}
+
+// Hold keeps a ceremony key; with a PIN it signs only behind that PIN.
+func (k *Keyring) Hold(person string, key *signoff.Key, pin *secret.Buffer) error {
+	if pin == nil {
+		k.free[person] = key
+		return nil
+	}
+	locked, err := signoff.Lock(key, pin)
+	if err != nil {
+		return fmt.Errorf("couldn't lock the ceremony key of %s: %w", person, err)
+	}
+	k.gated[person] = locked
+	return nil
+}
+
+// signGated signs with a ceremony key behind its session PIN.
+func (k *Keyring) signGated(person string, pin *secret.Buffer, message []byte) ([]byte, error) {
+	locked, ok := k.gated[person]
+	if !ok {
+		return nil, fmt.Errorf("%s has no ceremony key in this run", person)
+	}
+	sig, err := locked.Sign(pin, message)
+	if errors.Is(err, signoff.ErrPIN) {
+		return nil, ErrSecret
+	}
+	return sig, err
+}
+
+// Wipe forgets every ceremony key; nothing can sign for this run afterwards.
+func (k *Keyring) Wipe() {
+	for id, l := range k.gated {
+		l.Wipe()
+		delete(k.gated, id)
+	}
+	for id, key := range k.free {
+		key.Wipe()
+		delete(k.free, id)
+	}
+}

@@ -1,0 +1,522 @@
+package ceremony
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"claviger/ceremony/script"
+	"claviger/ledger"
+)
+
+// Status of a ceremony.
+type Status string
+
+const (
+	Running       Status = "running"
+	PausedStatus  Status = "paused"
+	Interrupted   Status = "interrupted"
+	AbortedStatus Status = "aborted"
+	SealedStatus  Status = "sealed"
+)
+
+// ReasonInterrupted stands in the pause that the next start writes for a
+// program that ended without saying so.
+const ReasonInterrupted = "interrupted"
+
+// Step kinds that the common rules know by name; what they do stands with the
+// others in ceremony/steps.
+const (
+	EnrolStep     = "enrol-founders"
+	RollCallStep  = "roll-call"
+	AuthoriseStep = "authorise"
+	AttestStep    = "attest"
+	SealStep      = "seal"
+)
+
+// Progress is one ceremony as far as the ledger tells it.
+type Progress struct {
+	Number  string
+	Body    Started
+	Plan    *script.Bound
+	Status  Status
+	Started time.Time
+	Ended   time.Time // of the last run
+	Token   string    // serial number of the token it works on
+	Records int64     // of all its runs
+
+	Steps      map[string]*StepState
+	Present    map[string]bool
+	Certified  map[string]Certified // ceremony keys of this run
+	Intents    []*IntentState
+	Phases     map[int]map[string]Signed // phase, person
+	Attested   map[string]Signed
+	Deviations []Deviation
+	Faults     []TokenFault
+	ReadBack   []SetReadBack
+	Items      []ItemSealed
+	Cards      []Held // used at the last login
+	Clock      *ClockChecked
+	Runs       []RunSpan
+	TokenOpen  bool
+	Foreign    int // objects in the token, at the last look, that no record knows
+	OpenedAs   string
+	// Closing: the run has ended and its checkpoint, logout and head may follow.
+	Closing     bool
+	PauseReason string
+
+	current        string
+	authorisations []*Authorisation
+	login          *ledger.Record
+	founding       bool
+	runFirst       int64
+	runBefore      ledger.Hash
+	runLast        ledger.Hash
+	count          int64 // records of the run under way
+}
+
+// RunSpan is one ended run: its first record and the one after its last.
+type RunSpan struct {
+	First, End int64
+	Last       ledger.Hash
+}
+
+type StepState struct {
+	Attempt  int // the last one started; 0 before the first
+	Done     bool
+	Deviated bool
+	Started  time.Time
+	Ended    time.Time
+	Result   ledger.Hash
+	Facts    []Line
+	Seq      int64 // of its result
+	Signers  []string
+}
+
+type IntentState struct {
+	Body    Intent
+	Leaf    ledger.Hash
+	Seq     int64
+	Open    bool
+	Outcome Outcome
+}
+
+// Certified is a key that someone may sign with now, and the record that made
+// it known.
+type Certified struct {
+	Leaf   ledger.Hash
+	Public ed25519.PublicKey
+}
+
+// Signed is a verdict given.
+type Signed struct {
+	SignOff SignOff
+	Leaf    ledger.Hash
+	Seq     int64
+	At      time.Time
+}
+
+// Authorisation is one person's signature over acts; each is used once.
+type Authorisation struct {
+	Person, Step string
+	Attempt      int
+	Leaf         ledger.Hash
+	Acts         []Act
+	used         []bool
+}
+
+type Deviation struct {
+	Raised  DeviationRaised
+	Decided *DeviationDecided
+	At      time.Time
+	Seq     int64
+}
+
+func newProgress(number string, plan *script.Bound, b *Started, at time.Time, seq int64) *Progress {
+	p := &Progress{Number: number, Body: *b, Plan: plan, Started: at, Token: b.Token,
+		Steps: map[string]*StepState{}, Phases: map[int]map[string]Signed{}, Attested: map[string]Signed{}}
+	for _, st := range plan.Steps() {
+		p.Steps[st.ID] = &StepState{}
+		if st.Kind == EnrolStep {
+			p.founding = true
+		}
+	}
+	p.begin(seq, b.Token)
+	return p
+}
+
+// begin starts a run: nothing that lived in memory is carried over.
+func (p *Progress) begin(seq int64, token string) {
+	p.Status, p.Closing = Running, false
+	p.runFirst, p.runBefore, p.count = seq, p.runLast, 0
+	p.Present, p.Certified = map[string]bool{}, map[string]Certified{}
+	if token != "" {
+		p.Token = token
+	}
+	p.TokenOpen, p.login, p.current = false, nil, ""
+	// Authorisations lapse at a pause.
+	p.authorisations = nil
+}
+
+func (p *Progress) end(status Status, last ledger.Hash, at time.Time) {
+	p.Status, p.Ended, p.runLast, p.Closing = status, at, last, true
+	p.Runs = append(p.Runs, RunSpan{First: p.runFirst, End: p.runFirst + p.count + 1, Last: last})
+	if status == Interrupted {
+		// The process that had logged in is gone, and its login with it.
+		p.TokenOpen = false
+	}
+}
+
+// Current is the step under way.
+func (p *Progress) Current() (script.Step, bool) {
+	if p.current == "" {
+		return script.Step{}, false
+	}
+	return p.Plan.Step(p.current)
+}
+
+func (p *Progress) start(id string, attempt int, at time.Time) {
+	ss := p.Steps[id]
+	ss.Attempt, ss.Started, ss.Done = attempt, at, false
+	p.current = id
+	if st, _ := p.Plan.Step(id); st.Kind == AuthoriseStep {
+		ss.Signers = nil
+		p.authorisations = slices.DeleteFunc(p.authorisations, func(a *Authorisation) bool { return a.Step == st.With["step"] })
+	}
+}
+
+func (p *Progress) finish(id string, leaf ledger.Hash, at time.Time, facts []Line) {
+	ss := p.Steps[id]
+	ss.Done, ss.Ended, ss.Result, ss.Facts = true, at, leaf, facts
+	ss.Seq = p.runFirst + p.count
+	p.current = ""
+}
+
+func (p *Progress) role(person string) (string, bool) {
+	for _, part := range p.Body.People {
+		if part.Person == person {
+			return part.Role, true
+		}
+	}
+	return "", false
+}
+
+// Role of a person in this ceremony.
+func (p *Progress) Role(person string) string { role, _ := p.role(person); return role }
+
+// InRole lists the people who take part in a role.
+func (p *Progress) InRole(role string) []string {
+	var out []string
+	for _, part := range p.Body.People {
+		if part.Role == role {
+			out = append(out, part.Person)
+		}
+	}
+	return out
+}
+
+// needed lists everyone whom this ceremony's records name.
+func (p *Progress) needed() []string {
+	var out []string
+	for _, part := range p.Body.People {
+		out = append(out, part.Person)
+	}
+	for _, par := range p.Plan.Parameters {
+		if par.Type == "person" {
+			out = append(out, p.Plan.Values[par.Name])
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func (p *Progress) rollCalled() bool { return len(p.Present) == len(p.Body.People) }
+
+func (p *Progress) openIntents() []*IntentState {
+	var out []*IntentState
+	for _, in := range p.Intents {
+		if in.Open {
+			out = append(out, in)
+		}
+	}
+	return out
+}
+
+// OpenIntents lists acts whose outcome is not known yet.
+func (p *Progress) OpenIntents() []KnownIntent {
+	var out []KnownIntent
+	for _, in := range p.openIntents() {
+		out = append(out, KnownIntent{Intent: in.Body, Leaf: in.Leaf})
+	}
+	return out
+}
+
+func (p *Progress) intentOf(leaf ledger.Hash) *IntentState {
+	for _, in := range p.Intents {
+		if in.Leaf == leaf {
+			return in
+		}
+	}
+	return nil
+}
+
+// ActDone says whether an act of this name was done in the step.
+func (p *Progress) ActDone(step, do string) (*IntentState, bool) {
+	for _, in := range p.Intents {
+		if in.Body.Step == step && in.Body.Act.Do == do && in.Outcome == Done {
+			return in, true
+		}
+	}
+	return nil, false
+}
+
+// Halfway is the last act of this name in the step that left something behind,
+// if nobody has dealt with it since.
+func (p *Progress) Halfway(step, do string) (*IntentState, bool) {
+	for i := len(p.Intents) - 1; i >= 0; i-- {
+		in := p.Intents[i]
+		if in.Body.Step != step {
+			continue
+		}
+		if in.Body.Act.Do == "delete-remains" && in.Outcome == Done {
+			return nil, false
+		}
+		if in.Body.Act.Do == do && in.Outcome == HalfDone {
+			return in, true
+		}
+	}
+	return nil, false
+}
+
+// authoriser is the step that authorises another, if the script has one.
+func (p *Progress) authoriser(id string) (script.Step, bool) {
+	for _, st := range p.Plan.Steps() {
+		if st.Kind == AuthoriseStep && st.With["step"] == id {
+			return st, true
+		}
+	}
+	return script.Step{}, false
+}
+
+// needed is how many people a step asks for.
+func needed(st script.Step) int {
+	n := 0
+	for _, by := range st.By {
+		n += by.Count
+	}
+	return n
+}
+
+// authorised lists the authorisations of a step's attempt that stand.
+func (p *Progress) authorised(step string, attempt int) []*Authorisation {
+	var out []*Authorisation
+	for _, a := range p.authorisations {
+		if a.Step == step && a.Attempt == attempt {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// Authorisations gives the leaves of those that authorise an act of the step
+// under way.
+func (p *Progress) Authorisations(step string, attempt int) []ledger.Hash {
+	var out []ledger.Hash
+	for _, a := range p.authorised(step, attempt) {
+		out = append(out, a.Leaf)
+	}
+	return out
+}
+
+// signed applies a sign-off where its act belongs.
+func (p *Progress) signed(s *State, r *record, b *SignOff) error {
+	sg := Signed{SignOff: *b, Leaf: r.Leaf, Seq: r.Seq, At: r.Time}
+	name := s.People[b.Person].Body.Name
+	st, current := p.Current()
+	switch b.Act {
+	case ActAuthorise:
+		ss := p.Steps[st.ID]
+		by := slices.IndexFunc(st.By, func(n script.RoleNeed) bool { return n.Role == b.Role })
+		if !current || by < 0 {
+			return r.refuse("authorise.role", "%s does not authorise as %s", name, b.Role)
+		}
+		if slices.Contains(ss.Signers, b.Person) {
+			return r.refuse("authorise.same-person", "%s has authorised this already; another %s has to", name, b.Role)
+		}
+		ss.Signers = append(ss.Signers, b.Person)
+		if b.Verdict == Agree {
+			target, _ := p.Plan.Step(b.Step)
+			acts, err := s.kinds[target.Kind].Acts(s, target)
+			if err != nil {
+				return r.refuse("authorise.acts", "%v", err)
+			}
+			p.authorisations = append(p.authorisations, &Authorisation{Person: b.Person, Step: b.Step, Attempt: b.Attempt, Leaf: r.Leaf, Acts: acts, used: make([]bool, len(acts))})
+		}
+	case ActPhase:
+		n := phaseNumber(b.Step)
+		if _, again := p.Phases[n][b.Person]; again {
+			return r.refuse("signoff.twice", "%s has signed this phase already", name)
+		}
+		if p.Phases[n] == nil {
+			p.Phases[n] = map[string]Signed{}
+		}
+		p.Phases[n][b.Person] = sg
+	case ActAttest:
+		if _, again := p.Attested[b.Person]; again {
+			return r.refuse("signoff.twice", "%s has attested already", name)
+		}
+		p.Attested[b.Person] = sg
+	case ActEnrol:
+		subject := s.People[enrolSubject(b.Step)]
+		if subject.Body.Person == b.Person {
+			return r.refuse("enrol.self", "%s cannot vouch for %s", name, name)
+		}
+		if slices.Contains(subject.Vouched, b.Person) {
+			return r.refuse("signoff.twice", "%s has vouched already", name)
+		}
+		if b.Verdict == Agree {
+			subject.Vouched = append(subject.Vouched, b.Person)
+		}
+	default:
+		return r.refuse("signoff.act", "%q is not an act that is signed", b.Act)
+	}
+	return nil
+}
+
+// consume uses one act of every authorisation that the intent names.
+func (p *Progress) consume(r *record, st script.Step, b *Intent) error {
+	auth, ok := p.authoriser(st.ID)
+	if !ok {
+		return r.refuse("act.unauthorised", "the script has no step that authorises %q", st.ID)
+	}
+	people := map[string]bool{}
+	for _, leaf := range b.Authorisations {
+		i := slices.IndexFunc(p.authorisations, func(a *Authorisation) bool { return a.Leaf == leaf })
+		if i < 0 {
+			return r.refuse("authorise.lapsed", "no authorisation with that leaf stands; it lapsed, or was never given")
+		}
+		a := p.authorisations[i]
+		if a.Step != st.ID || a.Attempt != b.Attempt {
+			return r.refuse("authorise.attempt", "it was given for step %q, attempt %d", a.Step, a.Attempt)
+		}
+		j := slices.IndexFunc(a.Acts, b.Act.equal)
+		if j < 0 {
+			return r.refuse("authorise.act", "%s authorised another act", a.Person)
+		}
+		if a.used[j] {
+			return r.refuse("authorise.consumed", "%s authorised this once, and it was used", a.Person)
+		}
+		a.used[j] = true
+		people[a.Person] = true
+	}
+	if n := needed(auth); len(people) < n {
+		return r.refuse("act.unauthorised", "%d different people have to authorise it, and %d did", n, len(people))
+	}
+	return nil
+}
+
+// phasesSigned: no step of a phase begins before the phases before it are
+// signed by those whom the script names.
+func (p *Progress) phasesSigned(before int) error {
+	for _, ph := range p.Plan.Phases {
+		if ph.Number >= before {
+			break
+		}
+		if missing := p.PhaseUnsigned(ph.Number); len(missing) > 0 {
+			return fmt.Errorf("phase %d, %q, is not signed by %s", ph.Number, ph.Title, strings.Join(missing, ", "))
+		}
+	}
+	return nil
+}
+
+// PhaseUnsigned lists who still has to sign a phase.
+func (p *Progress) PhaseUnsigned(n int) []string {
+	var out []string
+	for _, ph := range p.Plan.Phases {
+		if ph.Number != n {
+			continue
+		}
+		for _, role := range ph.Sign {
+			for _, person := range p.InRole(role) {
+				if _, ok := p.Phases[n][person]; !ok {
+					out = append(out, person)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// PhaseDone says whether every step of a phase has its result.
+func (p *Progress) PhaseDone(n int) bool {
+	for _, st := range p.Plan.Steps() {
+		if st.Phase == n && !p.Steps[st.ID].Done {
+			return false
+		}
+	}
+	return true
+}
+
+// sealable says what is missing before the seal.
+func (p *Progress) sealable() error {
+	for _, st := range p.Plan.Steps() {
+		if st.Kind != SealStep && !p.Steps[st.ID].Done {
+			return fmt.Errorf("step %q has no result", st.ID)
+		}
+	}
+	for _, ph := range p.Plan.Phases {
+		if missing := p.PhaseUnsigned(ph.Number); len(missing) > 0 {
+			return fmt.Errorf("phase %d is not signed by %s", ph.Number, strings.Join(missing, ", "))
+		}
+	}
+	for _, part := range p.Body.People {
+		if _, ok := p.Attested[part.Person]; !ok {
+			return fmt.Errorf("%s has not attested", part.Person)
+		}
+	}
+	for _, d := range p.Deviations {
+		if d.Decided == nil {
+			return fmt.Errorf("deviation %d is not decided", d.Raised.Number)
+		}
+	}
+	return nil
+}
+
+// NotAccepted lists who disagreed, in any sign-off.
+func (p *Progress) NotAccepted() []string {
+	out := []string{}
+	add := func(sg Signed) {
+		if sg.SignOff.Verdict == Disagree {
+			out = append(out, sg.SignOff.Person)
+		}
+	}
+	for _, ph := range p.Phases {
+		for _, sg := range ph {
+			add(sg)
+		}
+	}
+	for _, sg := range p.Attested {
+		add(sg)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// PhaseStep is how a sign-off names a phase.
+func PhaseStep(n int) string { return "phase-" + strconv.Itoa(n) }
+
+func phaseNumber(step string) int {
+	n, err := strconv.Atoi(strings.TrimPrefix(step, "phase-"))
+	if err != nil || PhaseStep(n) != step {
+		return 0
+	}
+	return n
+}
+
+// EnrolSubject is how a vouching sign-off names whom it vouches for.
+func EnrolSubject(person string) string { return "enrol-" + person }
+
+func enrolSubject(step string) string { return strings.TrimPrefix(step, "enrol-") }

@@ -1,0 +1,123 @@
+package rehearse
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"claviger/ceremony"
+	"claviger/ceremony/script"
+	"claviger/hsm/secret"
+)
+
+// Actor is a practice person.
+type Actor struct{ ID, Name, Role, Organisation, Manager string }
+
+// Cast lists the practice people of every practice site.
+func Cast() []Actor {
+	return []Actor{
+		{"marta-brandt", "Marta Brandt", "administrator", "Northwind", "Ines Falk"},
+		{"amara-okafor", "Amara Okafor", "witness", "Hale & Orr Audit", "Samuel Hale"},
+		{"priya-kapoor", "Priya Kapoor", "officer", "Northwind", "Ines Falk"},
+		{"rui-santos", "Rui Santos", "officer", "Northwind", "Ole Berg"},
+		{"li-chen", "Li Chen", "custodian", "Northwind", "Ines Falk"},
+		{"jonas-dahl", "Jonas Dahl", "custodian", "Northwind", "Ole Berg"},
+		{"farah-noor", "Farah Noor", "custodian", "Northwind", "Mina Roth"},
+		{"dana-weiss", "Dana Weiss", "owner", "Northwind", "Mina Roth"},
+		{"tomas-novak", "Tomas Novak", "approver", "Northwind", "Mina Roth"},
+	}
+}
+
+// Parts casts a script: as many practice people as each role asks for.
+func Parts(roles []script.RoleNeed) ([]ceremony.Part, error) {
+	var parts []ceremony.Part
+	for _, need := range roles {
+		n := 0
+		for _, a := range Cast() {
+			if a.Role == need.Role && n < need.Count {
+				parts = append(parts, ceremony.Part{Person: a.ID, Role: a.Role})
+				n++
+			}
+		}
+		if n < need.Count {
+			return nil, fmt.Errorf("the script asks for %d people as %s, and the practice cast has %d", need.Count, need.Role, n)
+		}
+	}
+	return parts, nil
+}
+
+// Prop is what the practice people have in their pockets: passphrases, cards
+// and PINs, each a file in the practice folder, which a real site refuses to
+// contain.
+type Prop struct{ dir string }
+
+func (p Prop) path(name string) string { return filepath.Join(p.dir, name) }
+
+// get reads a secret; the caller wipes it.
+func (p Prop) get(name string) (*secret.Buffer, error) {
+	b, err := os.ReadFile(p.path(name))
+	if err != nil {
+		return nil, fmt.Errorf("couldn't read the practice secret %q: %w", name, err)
+	}
+	return secret.From(b), nil
+}
+
+func (p Prop) keep(name string, b *secret.Buffer) error {
+	if err := os.WriteFile(p.path(name), b.Bytes(), 0o600); err != nil {
+		return fmt.Errorf("couldn't keep the practice secret %q: %w", name, err)
+	}
+	return nil
+}
+
+// getOrDraw makes n random bytes, in hex, the first time.
+func (p Prop) getOrDraw(name string, n int) (*secret.Buffer, error) {
+	b, err := p.get(name)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return b, err
+	}
+	raw, err := secret.Random(n)
+	if err != nil {
+		return nil, err
+	}
+	defer raw.Wipe()
+	text := make([]byte, hex.EncodedLen(n))
+	hex.Encode(text, raw.Bytes())
+	drawn := secret.From(text)
+	return drawn, p.keep(name, drawn)
+}
+
+// Secret gives what the prompt's person would enter, or nil where the prompt
+// asks for no secret. It is what "Use the practice card or passphrase" fills
+// in. The caller wipes it.
+func (p Prop) Secret(pr ceremony.Prompt) (*secret.Buffer, error) {
+	switch pr.Kind {
+	case ceremony.AskPassphrase:
+		return p.get(pr.Who.ID + ".passphrase")
+	case ceremony.AskCard:
+		return p.get(pr.Who.ID + ".card")
+	case ceremony.AskNewPIN:
+		return p.getOrDraw(pr.Who.ID+".pin", 4)
+	case ceremony.AskTransportPIN:
+		return p.getOrDraw("transport-pin", 8)
+	case ceremony.AskSignOff:
+		if pr.With == ceremony.SessionPIN {
+			return p.get(pr.Who.ID + ".pin")
+		}
+		return p.get(pr.Who.ID + ".passphrase")
+	}
+	return nil, nil
+}
+
+// See keeps what a prompt reveals to its person.
+func (p Prop) See(pr ceremony.Prompt) error {
+	switch pr.Kind {
+	case ceremony.ShowPassphrase:
+		return p.keep(pr.Who.ID+".passphrase", pr.Reveal)
+	case ceremony.ShowCard:
+		return p.keep(pr.Who.ID+".card", pr.Reveal)
+	}
+	return nil
+}

@@ -1,0 +1,209 @@
+package rehearse
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"claviger/assets"
+	"claviger/ceremony"
+	"claviger/ceremony/report"
+	"claviger/ceremony/script"
+	"claviger/ceremony/steps"
+	"claviger/hsm"
+	"claviger/hsm/softhsm"
+	"claviger/hsm/worker"
+	"claviger/ledger"
+	"claviger/ledger/sqlite"
+)
+
+// Setting is where a practice site lies and what it works with.
+type Setting struct {
+	Dir    string
+	Worker []string // command line of the process that loads the module
+	Host   ceremony.Host
+	Room   ceremony.Room
+	// Module and Serial name a token other than SoftHSM's.
+	Module, Serial string
+	// Env is added to the worker's environment.
+	Env []string
+}
+
+// Site is an open practice site.
+type Site struct {
+	*ceremony.Engine
+	Folder *ceremony.Folder
+	Prop   Prop
+	store  *sqlite.Store
+}
+
+// Open opens a practice site, making its folder and ledger if they are missing.
+// Record 0 says practice, for ever.
+func Open(ctx context.Context, c Setting) (*Site, error) {
+	folder, err := ceremony.OpenFolder(c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	store, err := sqlite.Open(ctx, folder.Ledger())
+	if errors.Is(err, fs.ErrNotExist) {
+		store, err = sqlite.Create(ctx, folder.Ledger())
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := &Site{Folder: folder, Prop: Prop{folder.Practice()}, store: store}
+	if err := s.open(ctx, c); err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return s, nil
+}
+
+func (s *Site) open(ctx context.Context, c Setting) error {
+	if err := os.MkdirAll(s.Folder.Practice(), 0o700); err != nil {
+		return fmt.Errorf("couldn't make the practice folder: %w", err)
+	}
+	o := worker.Options{Argv: c.Worker, ModulePath: c.Module, Env: c.Env}
+	if c.Module == "" {
+		path, err := softhsm.Available()
+		if err != nil {
+			return err
+		}
+		conf, err := softhsm.Config(s.Folder.Practice())
+		if err != nil {
+			return err
+		}
+		o.ModulePath, o.Env = path, append(o.Env, softhsm.Env(conf)...)
+	}
+	engine, err := ceremony.NewEngine(ctx, ceremony.Config{Store: s.store, Kinds: steps.Kinds(), Room: c.Room, Host: c.Host, Folder: s.Folder,
+		Module: func(ctx context.Context) (hsm.Module, error) { return worker.Start(ctx, o) }})
+	if err != nil {
+		return err
+	}
+	s.Engine = engine
+	if len(engine.Findings()) > 0 || engine.State().Size > 0 {
+		if engine.State().Size > 0 && !engine.State().Site.Practice {
+			return fmt.Errorf("%s is a real site; practice has no place in it", s.Folder.Dir)
+		}
+		return nil
+	}
+	random := make([]byte, 32)
+	rand.Read(random)
+	return engine.OpenSite(ctx, "Northwind Root CA", true, random)
+}
+
+// Close ends the module's process and lets go of the ledger.
+func (s *Site) Close() error { return errors.Join(s.Engine.Close(), s.store.Close()) }
+
+// Token is the serial number of the site's token, "" before one is prepared.
+func (s *Site) Token() string {
+	for serial := range s.State().Tokens {
+		return serial
+	}
+	return ""
+}
+
+// Source gives a script by the name of a shipped one, or from a file.
+func Source(name string) ([]byte, error) {
+	src, err := fs.ReadFile(assets.Scripts, "scripts/"+name+".yaml")
+	if err == nil {
+		return src, nil
+	}
+	src, ferr := os.ReadFile(name)
+	if ferr != nil {
+		return nil, fmt.Errorf("there is no shipped script and no file called %q; claviger script list names the shipped ones", name)
+	}
+	return src, nil
+}
+
+// Begin holds a ceremony with the practice cast. A default label that is taken
+// gets -2, -3; a label that someone typed does not.
+func (s *Site) Begin(ctx context.Context, source []byte, set map[string]string) error {
+	plan, err := script.Parse(source, s.State().KnownKind)
+	if err != nil {
+		return err
+	}
+	parts, err := Parts(plan.Roles)
+	if err != nil {
+		return err
+	}
+	values := map[string]string{}
+	for k, v := range set {
+		values[k] = v
+	}
+	if _, typed := set["label"]; !typed {
+		for _, p := range plan.Parameters {
+			if p.Name == "label" {
+				values["label"] = s.freeLabel(p.Default)
+			}
+		}
+	}
+	return s.Hold(ctx, ceremony.Plan{Script: source, Parameters: values, People: parts, Token: s.Token()})
+}
+
+func (s *Site) freeLabel(label string) string {
+	taken := map[string]bool{}
+	for _, k := range s.State().Keys {
+		taken[k.Body.Label] = true
+	}
+	for n := 2; taken[label]; n++ {
+		if free := fmt.Sprintf("%s-%d", label, n); !taken[free] {
+			return free
+		}
+	}
+	return label
+}
+
+// Evidence makes the report of an ended ceremony and what lies beside it, in
+// SITE/evidence/<ceremony>, and gives the report's path. What is there already
+// is kept: the same records give the same bytes.
+func (s *Site) Evidence(ctx context.Context, number string) (string, error) {
+	in, err := report.Collect(ctx, s.store, s.State(), number)
+	if err != nil {
+		return "", err
+	}
+	pdf, pages, err := report.Make(in)
+	if err != nil {
+		return "", err
+	}
+	dir := s.Folder.Evidence(number)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("couldn't make the evidence folder: %w", err)
+	}
+	path := filepath.Join(dir, "report.pdf")
+	files := map[string][]byte{path: pdf, filepath.Join(dir, "site.vkey"): s.VerifierKeys()}
+	if in.Checkpoint != "" {
+		files[filepath.Join(dir, "checkpoint.txt")] = []byte(in.Checkpoint)
+	}
+	for name, content := range files {
+		if err := ceremony.WriteNew(name, content); err != nil && !errors.Is(err, fs.ErrExist) {
+			return "", err
+		}
+	}
+	if s.reported(number) {
+		return path, nil
+	}
+	return path, s.ReportWritten(ctx, number, ceremony.ReportMade{Document: in.Document(), Edition: 1, Layout: report.Layout, Pages: pages, SHA256: ledger.BlobHash(pdf)})
+}
+
+func (s *Site) reported(number string) bool {
+	for _, r := range s.State().Reports {
+		if r.Ceremony == number {
+			return true
+		}
+	}
+	return false
+}
+
+// VerifierKeys is the content of site.vkey: one C2SP verifier key a line.
+func (s *Site) VerifierKeys() []byte {
+	var out []byte
+	for _, k := range s.State().LedgerKeys {
+		out = append(out, k.Body.Verifier...)
+		out = append(out, '\n')
+	}
+	return out
+}

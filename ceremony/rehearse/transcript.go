@@ -1,0 +1,57 @@
+package rehearse
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"claviger/ceremony"
+)
+
+// transcript is a rehearsal in words, the same for every run of one script:
+// what varies stands as <fingerprint>, <time>, <serial>.
+type transcript struct {
+	lines   []string
+	secrets int
+}
+
+func (t *transcript) add(l string) { t.lines = append(t.lines, l) }
+
+func (t *transcript) secret(p ceremony.Prompt) {
+	t.secrets++
+	t.add(fmt.Sprintf("      private entry: %s, %s", p.Kind, p.Who.Name))
+}
+
+var varies = []struct {
+	pattern *regexp.Regexp
+	name    string
+}{
+	{regexp.MustCompile(`[0-9a-f]{64,}`), "<fingerprint>"},
+	{regexp.MustCompile(`[0-9a-f]{40}`), "<id>"},
+	{regexp.MustCompile(`claviger[-a-z]*/[a-z2-7]{26}\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+`), "<verifier key>"},
+	{regexp.MustCompile(`\b[0-9a-f]{16}\b`), "<serial>"},
+	{regexp.MustCompile(`claviger-ledger-[a-z2-7]{8}`), "claviger-ledger-<site>"},
+	{regexp.MustCompile(`[0-9]{4}-[0-9]{2}-[0-9]{2}`), "<date>"},
+	{regexp.MustCompile(`[0-9]{4}-[0-9]{3}`), "<number>"},
+	{regexp.MustCompile(`\b[0-9]{2}:[0-9]{2}(:[0-9]{2})?\b`), "<time>"},
+	{regexp.MustCompile(`[+-][0-9]+ s\b`), "<offset>"},
+	{regexp.MustCompile(`Set: [A-Z0-9]{4} [A-Z0-9]{4}`), "Set: <set>"},
+}
+
+// Plain puts names in place of what varies between two runs of one script.
+func Plain(text string) string {
+	for _, v := range varies {
+		text = v.pattern.ReplaceAllString(text, v.name)
+	}
+	return text
+}
+
+func (t *transcript) write(dir string) error {
+	text := Plain(strings.Join(t.lines, "\n")) + fmt.Sprintf("\nprivate entries: %d\n", t.secrets)
+	if err := os.WriteFile(filepath.Join(dir, "transcript.txt"), []byte(text), 0o600); err != nil {
+		return fmt.Errorf("couldn't write the transcript: %w", err)
+	}
+	return nil
+}

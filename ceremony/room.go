@@ -1,0 +1,238 @@
+package ceremony
+
+import (
+	"context"
+	"time"
+
+	"claviger/hsm/secret"
+)
+
+// Room is where the people are: the window, a rehearsal, a test. The engine
+// asks one thing at a time and waits; Show is called whenever what a screen
+// would draw has changed, and must not block.
+type Room interface {
+	Ask(ctx context.Context, p Prompt) (Answer, error)
+	Show(s Snapshot)
+}
+
+// PromptKind says what sort of answer a prompt wants.
+type PromptKind string
+
+const (
+	// AskConfirm: read, do, go on.
+	AskConfirm PromptKind = "confirm"
+	// AskForm: fill in Fields.
+	AskForm PromptKind = "form"
+	// AskPassphrase: Who enters the passphrase of the enrolled key. Private.
+	AskPassphrase PromptKind = "passphrase"
+	// AskNewPIN: Who chooses a session PIN (Fields is empty; Secret is the PIN,
+	// which the screen has asked for twice). Private.
+	AskNewPIN PromptKind = "new-pin"
+	// AskCard: Who types a card into Secret: the text as on the card, any case,
+	// spaces and dashes allowed. Private.
+	AskCard PromptKind = "card"
+	// AskTransportPIN: two officers enter the token's transport SO PIN. Private.
+	AskTransportPIN PromptKind = "transport-pin"
+	// ShowPassphrase: Who is shown the generated passphrase in Reveal, once.
+	// Private.
+	ShowPassphrase PromptKind = "show-passphrase"
+	// ShowCard: Who is shown the card in Reveal and writes it by hand. Private.
+	ShowCard PromptKind = "show-card"
+	// AskSignOff: Who sees Facts and signs or disagrees; Secret is the session PIN
+	// or the passphrase, as With says. The facts are public, the entry is private.
+	AskSignOff PromptKind = "sign-off"
+	// AskDecide: one of Options.
+	AskDecide PromptKind = "decide"
+)
+
+// Prompt is one question to the room.
+type Prompt struct {
+	Kind    PromptKind
+	Step    string // id of the step; "" outside one
+	Act     string // for a sign-off: authorise, step, phase, attest, enrol
+	Title   string // verb first: "Farah Noor, enter your share"
+	Text    string // one or two sentences: what to do
+	Aloud   string // what the administrator reads aloud; "" where the step's own text stands
+	Who     Someone
+	Role    string // the role in which Who answers
+	With    SecretKind
+	Facts   []Fact
+	Fields  []Field
+	Options []Option
+	Card    CardPrompt
+	Reveal  *secret.Buffer // borrowed: valid until Ask returns
+	Problem *Problem       // why the answer before this one was not taken
+	// Irreversible marks what cannot be undone: no default, a red band.
+	Irreversible bool
+}
+
+// Private says whether everyone else has to turn away.
+func (p Prompt) Private() bool {
+	switch p.Kind {
+	case AskPassphrase, AskNewPIN, AskCard, AskTransportPIN, ShowPassphrase, ShowCard:
+		return true
+	}
+	return false
+}
+
+// Someone names a person on a screen.
+type Someone struct{ ID, Name, Initials string }
+
+// SecretKind is what releases a signature.
+type SecretKind string
+
+const (
+	NoSecret   SecretKind = ""
+	SessionPIN SecretKind = "session PIN"
+	Passphrase SecretKind = "passphrase"
+)
+
+// Fact is one line of public content: a label and what it is. Style "hash"
+// asks for fours and words, "mono" for fixed width.
+type Fact struct{ Label, Value, Style string }
+
+// Field is one typed answer. Type is "text", "time" (HH:MM), "bag".
+type Field struct {
+	Name, Label, Type, Value, Hint string
+	Max                            int
+}
+
+// Option is one choice of a decision. Danger marks what cannot be undone.
+type Option struct {
+	ID, Label, Help string
+	Danger          bool
+}
+
+// CardPrompt is what may be told before a card is typed.
+type CardPrompt struct {
+	Set      string // "QYPZ 4XNR"
+	Index    int    // which card this custodian holds
+	K, N     int
+	Entered  []int // indices already accepted
+	Prefix   string
+	Opens    string // "user PIN"
+	ReadBack bool   // typed to prove that it was written down, not to open anything
+	Words    []string
+}
+
+// Problem is an error in three lines (what happened, what is safe, what to do)
+// and the raw code for those who want it.
+type Problem struct{ Happened, Safe, Do, Code string }
+
+func (p *Problem) Error() string { return p.Happened + " " + p.Do }
+
+// Action is what an answer asks of the engine instead of going on.
+type Action string
+
+const (
+	GoOn    Action = ""
+	Pause   Action = "pause"
+	Abort   Action = "abort"
+	Deviate Action = "deviate" // Fields: expected, happened, exposed (yes, no, unknown), decision
+)
+
+// Answer is what the room says. Whoever receives it owns Secret and wipes it.
+type Answer struct {
+	Action  Action
+	Fields  map[string]string
+	Secret  *secret.Buffer
+	Verdict Verdict
+	Reason  string // of a disagreement, a pause or an abort
+	Choice  string
+}
+
+// Snapshot is everything a screen draws: a fold over the ledger and what the
+// engine is doing this moment. It holds no secret.
+type Snapshot struct {
+	Site       SiteView
+	Ledger     LedgerView
+	HSM        HSMView
+	Ceremony   *CeremonyView // the open one
+	Ceremonies []CeremonyLine
+	Keys       []KeyView
+	Working    string    // what is happening now: "The token is making the key"; "" while waiting for people
+	Since      time.Time // when Working began
+}
+
+type SiteView struct {
+	ID, Organisation string
+	Practice         bool
+	People           []PersonView
+}
+
+type LedgerView struct {
+	Records  int64
+	Last     string // leaf of the last record, hex
+	Verified bool
+	SignedTo int64 // records covered by the HSM's last checkpoint
+	Findings []string
+}
+
+// HSMView: State is "absent", "present, closed", "open" or "not looked".
+type HSMView struct{ State, Label, Serial string }
+
+// CeremonyLine is a row of the list. Status is "running", "paused",
+// "aborted", "sealed" or "interrupted".
+type CeremonyLine struct {
+	Number, Title, About, Status string
+	People, Steps, Deviations    int
+	Started, Ended               time.Time
+	Report                       string // path of its report, "" while there is none
+}
+
+// CeremonyView is the open ceremony.
+type CeremonyView struct {
+	Number, Title, Script string // Script: first 8 hex digits of its SHA-256
+	About                 string
+	Started               time.Time
+	Planned               time.Duration
+	Phases                []PhaseView
+	Step                  *StepView // the one that is played now
+	Steps                 int
+	Aloud                 string
+	Facts                 []Fact // what the step has found so far
+	Result                string // chip beside the facts: "Generated in the HSM"
+	People                []PersonView
+	Needs                 []Need
+	Waiting               string // whom we wait for: "Waiting for the witness: Amara Okafor"
+	Deviations            int
+	Attempt               int
+}
+
+type PhaseView struct {
+	Number int
+	Title  string
+	Steps  []StepView
+}
+
+// StepStatus: "todo", "now", "done", "deviated", "failed".
+type StepView struct {
+	Number     int
+	ID, Title  string
+	Kind       string
+	Phase      string
+	Status     string
+	Marks      string // initials of those who signed, or "2 of 3"
+	Ended      time.Time
+	CannotUndo bool
+}
+
+// PersonView: State is "idle", "acting", "signed", "absent".
+type PersonView struct {
+	Someone
+	Role, Status, State, Organisation string
+}
+
+// Need is one line of "Needed for this step".
+type Need struct {
+	Text string
+	Met  bool
+}
+
+// KeyView is a row of the key list.
+type KeyView struct {
+	Label, Algorithm, Purpose, Owner, State string
+	Fingerprint, ID                         string
+	From, Until                             time.Time
+	Ceremony                                string
+}

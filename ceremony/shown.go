@@ -1,0 +1,210 @@
+package ceremony
+
+import (
+	"fmt"
+	"strings"
+
+	"claviger/ledger"
+)
+
+// Shown is the content that a signer saw: a sign-off names its SHA-256, and
+// State makes it again from what it holds. Text is the statement that is
+// signed; values are the facts it speaks of.
+type Shown struct {
+	Lang   string `json:"lang"`
+	Layout string `json:"layout"`
+	Text   string `json:"text"`
+	Values any    `json:"values"`
+}
+
+const (
+	shownLang   = "en"
+	shownLayout = "claviger shown v1"
+)
+
+type authoriseValues struct {
+	Acts    []Act  `json:"acts"`
+	Attempt int    `json:"attempt"`
+	Step    string `json:"step"`
+	Title   string `json:"title"`
+}
+
+type phaseValues struct {
+	Deviations []DeviationRaised `json:"deviations"`
+	Number     int               `json:"number"`
+	Steps      []phaseStep       `json:"steps"`
+	Title      string            `json:"title"`
+	Uncovered  []Uncovered       `json:"uncovered"`
+}
+
+type phaseStep struct {
+	Attempt int         `json:"attempt"`
+	Facts   []Line      `json:"facts"`
+	Number  int         `json:"number"`
+	Result  ledger.Hash `json:"result"`
+	Step    string      `json:"step"`
+	Title   string      `json:"title"`
+}
+
+type attestValues struct {
+	Deviations int    `json:"deviations"`
+	Script     string `json:"script"`
+	Steps      int    `json:"steps"`
+	Title      string `json:"title"`
+}
+
+type enrolValues struct {
+	Enrolled PersonEnrolled `json:"enrolled"`
+	Leaf     ledger.Hash    `json:"leaf"`
+}
+
+// Shown gives the canonical bytes that someone has to see for this act now. It
+// refuses where such a sign-off has no place.
+func (s *State) Shown(act, step string, attempt int, person, role string) ([]byte, error) {
+	p := s.Open
+	if p == nil {
+		return nil, fmt.Errorf("no ceremony is under way")
+	}
+	sh := Shown{Lang: shownLang, Layout: shownLayout, Text: Statement(act, role)}
+	st, current := p.Current()
+	switch act {
+	case ActAuthorise:
+		if !current || st.Kind != AuthoriseStep || st.With["step"] != step {
+			return nil, fmt.Errorf("the step that authorises %q is not under way", step)
+		}
+		target, ok := p.Plan.Step(step)
+		if !ok || attempt != p.Steps[step].Attempt+1 {
+			return nil, fmt.Errorf("attempt %d of step %q is due, not %d", p.Steps[step].Attempt+1, step, attempt)
+		}
+		acts, err := s.kinds[target.Kind].Acts(s, target)
+		if err != nil {
+			return nil, err
+		}
+		sh.Values = authoriseValues{Acts: acts, Attempt: attempt, Step: step, Title: target.Title}
+	case ActPhase:
+		v, err := s.phaseValues(phaseNumber(step))
+		if err != nil {
+			return nil, err
+		}
+		if attempt != 1 {
+			return nil, fmt.Errorf("a phase is signed once")
+		}
+		sh.Values = v
+	case ActAttest:
+		if !current || st.Kind != AttestStep || st.ID != step || p.Steps[st.ID].Attempt != attempt {
+			return nil, fmt.Errorf("the step for attestations is not under way")
+		}
+		sh.Values = attestValues{Deviations: len(p.Deviations), Script: p.Body.Script.String(), Steps: len(p.Plan.Steps()), Title: p.Plan.Title}
+	case ActEnrol:
+		h := s.People[enrolSubject(step)]
+		if h == nil || !current || st.Kind != EnrolStep {
+			return nil, fmt.Errorf("nobody is being enrolled as %q", enrolSubject(step))
+		}
+		sh.Values = enrolValues{Enrolled: h.Body, Leaf: h.Leaf}
+	default:
+		return nil, fmt.Errorf("%q is not an act that is signed", act)
+	}
+	return ledger.Encode(sh)
+}
+
+func (s *State) phaseValues(n int) (phaseValues, error) {
+	p := s.Open
+	for _, ph := range p.Plan.Phases {
+		if ph.Number != n {
+			continue
+		}
+		if !p.PhaseDone(n) {
+			return phaseValues{}, fmt.Errorf("phase %d still has a step without result", n)
+		}
+		v := phaseValues{Number: n, Title: ph.Title, Uncovered: s.Uncovered()}
+		for _, st := range p.Plan.Steps() {
+			if st.Phase != n {
+				continue
+			}
+			ss := p.Steps[st.ID]
+			v.Steps = append(v.Steps, phaseStep{Attempt: ss.Attempt, Facts: ss.Facts, Number: st.Number, Result: ss.Result, Step: st.ID, Title: st.Title})
+		}
+		for _, d := range p.Deviations {
+			if st, ok := p.Plan.Step(d.Raised.Step); ok && st.Phase == n {
+				v.Deviations = append(v.Deviations, d.Raised)
+			}
+		}
+		return v, nil
+	}
+	return phaseValues{}, fmt.Errorf("there is no phase %d", n)
+}
+
+// Statement is what a sign-off says, in the words that the report prints.
+func Statement(act, role string) string {
+	switch act {
+	case ActAuthorise:
+		return "I authorise exactly these acts, each to be done at most once."
+	case ActPhase:
+		if role == "witness" {
+			return "I watched these steps. What is listed here is what I saw."
+		}
+		return "I performed these steps. What is listed here is what happened."
+	case ActEnrol:
+		return "I know this person, and the key named here is this person's."
+	}
+	switch role {
+	case "administrator":
+		return "I performed the steps as recorded."
+	case "witness":
+		return "I was present throughout; the script was followed except for the deviations listed; the record is true."
+	case "custodian":
+		return "I alone handled my part and know no other."
+	case "officer":
+		return "I authorised only what is recorded, and with my own passphrase."
+	}
+	return "The record of this ceremony is true as far as I saw it."
+}
+
+// Lines gives the values of a sign-off as lines for a screen.
+func (s *State) Lines(act, step string) []Line {
+	p := s.Open
+	var out []Line
+	switch act {
+	case ActAuthorise:
+		target, _ := p.Plan.Step(step)
+		acts, err := s.kinds[target.Kind].Acts(s, target)
+		if err != nil {
+			return nil
+		}
+		for _, a := range acts {
+			out = append(out, Line{Label: "Act", Value: strings.ReplaceAll(a.Do, "-", " ")})
+			for _, k := range sortedKeys(a.With) {
+				out = append(out, Line{Label: strings.ReplaceAll(k, "-", " "), Value: a.With[k]})
+			}
+		}
+	case ActPhase:
+		v, err := s.phaseValues(phaseNumber(step))
+		if err != nil {
+			return nil
+		}
+		for _, st := range v.Steps {
+			var facts []string
+			for _, f := range st.Facts {
+				facts = append(facts, f.Label+": "+f.Value)
+			}
+			out = append(out, Line{Label: fmt.Sprintf("%d  %s", st.Number, st.Title), Value: strings.Join(facts, " · ")})
+		}
+		out = append(out, Line{Label: "Deviations", Value: fmt.Sprint(len(v.Deviations))})
+		if n := len(v.Uncovered); n > 0 {
+			out = append(out, Line{Label: "Not yet signed by the HSM", Value: fmt.Sprintf("%d records written after the last ceremony closed", n)})
+		}
+	case ActAttest:
+		out = append(out,
+			Line{Label: "Ceremony", Value: p.Number + " · " + p.Plan.Title},
+			Line{Label: "Script", Value: p.Body.Script.String(), Style: "hash"},
+			Line{Label: "Deviations", Value: fmt.Sprint(len(p.Deviations))})
+	case ActEnrol:
+		b := s.People[enrolSubject(step)].Body
+		out = append(out,
+			Line{Label: "Name", Value: b.Name},
+			Line{Label: "Organisation", Value: b.Organisation},
+			Line{Label: "Roles", Value: strings.Join(b.Roles, ", ")},
+			Line{Label: "Key", Value: b.Key, Style: "hash"})
+	}
+	return out
+}

@@ -1,0 +1,77 @@
+package signoff
+
+import (
+	"crypto/ed25519"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+
+	"golang.org/x/crypto/scrypt"
+
+	"claviger/hsm/secret"
+)
+
+// MinPIN is the shortest session PIN.
+const MinPIN = 4
+
+var (
+	ErrPIN      = errors.New("this is not your session PIN: type it again")
+	errShortPIN = fmt.Errorf("a session PIN has %d characters or more: choose a longer one", MinPIN)
+)
+
+// Locked is a ceremony key behind a session PIN.
+type Locked struct {
+	key  *Key
+	salt *secret.Buffer
+	hash *secret.Buffer
+}
+
+// Lock puts key behind pin and owns key from then on; on an error it stays with
+// the caller.
+func Lock(key *Key, pin *secret.Buffer) (*Locked, error) {
+	if pin.Len() < MinPIN {
+		return nil, errShortPIN
+	}
+	salt, err := secret.Random(16)
+	if err != nil {
+		return nil, fmt.Errorf("couldn't lock the key: %w", err)
+	}
+	hash, err := hashPIN(pin, salt)
+	if err != nil {
+		salt.Wipe()
+		return nil, fmt.Errorf("couldn't lock the key: %w", err)
+	}
+	return &Locked{key: key, salt: salt, hash: hash}, nil
+}
+
+// Sign signs with the key behind the PIN, or says ErrPIN.
+func (l *Locked) Sign(pin *secret.Buffer, message []byte) ([]byte, error) {
+	hash, err := hashPIN(pin, l.salt)
+	if err != nil {
+		return nil, fmt.Errorf("couldn't check the session PIN: %w", err)
+	}
+	defer hash.Wipe()
+	if subtle.ConstantTimeCompare(hash.Bytes(), l.hash.Bytes()) != 1 {
+		return nil, ErrPIN
+	}
+	return l.key.Sign(message), nil
+}
+
+func (l *Locked) Public() ed25519.PublicKey { return l.key.Public() }
+
+// Wipe forgets key and PIN.
+func (l *Locked) Wipe() {
+	l.key.Wipe()
+	l.salt.Wipe()
+	l.hash.Wipe()
+}
+
+// hashPIN costs some milliseconds: the key lies beside it, so a slower hash would
+// guard nothing but a PIN that its owner uses elsewhere.
+func hashPIN(pin, salt *secret.Buffer) (*secret.Buffer, error) {
+	b, err := scrypt.Key(pin.Bytes(), salt.Bytes(), 1<<12, 8, 1, 32)
+	if err != nil {
+		return nil, err
+	}
+	return secret.From(b), nil
+}

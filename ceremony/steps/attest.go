@@ -1,0 +1,101 @@
+package steps
+
+import (
+	"context"
+	"fmt"
+
+	"claviger/ceremony"
+	"claviger/ceremony/script"
+	"claviger/ledger"
+)
+
+// attest: everyone says, in the words of the role, what they answer for.
+type attest struct{ noActs }
+
+func (attest) Name() string { return ceremony.AttestStep }
+func (attest) Version() int { return 1 }
+func (attest) Doc() string {
+	return "Everyone signs a statement over the whole ceremony, or disagrees and says why."
+}
+
+func (attest) Play(w *ceremony.World, _ script.Step) error {
+	if !w.PeopleKnown {
+		return fmt.Errorf("nobody is known yet")
+	}
+	w.Attested = true
+	return nil
+}
+
+func (attest) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
+	b, ok := body.(*ceremony.Result)
+	if !ok || !isFinish(b) {
+		return foreign(st, r)
+	}
+	for _, part := range s.Open.Body.People {
+		if _, ok := s.Open.Attested[part.Person]; !ok {
+			return broken("seal.unattested", "%s has not attested", s.Someone(part.Person).Name)
+		}
+	}
+	return nil
+}
+
+func (attest) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
+	for _, part := range env.State().Open.Body.People {
+		if _, ok := env.State().Open.Attested[part.Person]; ok {
+			continue
+		}
+		_, err := env.SignOff(ctx, ceremony.SignOffAsk{Person: part.Person, Role: part.Role, Act: ceremony.ActAttest, Step: st.ID, Attempt: env.Attempt(),
+			Title: env.State().Someone(part.Person).Name + ", sign your statement"})
+		if err != nil {
+			return err
+		}
+	}
+	p := env.State().Open
+	lines := []ceremony.Line{line("Attested", fmt.Sprintf("%d of %d", len(p.Attested), len(p.Body.People)))}
+	if no := p.NotAccepted(); len(no) > 0 {
+		lines = append(lines, line("Not accepted by", names(env.State(), no)))
+	}
+	return finish(ctx, env, st, lines...)
+}
+
+// seal ends the ceremony: the last step that is counted.
+type seal struct{ noActs }
+
+func (seal) Name() string { return ceremony.SealStep }
+func (seal) Version() int { return 1 }
+func (seal) Doc() string {
+	return "The record is closed and the token signs its head; ceremony keys are wiped and the token is closed."
+}
+
+func (seal) Play(w *ceremony.World, _ script.Step) error {
+	switch {
+	case !w.Attested:
+		return fmt.Errorf("nobody has attested yet")
+	case !w.TokenOpen || !w.LedgerKey:
+		return fmt.Errorf("the token has to be open to sign the seal")
+	}
+	w.Sealed = true
+	return nil
+}
+
+func (seal) Check(_ *ceremony.State, st script.Step, r ledger.Record, _ any) error {
+	return foreign(st, r)
+}
+
+// Do keeps the order: sealed, the HSM's note, checkpoint.signed, keys wiped,
+// logout. What comes after the seal is closing and is listed as uncovered.
+func (seal) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
+	if _, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "Seal the record", Irreversible: true,
+		Text: "After the seal nothing can be added to this ceremony. The token signs the head of the record, every ceremony key is wiped, and the token is closed."}); err != nil {
+		return err
+	}
+	env.Working("The token signs the head of the record")
+	if err := env.Record(ctx, []ceremony.Entry{{Kind: ceremony.SealedKind, Body: env.State().SealBody()}}); err != nil {
+		return err
+	}
+	if err := env.Checkpoint(ctx); err != nil {
+		return err
+	}
+	env.People().Wipe()
+	return env.Logout(ctx, "sealed")
+}

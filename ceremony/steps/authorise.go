@@ -1,0 +1,83 @@
+package steps
+
+import (
+	"context"
+	"fmt"
+
+	"claviger/ceremony"
+	"claviger/ceremony/script"
+	"claviger/ledger"
+)
+
+// authorise: different people sign exactly the acts that another step will do.
+type authorise struct{ noActs }
+
+func (authorise) Name() string { return ceremony.AuthoriseStep }
+func (authorise) Version() int { return 1 }
+func (authorise) Doc() string {
+	return "Different officers sign exactly the acts of the step named by \"with: step\"; each act is done at most once."
+}
+
+func (authorise) Play(w *ceremony.World, st script.Step) error {
+	if !w.PeopleKnown {
+		return fmt.Errorf("nobody is known yet")
+	}
+	if st.With["step"] == "" {
+		return fmt.Errorf("it does not say which step it authorises (with: step)")
+	}
+	n := 0
+	for _, by := range st.By {
+		n += by.Count
+	}
+	if n < 2 {
+		return fmt.Errorf("dual control asks for two people at least (by)")
+	}
+	w.Authorised[st.With["step"]] = true
+	return nil
+}
+
+func (authorise) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
+	b, ok := body.(*ceremony.Result)
+	if !ok || !isFinish(b) {
+		return foreign(st, r)
+	}
+	n := 0
+	for _, by := range st.By {
+		n += by.Count
+	}
+	target := st.With["step"]
+	if got := len(s.Open.Authorisations(target, s.Open.Steps[target].Attempt+1)); got < n {
+		return broken("act.unauthorised", "%d people have to authorise, and %d did", n, got)
+	}
+	return nil
+}
+
+func (authorise) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
+	target := st.With["step"]
+	s := env.State()
+	tst, _ := s.Open.Plan.Step(target)
+	attempt := s.Open.Steps[target].Attempt + 1
+	acts := s.Lines(ceremony.ActAuthorise, target)
+	env.Shown(acts...)
+	for _, by := range st.By {
+		agreed := 0
+		for _, person := range s.Open.InRole(by.Role) {
+			if agreed == by.Count {
+				break
+			}
+			so, err := env.SignOff(ctx, ceremony.SignOffAsk{Person: person, Role: by.Role, Act: ceremony.ActAuthorise, Step: target, Attempt: attempt,
+				Title: "Authorise: " + tst.Title})
+			if err != nil {
+				return err
+			}
+			if so.Verdict == ceremony.Agree {
+				agreed++
+			}
+		}
+		if agreed < by.Count {
+			return &ceremony.Stop{Err: ceremony.ErrPaused, Reason: fmt.Sprintf("%d of %d %ss authorised %q", agreed, by.Count, by.Role, tst.Title)}
+		}
+	}
+	p := env.State().Open
+	return finish(ctx, env, st, line("Authorised by", names(env.State(), p.Steps[st.ID].Signers)), line("For", fmt.Sprintf("step %d, %s, attempt %d", tst.Number, tst.Title, attempt)))
+}

@@ -1,0 +1,411 @@
+package steps
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"claviger/ceremony"
+	"claviger/ceremony/script"
+	"claviger/hsm"
+	"claviger/ledger"
+)
+
+// identifyToken: the token is found by its serial number and says what it is.
+// Nobody logs in.
+type identifyToken struct{ noActs }
+
+func (identifyToken) Name() string { return "identify-token" }
+func (identifyToken) Version() int { return 1 }
+func (identifyToken) Doc() string {
+	return "The token is found by its serial number; module, hardware and firmware are read from it."
+}
+
+func (identifyToken) Play(w *ceremony.World, _ script.Step) error {
+	w.TokenNamed = true
+	return nil
+}
+
+func (identifyToken) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
+	b, ok := body.(*ceremony.Result)
+	if !ok || !isFinish(b) {
+		return foreign(st, r)
+	}
+	if s.Open.Token != "" && value(b.Facts, "Serial number") != s.Open.Token {
+		return broken("token.serial", "the token of this ceremony has serial number %s", s.Open.Token)
+	}
+	return nil
+}
+
+func value(lines []ceremony.Line, label string) string {
+	for _, l := range lines {
+		if l.Label == label {
+			return l.Value
+		}
+	}
+	return ""
+}
+
+func (identifyToken) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
+	for {
+		env.Working("Looking for the token")
+		lines, problem, err := look(ctx, env)
+		if err != nil {
+			return err
+		}
+		p := ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "Identify the token", Facts: facts(lines), Problem: problem,
+			Text: "The witness compares the serial number with the one on the device."}
+		if problem != nil {
+			p.Text = "Look for the token again when it is connected."
+		}
+		if _, err := env.Ask(ctx, p); err != nil {
+			return err
+		}
+		if problem == nil {
+			return finish(ctx, env, st, lines...)
+		}
+	}
+}
+
+func look(ctx context.Context, env ceremony.Env) ([]ceremony.Line, *ceremony.Problem, error) {
+	m, err := env.Module(ctx)
+	if err != nil {
+		return nil, &ceremony.Problem{Happened: "The token's library could not be started.", Safe: "The token was not touched.", Do: "Check that the library is installed, then look again.", Code: err.Error()}, nil
+	}
+	info, err := m.Info(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	tokens, err := m.Tokens(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	lines := []ceremony.Line{line("Module", info.Path), hash("Module SHA-256", info.SHA256), line("Library", strings.TrimSpace(info.Manufacturer+" "+info.Version))}
+	serial := env.State().Open.Token
+	i := slices.IndexFunc(tokens, func(t hsm.TokenInfo) bool {
+		return serial != "" && t.Serial == serial || serial == "" && !t.Initialised
+	})
+	if i < 0 {
+		missing := "No token that is not initialised is attached."
+		if serial != "" {
+			missing = fmt.Sprintf("The token with serial number %s is not attached.", serial)
+		}
+		return lines, &ceremony.Problem{Happened: missing, Safe: "Nothing was tried on any other token.", Do: "Connect it, then look again.", Code: attached(tokens)}, nil
+	}
+	t := tokens[i]
+	state := "not initialised"
+	if t.Initialised {
+		state = "initialised"
+	}
+	lines = append(lines, mono("Serial number", t.Serial), line("Label", t.Label), line("Manufacturer and model", strings.TrimSpace(t.Manufacturer+" "+t.Model)),
+		line("Hardware, firmware", t.HardwareVersion+", "+t.FirmwareVersion), line("State", state))
+	return lines, nil, nil
+}
+
+func attached(tokens []hsm.TokenInfo) string {
+	var out []string
+	for _, t := range tokens {
+		if t.Initialised {
+			out = append(out, t.Serial)
+		}
+	}
+	if len(out) == 0 {
+		return "no initialised token is attached"
+	}
+	return "attached: " + strings.Join(out, ", ")
+}
+
+// initialiseToken erases a token and makes it this site's, under a transport PIN
+// of the security officer.
+type initialiseToken struct{}
+
+const initialise = "initialise-token"
+
+func (initialiseToken) Name() string { return initialise }
+func (initialiseToken) Version() int { return 1 }
+func (initialiseToken) Doc() string {
+	return "The token is erased and initialised under a transport PIN of the security officer."
+}
+
+func (initialiseToken) Play(w *ceremony.World, st script.Step) error {
+	if !w.TokenNamed || !w.Authorised[st.ID] {
+		return fmt.Errorf("a token is identified, and its initialisation authorised, before")
+	}
+	return nil
+}
+
+func (initialiseToken) Acts(s *ceremony.State, st script.Step) ([]ceremony.Act, error) {
+	if _, done := s.Open.ActDone(st.ID, initialise); done {
+		return nil, nil
+	}
+	return []ceremony.Act{{Do: initialise, With: map[string]string{"token": "the one that is not initialised"}}}, nil
+}
+
+func (initialiseToken) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
+	switch b := body.(type) {
+	case *ceremony.Intent:
+		return nil
+	case *ceremony.TokenEnrolled:
+		if b.Label != tokenLabel(b.Intent) {
+			return broken("token.label", "the token's label does not name the intent that made it")
+		}
+		if !b.HardwareSlot && !s.Site.Practice {
+			return broken("token.software", "a real site refuses a software token")
+		}
+		if s.Tokens[b.Serial] != nil {
+			return broken("token.known", "the token %s is enrolled already", b.Serial)
+		}
+		return nil
+	case *ceremony.Result:
+		if isFinish(b) {
+			if _, done := s.Open.ActDone(st.ID, initialise); !done {
+				return broken("step.result", "the token is not initialised")
+			}
+			return nil
+		}
+		if b.Outcome == ceremony.Done && s.Tokens[s.Open.Token] == nil {
+			return broken("result.outcome", "no token was enrolled")
+		}
+		return nil
+	}
+	return foreign(st, r)
+}
+
+// tokenLabel names the intent, so that a token initialised just before a crash
+// is found again.
+func tokenLabel(intent ledger.Hash) string { return "claviger " + intent.String()[:16] }
+
+func (k initialiseToken) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
+	acts, err := k.Acts(env.State(), st)
+	if err != nil {
+		return err
+	}
+	for _, act := range acts {
+		officers := env.State().Open.InRole("officer")
+		a, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskTransportPIN, Who: env.State().Someone(officers[0]), Role: "officer", Title: "Enter the transport PIN",
+			Text: "Two officers enter it. It holds until every card is read."})
+		if err != nil {
+			return err
+		}
+		err = env.Act(ctx, act, func(ctx context.Context, intent ledger.Hash) (ceremony.Found, error) {
+			env.Working("The token is being initialised")
+			m, err := env.Module(ctx)
+			if err != nil {
+				return ceremony.Found{}, err
+			}
+			if err := env.Release(ctx); err != nil {
+				return ceremony.Found{}, err
+			}
+			t, err := m.InitToken(ctx, "", tokenLabel(intent), a.Secret)
+			if err != nil {
+				return ceremony.Found{}, err
+			}
+			return enrolled(t, intent), nil
+		})
+		a.Secret.Wipe()
+		if err != nil {
+			return err
+		}
+	}
+	t := env.State().Tokens[env.State().Open.Token].Body
+	return finish(ctx, env, st, mono("Serial number", t.Serial), line("Label", t.Label))
+}
+
+func enrolled(t hsm.TokenInfo, intent ledger.Hash) ceremony.Found {
+	return ceremony.Found{Outcome: ceremony.Done,
+		Facts: []ceremony.Line{mono("Serial number", t.Serial), line("Label", t.Label)},
+		Records: []ceremony.Entry{{Kind: ceremony.TokenEnrolledKind, Body: ceremony.TokenEnrolled{
+			Firmware: t.FirmwareVersion, Hardware: t.HardwareVersion, HardwareSlot: t.HardwareSlot, Intent: intent, Label: t.Label,
+			Manufacturer: t.Manufacturer, MaxPIN: t.MaxPIN, Model: t.Model, Serial: t.Serial}}}}
+}
+
+func (initialiseToken) Reconcile(ctx context.Context, env ceremony.Env, _ script.Step, in ceremony.KnownIntent) (ceremony.Found, error) {
+	m, err := env.Module(ctx)
+	if err != nil {
+		return ceremony.Found{}, err
+	}
+	tokens, err := m.Tokens(ctx)
+	if err != nil {
+		return ceremony.Found{}, err
+	}
+	for _, t := range tokens {
+		if t.Initialised && t.Label == tokenLabel(in.Leaf) {
+			return enrolled(t, in.Leaf), nil
+		}
+	}
+	return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("Token", "none with the label "+tokenLabel(in.Leaf))}}, nil
+}
+
+// openToken: k custodians bring their cards; the PIN exists only on its way to
+// the token.
+type openToken struct{ noActs }
+
+func (openToken) Name() string { return "open-token" }
+func (openToken) Version() int { return 1 }
+func (openToken) Doc() string {
+	return "Custodians enter their cards one after another; the user PIN is rebuilt from them and opens the token."
+}
+
+func (openToken) Play(w *ceremony.World, _ script.Step) error {
+	if !w.PeopleKnown || !w.TokenNamed {
+		return fmt.Errorf("the roll call and the identification of the token come before")
+	}
+	w.TokenOpen = true
+	if !w.SetIssued {
+		// A token that this ceremony did not prepare has its ledger key.
+		w.LedgerKey = true
+	}
+	return nil
+}
+
+func (openToken) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
+	switch b := body.(type) {
+	case *ceremony.TokenInventory:
+		for _, o := range b.Objects {
+			if !known(s, o) && !slices.Contains(b.Unknown, o) {
+				return broken("token.unknown-object", "%s %q is not in this ledger, and is not listed as unknown", o.Class, o.Label)
+			}
+		}
+		return nil
+	case *ceremony.Result:
+		switch {
+		case !isFinish(b):
+			return foreign(st, r)
+		case !s.Open.TokenOpen:
+			return broken("token.closed", "the token is not open")
+		case s.Open.Foreign > 0 && !s.Open.Steps[st.ID].Deviated:
+			return broken("token.unknown-object", "the token holds %d objects that this ledger does not know; a deviation has to decide about them", s.Open.Foreign)
+		}
+		return nil
+	}
+	return foreign(st, r)
+}
+
+// known: an object is known by the CKA_ID that names its intent, or is ours by
+// its label.
+func known(s *ceremony.State, o ceremony.ObjectSeen) bool {
+	if k, ok := s.Keys[o.ID]; ok && o.ID != "" {
+		return k.Body.Label == o.Label
+	}
+	for _, k := range s.LedgerKeys {
+		if o.ID != "" && k.Body.ID == o.ID {
+			return true
+		}
+	}
+	for _, in := range s.Open.OpenIntents() {
+		if o.ID != "" && o.ID == keyID(in.Leaf) {
+			return true
+		}
+	}
+	for _, in := range s.Open.Intents {
+		if o.ID != "" && in.Outcome == ceremony.HalfDone && o.ID == keyID(in.Leaf) {
+			return true
+		}
+	}
+	return o.Class == "data" && (strings.HasPrefix(o.Label, "ledger-head/"+s.Site.ID+"/") || o.Label == "claviger-practice")
+}
+
+func keyID(intent ledger.Hash) string { return hex.EncodeToString(intent[:20]) }
+
+func (k openToken) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
+	lines, err := k.open(ctx, env, st)
+	if err != nil {
+		return err
+	}
+	for env.State().Open.Foreign > 0 && !env.State().Open.Steps[st.ID].Deviated {
+		_, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "The token holds what this record does not know", Facts: facts(lines),
+			Problem: &ceremony.Problem{Happened: fmt.Sprintf("The token holds %d objects that no record of this site made.", env.State().Open.Foreign), Safe: "Nothing was changed in the token.",
+				Do: "Note a deviation that says what they are and who decided, or stop the ceremony."}})
+		if err != nil {
+			return err
+		}
+	}
+	return finish(ctx, env, st, lines...)
+}
+
+// Reopen opens the token again for a ceremony that is resumed.
+func (k openToken) Reopen(ctx context.Context, env ceremony.Env, st script.Step) error {
+	_, err := k.open(ctx, env, st)
+	return err
+}
+
+func (openToken) open(ctx context.Context, env ceremony.Env, st script.Step) ([]ceremony.Line, error) {
+	set, err := activationSet(env.State())
+	if err != nil {
+		return nil, err
+	}
+	info, err := tokenNow(ctx, env)
+	if err != nil {
+		return nil, err
+	}
+	if !env.State().Open.TokenOpen {
+		pin, held, err := collect(ctx, env, set)
+		if err != nil {
+			return nil, err
+		}
+		env.Working("The token is being opened")
+		err = env.Login(ctx, hsm.Operator, held, pin)
+		pin.Wipe()
+		if err != nil {
+			return nil, err
+		}
+	}
+	s, err := env.Session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	objects, err := s.Find(ctx, hsm.Query{})
+	if err != nil {
+		return nil, err
+	}
+	inv := ceremony.TokenInventory{Objects: []ceremony.ObjectSeen{}, Serial: info.Serial, Unknown: []ceremony.ObjectSeen{}}
+	for _, o := range objects {
+		seen := ceremony.ObjectSeen{Class: o.Class, ID: hex.EncodeToString(o.ID), Label: o.Label}
+		inv.Objects = append(inv.Objects, seen)
+		if !known(env.State(), seen) {
+			inv.Unknown = append(inv.Unknown, seen)
+		}
+	}
+	if err := env.Record(ctx, []ceremony.Entry{{Kind: ceremony.TokenInventoryKind, Body: inv}}); err != nil {
+		return nil, err
+	}
+	if err := env.Checkpoint(ctx); err != nil {
+		return nil, err
+	}
+	var used []string
+	for _, c := range env.State().Open.Cards {
+		used = append(used, fmt.Sprintf("card %d of %s", c.Index, env.State().Someone(c.Person).Name))
+	}
+	lines := []ceremony.Line{mono("Serial number", info.Serial), line("Opened by", strings.Join(used, ", ")),
+		line("In the token", strconv.Itoa(len(inv.Objects))+" objects, "+strconv.Itoa(len(inv.Unknown))+" of them not in this record")}
+	env.Shown(lines...)
+	return lines, nil
+}
+
+// tokenNow asks for the token until it is there: a missing token is not an end.
+func tokenNow(ctx context.Context, env ceremony.Env) (hsm.TokenInfo, error) {
+	for {
+		s, err := env.Session(ctx)
+		var info hsm.TokenInfo
+		if err == nil {
+			info, err = s.Token(ctx)
+		}
+		if err == nil {
+			return info, nil
+		}
+		if ceremony.ClassOf(err) != hsm.Gone {
+			return info, err
+		}
+		_, aerr := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "The token is not there",
+			Problem: &ceremony.Problem{Happened: fmt.Sprintf("The token with serial number %s does not answer.", env.State().Open.Token), Safe: "Nothing was tried on any other token.", Do: "Connect it, then go on.", Code: err.Error()}})
+		if aerr != nil {
+			return info, aerr
+		}
+		if err := env.Restart(ctx); err != nil {
+			return info, err
+		}
+	}
+}

@@ -1,0 +1,209 @@
+package ceremony
+
+import (
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"claviger/ceremony/script"
+)
+
+// Snapshot folds the state into what a screen draws.
+func (e *Engine) Snapshot() Snapshot {
+	s := e.state
+	v := Snapshot{Site: SiteView{ID: s.Site.ID, Organisation: s.Site.Organisation, Practice: s.Site.Practice},
+		Ledger:  LedgerView{Records: s.Size, Last: s.Last.String(), Verified: len(e.findings) == 0, SignedTo: s.SignedTo},
+		HSM:     HSMView{State: e.seen},
+		Working: e.working, Since: e.since}
+	for _, f := range e.findings {
+		v.Ledger.Findings = append(v.Ledger.Findings, f.String())
+	}
+	for _, id := range sortedKeys(s.Tokens) {
+		t := s.Tokens[id].Body
+		v.HSM.Label, v.HSM.Serial = t.Label, t.Serial
+	}
+	for _, id := range sortedKeys(s.People) {
+		h := s.People[id]
+		v.Site.People = append(v.Site.People, PersonView{Someone: s.Someone(id), Role: strings.Join(h.Body.Roles, ", "), Organisation: h.Body.Organisation})
+	}
+	for i := len(s.Ceremonies) - 1; i >= 0; i-- {
+		v.Ceremonies = append(v.Ceremonies, s.line(s.Ceremonies[i]))
+	}
+	for _, id := range sortedKeys(s.Keys) {
+		v.Keys = append(v.Keys, keyView(s, s.Keys[id]))
+	}
+	if s.Open != nil {
+		v.Ceremony = e.ceremonyView(s.Open)
+	}
+	return v
+}
+
+func (s *State) line(p *Progress) CeremonyLine {
+	status := string(p.Status)
+	if p.Status == PausedStatus || p.Status == Interrupted {
+		for _, st := range p.Plan.Steps() {
+			if !p.Steps[st.ID].Done {
+				status = fmt.Sprintf("%s at step %d", p.Status, st.Number)
+				break
+			}
+		}
+	}
+	return CeremonyLine{Number: p.Number, Title: p.Plan.Title, About: p.Plan.Values["label"], Status: status,
+		People: len(p.Body.People), Steps: len(p.Plan.Steps()), Deviations: len(p.Deviations), Started: p.Started, Ended: p.Ended}
+}
+
+func keyView(s *State, k *Key) KeyView {
+	state := "Pre-activation"
+	if k.Quarantined {
+		state = "Quarantined"
+	}
+	from, _ := time.Parse(time.DateOnly, k.Body.From)
+	until, _ := time.Parse(time.DateOnly, k.Body.Until)
+	return KeyView{Label: k.Body.Label, Algorithm: AlgorithmName(k.Body.Algorithm), Purpose: k.Body.Purpose, Owner: s.Someone(k.Body.Owner).Name, State: state,
+		Fingerprint: k.Body.Fingerprint, ID: k.Body.ID, From: from, Until: until, Ceremony: k.Ceremony}
+}
+
+// AlgorithmName is how people write an algorithm.
+func AlgorithmName(a string) string {
+	switch a {
+	case "ec-p256":
+		return "EC P-256"
+	case "ec-p384":
+		return "EC P-384"
+	case "ec-p521":
+		return "EC P-521"
+	case "rsa-3072":
+		return "RSA-3072"
+	case "rsa-4096":
+		return "RSA-4096"
+	case "ed25519":
+		return "Ed25519"
+	}
+	return a
+}
+
+func (e *Engine) ceremonyView(p *Progress) *CeremonyView {
+	s := e.state
+	v := &CeremonyView{Number: p.Number, Title: p.Plan.Title, Script: hex.EncodeToString(p.Body.Script[:4]), About: p.Plan.Values["label"],
+		Started: p.Started, Deviations: len(p.Deviations), Facts: factsOf(e.shown), Attempt: 1}
+	now, has := p.Current()
+	if !has {
+		if due, _, ok := s.Due(); ok {
+			now = due
+		}
+	}
+	for _, ph := range p.Plan.Phases {
+		pv := PhaseView{Number: ph.Number, Title: ph.Title}
+		for _, st := range p.Plan.Steps() {
+			if st.Phase == ph.Number {
+				pv.Steps = append(pv.Steps, s.stepView(p, st, ph.Title, st.ID == now.ID))
+				v.Planned += time.Duration(st.Minutes) * time.Minute
+				v.Steps++
+			}
+		}
+		v.Phases = append(v.Phases, pv)
+	}
+	if now.ID != "" {
+		title := ""
+		for _, ph := range p.Plan.Phases {
+			if ph.Number == now.Phase {
+				title = ph.Title
+			}
+		}
+		sv := s.stepView(p, now, title, true)
+		v.Step, v.Aloud, v.Attempt = &sv, now.Say, max(1, p.Steps[now.ID].Attempt)
+	}
+	for _, part := range p.Body.People {
+		v.People = append(v.People, e.personView(p, part, now))
+	}
+	v.Needs = needs(s, p, now)
+	if e.acting != "" {
+		v.Waiting = fmt.Sprintf("Waiting for the %s: %s", p.Role(e.acting), s.Someone(e.acting).Name)
+	}
+	return v
+}
+
+func (s *State) stepView(p *Progress, st script.Step, phase string, now bool) StepView {
+	ss := p.Steps[st.ID]
+	v := StepView{Number: st.Number, ID: st.ID, Title: st.Title, Kind: st.Kind, Phase: phase, Status: "todo", Ended: ss.Ended}
+	switch {
+	case ss.Done && ss.Deviated:
+		v.Status = "deviated"
+	case ss.Done:
+		v.Status = "done"
+	case now:
+		v.Status = "now"
+	}
+	var marks []string
+	for _, id := range ss.Signers {
+		marks = append(marks, s.Someone(id).Initials)
+	}
+	if ss.Done {
+		for _, role := range []string{"administrator", "witness"} {
+			for _, id := range p.InRole(role) {
+				if _, ok := p.Phases[st.Phase][id]; ok && len(ss.Signers) == 0 {
+					marks = append(marks, s.Someone(id).Initials)
+				}
+			}
+		}
+	}
+	v.Marks = strings.Join(marks, " ")
+	return v
+}
+
+func (e *Engine) personView(p *Progress, part Part, now script.Step) PersonView {
+	s := e.state
+	v := PersonView{Someone: s.Someone(part.Person), Role: part.Role, State: "idle"}
+	if h := s.People[part.Person]; h != nil {
+		v.Organisation = h.Body.Organisation
+	}
+	switch {
+	case e.acting == part.Person:
+		v.State, v.Status = "acting", "to act now"
+	case !p.Present[part.Person]:
+		v.State, v.Status = "absent", "not here yet"
+	case now.ID != "" && slices.Contains(p.Steps[now.ID].Signers, part.Person):
+		v.State, v.Status = "signed", "authorised"
+	default:
+		v.Status = "present"
+		if last := lastSigned(p, part.Person); !last.IsZero() {
+			v.State, v.Status = "signed", "signed "+last.UTC().Format("15:04:05")
+		}
+	}
+	return v
+}
+
+func lastSigned(p *Progress, person string) time.Time {
+	var last time.Time
+	for _, ph := range p.Phases {
+		if sg, ok := ph[person]; ok && sg.At.After(last) {
+			last = sg.At
+		}
+	}
+	if sg, ok := p.Attested[person]; ok {
+		last = sg.At
+	}
+	return last
+}
+
+// needs lists what the step under way still asks for.
+func needs(s *State, p *Progress, now script.Step) []Need {
+	var out []Need
+	switch now.Kind {
+	case AuthoriseStep:
+		n, of := len(p.Steps[now.ID].Signers), needed(now)
+		out = append(out, Need{Text: fmt.Sprintf("%d of %d officers authorised", n, of), Met: n >= of})
+	case RollCallStep, EnrolStep:
+		out = append(out, Need{Text: fmt.Sprintf("%d of %d people present", len(p.Present), len(p.Body.People)), Met: p.rollCalled()})
+	case AttestStep:
+		out = append(out, Need{Text: fmt.Sprintf("%d of %d attested", len(p.Attested), len(p.Body.People)), Met: len(p.Attested) == len(p.Body.People)})
+	}
+	if auth, ok := p.authoriser(now.ID); ok && len(out) == 0 {
+		n, of := len(p.authorised(now.ID, p.Steps[now.ID].Attempt)), needed(auth)
+		out = append(out, Need{Text: fmt.Sprintf("%d of %d officers authorised", n, of), Met: n >= of})
+		out = append(out, Need{Text: "Token open", Met: p.TokenOpen})
+	}
+	return out
+}
