@@ -360,7 +360,7 @@ func (s *State) started(r *record, b *Started) error {
 			}
 		}
 	}
-	if b.Token != "" && !s.partial && s.Tokens[b.Token] == nil {
+	if b.Token != "" && !s.partial && !p.founding && s.Tokens[b.Token] == nil {
 		return r.refuse("token.unknown", "no token with serial number %s is enrolled", b.Token)
 	}
 	s.Ceremonies = append(s.Ceremonies, p)

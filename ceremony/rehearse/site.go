@@ -38,7 +38,8 @@ type Site struct {
 	*ceremony.Engine
 	Folder *ceremony.Folder
 	Prop   Prop
-	store  *sqlite.Store
+	store  ledger.Store
+	serial string // of a token other than SoftHSM's
 }
 
 // Open opens a practice site, making its folder and ledger if they are missing.
@@ -55,44 +56,52 @@ func Open(ctx context.Context, c Setting) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Site{Folder: folder, Prop: Prop{folder.Practice()}, store: store}
-	if err := s.open(ctx, c); err != nil {
+	s, err := open(ctx, c, folder, store)
+	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	return s, nil
 }
 
-func (s *Site) open(ctx context.Context, c Setting) error {
+func open(ctx context.Context, c Setting, folder *ceremony.Folder, store ledger.Store) (*Site, error) {
+	s := &Site{Folder: folder, Prop: Prop{folder.Practice()}, store: store, serial: c.Serial}
 	if err := os.MkdirAll(s.Folder.Practice(), 0o700); err != nil {
-		return fmt.Errorf("couldn't make the practice folder: %w", err)
+		return nil, fmt.Errorf("couldn't make the practice folder: %w", err)
 	}
 	o := worker.Options{Argv: c.Worker, ModulePath: c.Module, Env: c.Env}
 	if c.Module == "" {
-		path, err := softhsm.Available()
+		library, env, err := SoftHSM(s.Folder.Practice())
 		if err != nil {
-			return err
+			return nil, err
 		}
-		conf, err := softhsm.Config(s.Folder.Practice())
-		if err != nil {
-			return err
-		}
-		o.ModulePath, o.Env = path, append(o.Env, softhsm.Env(conf)...)
+		o.ModulePath, o.Env = library, append(o.Env, env...)
 	}
 	engine, err := ceremony.NewEngine(ctx, ceremony.Config{Store: s.store, Kinds: steps.Kinds(), Room: c.Room, Host: c.Host, Folder: s.Folder,
 		Module: func(ctx context.Context) (hsm.Module, error) { return worker.Start(ctx, o) }})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s.Engine = engine
 	if len(engine.Findings()) > 0 || engine.State().Size > 0 {
 		if engine.State().Size > 0 && !engine.State().Site.Practice {
-			return fmt.Errorf("%s is a real site; practice has no place in it", s.Folder.Dir)
+			return nil, fmt.Errorf("%s is a real site; practice has no place in it", s.Folder.Dir)
 		}
-		return nil
+		return s, nil
 	}
 	random := make([]byte, 32)
 	rand.Read(random)
-	return engine.OpenSite(ctx, "Northwind Root CA", true, random)
+	return s, engine.OpenSite(ctx, "Northwind Root CA", true, random)
+}
+
+// SoftHSM is the software token of a practice site: its library, and the
+// environment that leads it to its store in the practice folder.
+func SoftHSM(practice string) (library string, env []string, err error) {
+	library, err = softhsm.Available()
+	if err != nil {
+		return "", nil, err
+	}
+	conf, err := softhsm.Config(practice)
+	return library, softhsm.Env(conf), err
 }
 
 // Close ends the module's process and lets go of the ledger.
@@ -103,7 +112,7 @@ func (s *Site) Token() string {
 	for serial := range s.State().Tokens {
 		return serial
 	}
-	return ""
+	return s.serial
 }
 
 // Source gives a script by the name of a shipped one, or from a file.

@@ -72,6 +72,20 @@ func TestBrokenScripts(t *testing.T) {
 	}
 }
 
+// What would fill memory or stack is refused before it does.
+func TestOversize(t *testing.T) {
+	for want, source := range map[string]string{
+		"line 1, column 1: found 200001 bytes, expected at most 200000":                                                                                  strings.Repeat("#", 200_001),
+		"line 1, column 1: found something that is not YAML (exceeded max depth of 10000), expected YAML":                                                strings.Repeat("[", 100_000),
+		"line 1, column 11: found a list, expected a name of small letters, digits and dashes, at most 40, a letter first":                               "ceremony: " + strings.Repeat("[", 9_000) + strings.Repeat("]", 9_000),
+		"line 1, column 11: found \"" + strings.Repeat("a", 40) + "…\", expected a name of small letters, digits and dashes, at most 40, a letter first": "ceremony: " + strings.Repeat("a", 500),
+	} {
+		if _, err := script.Parse([]byte(source), kinds); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
 func TestGoodScript(t *testing.T) {
 	source := read(t, scripts+"good.yaml")
 	p := parse(t)

@@ -100,6 +100,13 @@ func look(ctx context.Context, env ceremony.Env) ([]ceremony.Line, *ceremony.Pro
 	if t.Initialised {
 		state = "initialised"
 	}
+	if env.State().Tokens[serial] == nil && t.Initialised && !t.PracticeMark {
+		return lines, &ceremony.Problem{Happened: fmt.Sprintf("The token with serial number %s holds something already and is not marked for practice.", serial), Safe: "It was not touched: to prepare it would erase it.",
+			Do: "Connect an empty token, or one with the public data object claviger-practice."}, nil
+	}
+	if t.Serial == "" {
+		t.Serial = "none yet"
+	}
 	lines = append(lines, mono("Serial number", t.Serial), line("Label", t.Label), line("Manufacturer and model", strings.TrimSpace(t.Manufacturer+" "+t.Model)),
 		line("Hardware, firmware", t.HardwareVersion+", "+t.FirmwareVersion), line("State", state))
 	return lines, nil, nil
@@ -141,7 +148,11 @@ func (initialiseToken) Acts(s *ceremony.State, st script.Step) ([]ceremony.Act, 
 	if _, done := s.Open.ActDone(st.ID, initialise); done {
 		return nil, nil
 	}
-	return []ceremony.Act{{Do: initialise, With: map[string]string{"token": "the one that is not initialised"}}}, nil
+	with := map[string]string{"erase": "everything", "token": "the one that is not initialised"}
+	if s.Open.Token != "" {
+		with["token"] = s.Open.Token
+	}
+	return []ceremony.Act{{Do: initialise, With: with}}, nil
 }
 
 func (initialiseToken) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
@@ -199,7 +210,7 @@ func (k initialiseToken) Do(ctx context.Context, env ceremony.Env, st script.Ste
 			if err := env.Release(ctx); err != nil {
 				return ceremony.Found{}, err
 			}
-			t, err := m.InitToken(ctx, "", tokenLabel(intent), a.Secret)
+			t, err := m.InitToken(ctx, env.State().Open.Token, tokenLabel(intent), a.Secret)
 			if err != nil {
 				return ceremony.Found{}, err
 			}

@@ -1,0 +1,288 @@
+// Command claviger leads key ceremonies: a window, and the same ceremonies
+// without one.
+//
+//	claviger [--site DIR]                     the window
+//	claviger --practice                       the window on a practice site, made if missing
+//	claviger rehearse NAME|FILE [flags]       a whole ceremony with practice people
+//	claviger script list | check FILE         the shipped scripts; one of your own
+//	claviger token list [--module PATH]       the tokens that are attached
+//
+// Exit codes: 0 as asked; 1 something does not hold or a ceremony failed; 2
+// wrong usage; 3 a container that cannot be read. Results go to standard
+// output, diagnostics to standard error.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"claviger/assets"
+	"claviger/ceremony"
+	"claviger/ceremony/rehearse"
+	"claviger/ceremony/script"
+	"claviger/ceremony/steps"
+	"claviger/hsm/p11"
+	"claviger/hsm/secret"
+	"claviger/hsm/softhsm"
+	"claviger/hsm/worker"
+)
+
+const version = "0.1.0"
+
+// workerArg starts this program as the process that holds the vendor's module.
+const workerArg = "module-worker"
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, out, diag io.Writer) int {
+	if len(args) > 0 && args[0] == workerArg {
+		if err := worker.Serve(p11.Open); err != nil {
+			fmt.Fprintln(diag, "claviger:", err)
+			return 1
+		}
+		return 0
+	}
+	for _, err := range secret.Harden() {
+		fmt.Fprintln(diag, "claviger: warning:", err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := command(ctx, args, out, diag)
+	var usage *usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.As(err, &usage):
+		fmt.Fprintln(diag, "claviger:", usage)
+		fmt.Fprintln(diag, usageText)
+		return 2
+	}
+	fmt.Fprintln(diag, "claviger:", Sentence(err))
+	return 1
+}
+
+const usageText = `usage:
+  claviger [--site DIR]
+  claviger --practice
+  claviger rehearse NAME|FILE [--site DIR] [--out DIR] [--set key=value ...] [--resume] [--stop-after STEP] [--module PATH --serial S]
+  claviger script list | check FILE
+  claviger token list [--module PATH]`
+
+type usageError struct{ why string }
+
+func (u *usageError) Error() string { return u.why }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Sprintf(format, args...)} }
+
+// Sentence is what a person reads of an error: the problem in three lines where
+// there is one, the rule's reason where a rule refused.
+func Sentence(err error) string {
+	var problem *ceremony.Problem
+	var refusal *ceremony.Refusal
+	switch {
+	case errors.As(err, &problem):
+		s := problem.Happened + " " + problem.Safe + " " + problem.Do
+		if problem.Code != "" {
+			s += " (" + problem.Code + ")"
+		}
+		return s
+	case errors.As(err, &refusal):
+		return refusal.Why + " (" + refusal.Rule + ")"
+	}
+	return err.Error()
+}
+
+func command(ctx context.Context, args []string, out, diag io.Writer) error {
+	if len(args) > 0 {
+		switch args[0] {
+		case "rehearse":
+			return rehearsal(ctx, args[1:], out, diag)
+		case "script":
+			return scripts(args[1:], out)
+		case "token":
+			return tokens(ctx, args[1:], out, diag)
+		}
+		if !strings.HasPrefix(args[0], "-") {
+			return usagef("%q is not a command", args[0])
+		}
+	}
+	return window(ctx, args, diag)
+}
+
+func flags(name string, diag io.Writer) *flag.FlagSet {
+	f := flag.NewFlagSet(name, flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.Usage = func() { fmt.Fprintln(diag, usageText) }
+	return f
+}
+
+func parse(f *flag.FlagSet, args []string) error {
+	err := f.Parse(args)
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		return usagef("%v", err)
+	}
+	return err
+}
+
+// settings are the repeated --set key=value.
+type settings map[string]string
+
+func (s settings) String() string { return "" }
+
+func (s settings) Set(v string) error {
+	key, value, ok := strings.Cut(v, "=")
+	if !ok || key == "" {
+		return fmt.Errorf("%q is not key=value", v)
+	}
+	s[key] = value
+	return nil
+}
+
+func rehearsal(ctx context.Context, args []string, out, diag io.Writer) error {
+	o := rehearse.Options{Set: settings{}, Print: out}
+	f := flags("rehearse", diag)
+	f.StringVar(&o.Dir, "site", "", "")
+	f.StringVar(&o.Out, "out", ".", "")
+	f.Var(settings(o.Set), "set", "")
+	f.BoolVar(&o.Resume, "resume", false, "")
+	f.StringVar(&o.StopAfter, "stop-after", "", "")
+	f.StringVar(&o.Module, "module", "", "")
+	f.StringVar(&o.Serial, "serial", "", "")
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
+		return usagef("rehearse needs the name of a shipped script, or a file")
+	}
+	o.Script = args[0]
+	if err := parse(f, args[1:]); err != nil {
+		return err
+	}
+	if f.NArg() > 0 {
+		return usagef("%q was not expected", f.Arg(0))
+	}
+	if (o.Module == "") != (o.Serial == "") {
+		return usagef("--module and --serial go together")
+	}
+	host, argv, err := self()
+	if err != nil {
+		return err
+	}
+	o.Host, o.Worker = host, argv
+	return rehearse.Run(ctx, o)
+}
+
+// self is this machine, and this program as its own worker.
+func self() (ceremony.Host, []string, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, nil, fmt.Errorf("couldn't find this program's own file: %w", err)
+	}
+	return newHost(exe), []string{exe, workerArg}, nil
+}
+
+func scripts(args []string, out io.Writer) error {
+	kinds := steps.Kinds()
+	known := func(k string) bool { _, ok := kinds[k]; return ok }
+	switch {
+	case len(args) == 1 && args[0] == "list":
+		files, err := fs.Glob(assets.Scripts, "scripts/*.yaml")
+		if err != nil {
+			return err
+		}
+		for _, name := range files {
+			src, err := fs.ReadFile(assets.Scripts, name)
+			if err != nil {
+				return err
+			}
+			plan, err := script.Parse(src, known)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(out, "%-16s version %d  %s  %x\n", plan.Name, plan.Version, plan.Title, plan.SHA256)
+		}
+		return nil
+	case len(args) == 2 && args[0] == "check":
+		src, err := os.ReadFile(args[1])
+		if err != nil {
+			return fmt.Errorf("couldn't read the script: %w", err)
+		}
+		plan, err := script.Parse(src, known)
+		if err != nil {
+			return fmt.Errorf("%s: %w", args[1], err)
+		}
+		bound, err := plan.Bind(nil)
+		if err != nil {
+			return fmt.Errorf("%s: %w", args[1], err)
+		}
+		if err := ceremony.PlayScript(bound, kinds); err != nil {
+			return fmt.Errorf("%s: %w", args[1], err)
+		}
+		fmt.Fprintf(out, "%s, version %d: %d steps, can be played. SHA-256 %x\n", plan.Name, plan.Version, len(bound.Steps()), plan.SHA256)
+		return nil
+	}
+	return usagef("script takes list, or check FILE")
+}
+
+func tokens(ctx context.Context, args []string, out, diag io.Writer) error {
+	if len(args) == 0 || args[0] != "list" {
+		return usagef("token takes list")
+	}
+	f := flags("token", diag)
+	module := f.String("module", "", "")
+	if err := parse(f, args[1:]); err != nil {
+		return err
+	}
+	if *module == "" {
+		path, err := softhsm.Available()
+		if err != nil {
+			return err
+		}
+		*module = path
+	}
+	_, argv, err := self()
+	if err != nil {
+		return err
+	}
+	var env []string
+	if conf := os.Getenv("SOFTHSM2_CONF"); conf != "" {
+		env = softhsm.Env(conf)
+	}
+	m, err := worker.Start(ctx, worker.Options{Argv: argv, ModulePath: *module, Env: env})
+	if err != nil {
+		return err
+	}
+	list, err := m.Tokens(ctx)
+	if err == nil {
+		for _, t := range list {
+			if t.Initialised {
+				fmt.Fprintf(out, "%s  %s  %s %s\n", t.Serial, t.Label, t.Manufacturer, t.Model)
+			}
+		}
+	}
+	return errors.Join(err, m.Close())
+}
+
+// siteDir is the site of whoever does not name one (XDG base directories).
+func siteDir(practice bool) (string, error) {
+	data := os.Getenv("XDG_DATA_HOME")
+	if !filepath.IsAbs(data) {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return "", fmt.Errorf("couldn't find your home folder; name a site with --site: %w", err)
+		}
+		data = filepath.Join(home, ".local", "share")
+	}
+	if practice {
+		return filepath.Join(data, "claviger", "practice"), nil
+	}
+	return filepath.Join(data, "claviger", "site"), nil
+}
