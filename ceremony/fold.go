@@ -57,12 +57,12 @@ func Fold(ctx context.Context, r ledger.Reader, kinds Kinds) (*State, ledger.Hea
 		}
 		return nil
 	})
+	if broken != nil {
+		v.Found(*broken)
+	}
 	findings := v.Wait()
 	if err != nil {
 		return nil, head, nil, err
-	}
-	if broken != nil {
-		findings = append(findings, *broken)
 	}
 	// What does not fit chain or tree comes first: everything else leans on it.
 	var out []Finding
