@@ -1,12 +1,14 @@
 package rehearse
 
 import (
+	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"claviger/ceremony"
 	"claviger/ceremony/script"
@@ -49,15 +51,15 @@ func Parts(roles []script.RoleNeed) ([]ceremony.Part, error) {
 	return parts, nil
 }
 
-// Prop is what the practice people have in their pockets: passphrases, cards
+// Props is what the practice people have in their pockets: passphrases, cards
 // and PINs, each a file in the practice folder, which a real site refuses to
-// contain.
-type Prop struct{ dir string }
+// contain. Its value is that folder.
+type Props string
 
-func (p Prop) path(name string) string { return filepath.Join(p.dir, name) }
+func (p Props) path(name string) string { return filepath.Join(string(p), name) }
 
 // get reads a secret; the caller wipes it.
-func (p Prop) get(name string) (*secret.Buffer, error) {
+func (p Props) get(name string) (*secret.Buffer, error) {
 	b, err := os.ReadFile(p.path(name))
 	if err != nil {
 		return nil, fmt.Errorf("couldn't read the practice secret %q: %w", name, err)
@@ -65,7 +67,7 @@ func (p Prop) get(name string) (*secret.Buffer, error) {
 	return secret.From(b), nil
 }
 
-func (p Prop) keep(name string, b *secret.Buffer) error {
+func (p Props) keep(name string, b *secret.Buffer) error {
 	if err := os.WriteFile(p.path(name), b.Bytes(), 0o600); err != nil {
 		return fmt.Errorf("couldn't keep the practice secret %q: %w", name, err)
 	}
@@ -73,7 +75,7 @@ func (p Prop) keep(name string, b *secret.Buffer) error {
 }
 
 // getOrDraw makes n random bytes, in hex, the first time.
-func (p Prop) getOrDraw(name string, n int) (*secret.Buffer, error) {
+func (p Props) getOrDraw(name string, n int) (*secret.Buffer, error) {
 	b, err := p.get(name)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return b, err
@@ -92,7 +94,7 @@ func (p Prop) getOrDraw(name string, n int) (*secret.Buffer, error) {
 // Secret gives what the prompt's person would enter, or nil where the prompt
 // asks for no secret. It is what "Use the practice card or passphrase" fills
 // in. The caller wipes it.
-func (p Prop) Secret(pr ceremony.Prompt) (*secret.Buffer, error) {
+func (p Props) Secret(pr ceremony.Prompt) (*secret.Buffer, error) {
 	switch pr.Kind {
 	case ceremony.AskPassphrase:
 		return p.get(pr.Who.ID + ".passphrase")
@@ -112,7 +114,7 @@ func (p Prop) Secret(pr ceremony.Prompt) (*secret.Buffer, error) {
 }
 
 // See keeps what a prompt reveals to its person.
-func (p Prop) See(pr ceremony.Prompt) error {
+func (p Props) See(pr ceremony.Prompt) error {
 	switch pr.Kind {
 	case ceremony.ShowPassphrase:
 		return p.keep(pr.Who.ID+".passphrase", pr.Reveal)
@@ -120,4 +122,49 @@ func (p Prop) See(pr ceremony.Prompt) error {
 		return p.keep(pr.Who.ID+".card", pr.Reveal)
 	}
 	return nil
+}
+
+// cast answers every question as the practice people do, without a word.
+type cast struct{ props Props }
+
+// Cast is the room in which the practice people are alone.
+func (s *Site) Cast() ceremony.Room { return cast{s.Prop} }
+
+func (cast) Show(ceremony.Snapshot) {}
+
+func (c cast) Ask(_ context.Context, p ceremony.Prompt) (ceremony.Answer, error) {
+	if p.Problem != nil && p.Kind != ceremony.AskDecide {
+		return ceremony.Answer{}, p.Problem
+	}
+	if err := c.props.See(p); err != nil {
+		return ceremony.Answer{}, err
+	}
+	b, err := c.props.Secret(p)
+	if err != nil {
+		return ceremony.Answer{}, err
+	}
+	return ceremony.Answer{Secret: b, Verdict: ceremony.Agree, Fields: Fill(p), Choice: "pause"}, nil
+}
+
+// Fill answers a form as a practice person would.
+func Fill(p ceremony.Prompt) map[string]string {
+	out := map[string]string{}
+	for _, f := range p.Fields {
+		switch {
+		case f.Name == "place" && f.Value == "":
+			out[f.Name] = "Practice room"
+		case f.Name == "wall":
+			out[f.Name] = f.Hint
+		case f.Type == "bag":
+			out[f.Name] = "PR-" + strings.ToUpper(p.Who.ID)
+		default:
+			out[f.Name] = f.Value
+		}
+	}
+	for _, a := range Cast() {
+		if a.ID == p.Who.ID && len(p.Fields) > 0 && p.Fields[0].Name == "name" {
+			out["name"], out["organisation"], out["manager"], out["identity"] = a.Name, a.Organisation, a.Manager, "practice person"
+		}
+	}
+	return out
 }

@@ -68,7 +68,7 @@ func play(ctx context.Context, o Options, s *Site, st *stage, source []byte) err
 	if _, err := plan.Bind(o.Set); err != nil {
 		return err
 	}
-	if err := s.ready(ctx, st, plan.Name, o.Resume); err != nil {
+	if err := s.ready(ctx, plan.Name, o.Resume); err != nil {
 		return st.end(ctx, o, err)
 	}
 	last := s.last(plan.Name)
@@ -87,31 +87,33 @@ func play(ctx context.Context, o Options, s *Site, st *stage, source []byte) err
 }
 
 // ready opens the site first where another script is to be played.
-func (s *Site) ready(ctx context.Context, st *stage, name string, resume bool) error {
-	if name == opening || s.last(opening) != nil {
+func (s *Site) ready(ctx context.Context, name string, resume bool) error {
+	if name == opening || s.Ready() {
 		return nil
 	}
-	if u := s.State().Unfinished(); u != nil {
-		if !resume {
-			return fmt.Errorf("the opening of this site is %s; finish it with --resume", u.Status)
-		}
+	if u := s.State().Unfinished(); u != nil && !resume {
+		return fmt.Errorf("the opening of this site is %s; finish it with --resume", u.Status)
+	}
+	return s.Prepare(ctx)
+}
+
+// Prepare plays the opening of a practice site, or finishes it.
+func (s *Site) Prepare(ctx context.Context) error {
+	if s.State().Unfinished() != nil {
 		if err := s.Resume(ctx); err != nil {
 			return err
 		}
-	} else if err := s.OpenPractice(ctx); err != nil {
-		return err
+	} else {
+		source, err := Source(opening)
+		if err != nil {
+			return err
+		}
+		if err := s.Begin(ctx, source, nil); err != nil {
+			return err
+		}
 	}
 	_, err := s.Evidence(ctx, s.last(opening).Number)
 	return err
-}
-
-// OpenPractice plays the opening of a practice site.
-func (s *Site) OpenPractice(ctx context.Context) error {
-	source, err := Source(opening)
-	if err != nil {
-		return err
-	}
-	return s.Begin(ctx, source, nil)
 }
 
 // Ready says whether the site was opened to its end.
@@ -180,51 +182,19 @@ func factLine(lines []ceremony.Line) string {
 	return b.String()
 }
 
-func (st *stage) Ask(_ context.Context, p ceremony.Prompt) (ceremony.Answer, error) {
+func (st *stage) Ask(ctx context.Context, p ceremony.Prompt) (ceremony.Answer, error) {
 	s := st.site.State()
 	st.tell(s)
-	if p.Problem != nil && p.Kind != ceremony.AskDecide {
-		return ceremony.Answer{}, fmt.Errorf("%s %s", p.Problem.Happened, p.Problem.Code)
-	}
 	if open := s.Open; open != nil && st.stopAfter != "" && p.Step != st.stopAfter {
 		if ss := open.Steps[st.stopAfter]; ss != nil && ss.Done {
 			return ceremony.Answer{Action: ceremony.Pause, Reason: "stopped after step " + st.stopAfter + ", as asked"}, nil
 		}
 	}
-	if err := st.site.Prop.See(p); err != nil {
-		return ceremony.Answer{}, err
-	}
-	b, err := st.site.Prop.Secret(p)
-	if err != nil {
-		return ceremony.Answer{}, err
-	}
-	if b != nil {
+	a, err := cast{st.site.Prop}.Ask(ctx, p)
+	if a.Secret != nil {
 		st.script.secret(p)
 	}
-	return ceremony.Answer{Secret: b, Verdict: ceremony.Agree, Fields: Fill(p), Choice: "pause"}, nil
-}
-
-// Fill answers a form as a practice person would.
-func Fill(p ceremony.Prompt) map[string]string {
-	out := map[string]string{}
-	for _, f := range p.Fields {
-		switch {
-		case f.Name == "place" && f.Value == "":
-			out[f.Name] = "Practice room"
-		case f.Name == "wall":
-			out[f.Name] = f.Hint
-		case f.Type == "bag":
-			out[f.Name] = "PR-" + strings.ToUpper(p.Who.ID)
-		default:
-			out[f.Name] = f.Value
-		}
-	}
-	for _, a := range Cast() {
-		if a.ID == p.Who.ID && len(p.Fields) > 0 && p.Fields[0].Name == "name" {
-			out["name"], out["organisation"], out["manager"], out["identity"] = a.Name, a.Organisation, a.Manager, "practice person"
-		}
-	}
-	return out
+	return a, err
 }
 
 // end tells how it ended and writes what a rehearsal leaves.

@@ -37,7 +37,7 @@ type Setting struct {
 type Site struct {
 	*ceremony.Engine
 	Folder *ceremony.Folder
-	Prop   Prop
+	Prop   Props
 	store  ledger.Store
 	serial string // of a token other than SoftHSM's
 }
@@ -64,7 +64,7 @@ func Open(ctx context.Context, c Setting) (*Site, error) {
 }
 
 func open(ctx context.Context, c Setting, folder *ceremony.Folder, store ledger.Store) (*Site, error) {
-	s := &Site{Folder: folder, Prop: Prop{folder.Practice()}, store: store, serial: c.Serial}
+	s := &Site{Folder: folder, Prop: Props(folder.Practice()), store: store, serial: c.Serial}
 	if err := os.MkdirAll(s.Folder.Practice(), 0o700); err != nil {
 		return nil, fmt.Errorf("couldn't make the practice folder: %w", err)
 	}
@@ -146,14 +146,15 @@ func (s *Site) Begin(ctx context.Context, source []byte, set map[string]string) 
 	if _, typed := set["label"]; !typed {
 		for _, p := range plan.Parameters {
 			if p.Name == "label" {
-				values["label"] = s.freeLabel(p.Default)
+				values["label"] = s.FreeLabel(p.Default)
 			}
 		}
 	}
 	return s.Hold(ctx, ceremony.Plan{Script: source, Parameters: values, People: parts, Token: s.Token()})
 }
 
-func (s *Site) freeLabel(label string) string {
+// FreeLabel is the label itself, or with -2, -3 where it is taken.
+func (s *Site) FreeLabel(label string) string {
 	taken := map[string]bool{}
 	for _, k := range s.State().Keys {
 		taken[k.Body.Label] = true

@@ -1,0 +1,312 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"fyne.io/fyne/v2/app"
+
+	"claviger/assets"
+	"claviger/ceremony"
+	"claviger/ceremony/rehearse"
+	"claviger/ceremony/script"
+	"claviger/hsm/secret"
+	"claviger/ui"
+	"claviger/ui/flow"
+)
+
+func window(ctx context.Context, args []string, diag io.Writer) error {
+	f := flags("claviger", diag)
+	dir := f.String("site", "", "")
+	practice := f.Bool("practice", false, "")
+	module := f.String("module", "", "")
+	serial := f.String("serial", "", "")
+	if err := parse(f, args); err != nil {
+		return err
+	}
+	if f.NArg() > 0 {
+		return usagef("%q was not expected", f.Arg(0))
+	}
+	if (*module == "") != (*serial == "") {
+		return usagef("--module and --serial go together")
+	}
+	if *dir == "" {
+		d, err := siteDir(*practice)
+		if err != nil {
+			return err
+		}
+		*dir = d
+	}
+	if _, err := os.Stat(filepath.Join(*dir, "ledger.db")); err != nil && !*practice {
+		return fmt.Errorf("there is no site in %s; claviger --practice makes a practice site, and real sites are not offered by this version", *dir)
+	}
+	if os.Getenv("DISPLAY") == "" {
+		return errors.New("there is no display; claviger rehearse key-generation plays the same ceremony without one")
+	}
+	host, argv, err := self()
+	if err != nil {
+		return err
+	}
+	p := &program{setting: rehearse.Setting{Dir: *dir, Worker: argv, Host: host, Module: *module, Serial: *serial}}
+	a := app.NewWithID("claviger.ceremony")
+	shell := ui.New(ui.Config{App: a, Program: p, Do: ui.OnWindow, Later: ui.Later, Now: time.Now})
+	a.Lifecycle().SetOnStarted(shell.Start)
+	go func() {
+		<-ctx.Done()
+		ui.OnWindow(a.Quit)
+	}()
+	a.Run()
+	shell.Stop()
+	return p.close()
+}
+
+// program is what the window drives: one site. Its methods are called from one
+// goroutine at a time beside the window's, and the mutex holds that.
+type program struct {
+	setting rehearse.Setting
+	relay   relay
+
+	mu   sync.Mutex
+	site *rehearse.Site // guarded by mu
+}
+
+var _ ui.Program = (*program)(nil)
+
+// relay hands the engine's questions to whichever room plays now.
+type relay struct {
+	mu   sync.Mutex
+	room ceremony.Room // guarded by mu
+}
+
+func (r *relay) set(room ceremony.Room) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.room = room
+}
+
+func (r *relay) get() ceremony.Room {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.room
+}
+
+func (r *relay) Ask(ctx context.Context, p ceremony.Prompt) (ceremony.Answer, error) {
+	room := r.get()
+	if room == nil {
+		return ceremony.Answer{}, errors.New("nobody is in the room")
+	}
+	return room.Ask(ctx, p)
+}
+
+func (r *relay) Show(s ceremony.Snapshot) {
+	if room := r.get(); room != nil {
+		room.Show(s)
+	}
+}
+
+// open opens the site once; a practice site that is new is opened by the
+// practice people before anyone sees it.
+func (p *program) open(ctx context.Context) (*rehearse.Site, error) {
+	if p.site != nil {
+		return p.site, nil
+	}
+	c := p.setting
+	c.Room = &p.relay
+	s, err := rehearse.Open(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if len(s.Findings()) == 0 && !s.Ready() {
+		p.relay.set(s.Cast())
+		err := s.Prepare(ctx)
+		p.relay.set(nil)
+		if err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	p.site = s
+	return s, nil
+}
+
+func (p *program) close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.site == nil {
+		return nil
+	}
+	err := p.site.Close()
+	p.site = nil
+	return err
+}
+
+func (p *program) Snapshot(ctx context.Context) (ceremony.Snapshot, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, err := p.open(ctx)
+	if err != nil {
+		return ceremony.Snapshot{}, p.told(err)
+	}
+	v := s.Snapshot()
+	for i, c := range v.Ceremonies {
+		path := filepath.Join(s.Folder.Evidence(c.Number), "report.pdf")
+		if _, err := os.Stat(path); err == nil {
+			v.Ceremonies[i].Report = path
+		}
+	}
+	return v, nil
+}
+
+// told puts an error into three lines for the screen.
+func (p *program) told(err error) error {
+	var problem *ceremony.Problem
+	var refusal *ceremony.Refusal
+	switch {
+	case errors.As(err, &problem):
+		return err
+	case errors.As(err, &refusal):
+		return &ceremony.Problem{Happened: sentence(refusal.Why), Safe: "Nothing was recorded of it.", Do: "Mend what it names, then try again.", Code: refusal.Rule}
+	}
+	return &ceremony.Problem{Happened: sentence(err.Error()), Safe: "Everything recorded before is on the disk.", Do: "Mend what it names, then go on from the overview.", Code: string(ceremony.ClassOf(err))}
+}
+
+func sentence(s string) string {
+	r := []rune(s)
+	if len(r) == 0 {
+		return s
+	}
+	if r[0] >= 'a' && r[0] <= 'z' {
+		r[0] -= 'a' - 'A'
+	}
+	if r[len(r)-1] != '.' {
+		r = append(r, '.')
+	}
+	return string(r)
+}
+
+// offered are the scripts that a person can choose in the window.
+var offered = []string{"key-generation"}
+
+func (p *program) Starts(ctx context.Context) ([]flow.Start, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, err := p.open(ctx)
+	if err != nil {
+		return nil, p.told(err)
+	}
+	var out []flow.Start
+	for _, name := range offered {
+		plan, err := p.plan(s, name)
+		if err != nil {
+			return nil, err
+		}
+		st := flow.Start{Name: name, Title: "Generate a key", About: fmt.Sprintf("%d officers, %d witness, %d custodians", plan.Need(script.Officer), plan.Need(script.Witness), plan.Need(script.Custodian))}
+		for _, par := range plan.Parameters {
+			value := par.Default
+			if par.Name == "label" {
+				value = s.FreeLabel(value)
+			}
+			st.Parameters = append(st.Parameters, flow.Parameter{Name: par.Name, Ask: par.Ask, Default: value, Of: par.Of})
+		}
+		out = append(out, st)
+	}
+	return out, nil
+}
+
+func (p *program) plan(s *rehearse.Site, name string) (*script.Plan, error) {
+	src, err := assets.Script(name)
+	if err != nil {
+		return nil, err
+	}
+	return script.Parse(src, s.State().KnownKind)
+}
+
+// Check is quick: the script and the fold are in memory.
+func (p *program) Check(name string, values map[string]string) flow.Wrong {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.site == nil {
+		return flow.Wrong{"": "The site is not open."}
+	}
+	plan, err := p.plan(p.site, name)
+	if err != nil {
+		return flow.Wrong{"": err.Error()}
+	}
+	var value *script.ValueError
+	if _, err := plan.Bind(values); errors.As(err, &value) {
+		return flow.Wrong{value.Parameter: value.Error()}
+	} else if err != nil {
+		return flow.Wrong{"": err.Error()}
+	}
+	state := p.site.State()
+	for _, k := range state.Keys {
+		if k.Body.Label == values["label"] {
+			return flow.Wrong{"label": fmt.Sprintf("The label %q is taken by a key of ceremony %s. Choose another.", values["label"], k.Ceremony)}
+		}
+	}
+	if owner := values["owner"]; owner != "" && state.People[owner] == nil {
+		return flow.Wrong{"owner": fmt.Sprintf("Nobody with the id %q is enrolled.", owner)}
+	}
+	return nil
+}
+
+func (p *program) Run(ctx context.Context, room ceremony.Room, name string, values map[string]string) (flow.Finished, error) {
+	src, err := assets.Script(name)
+	if err != nil {
+		return flow.Finished{}, err
+	}
+	return p.play(ctx, room, func(s *rehearse.Site) error { return s.Begin(ctx, src, values) })
+}
+
+func (p *program) Resume(ctx context.Context, room ceremony.Room) (flow.Finished, error) {
+	return p.play(ctx, room, func(s *rehearse.Site) error { return s.Resume(ctx) })
+}
+
+func (p *program) play(ctx context.Context, room ceremony.Room, run func(*rehearse.Site) error) (flow.Finished, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, err := p.open(ctx)
+	if err != nil {
+		return flow.Finished{}, p.told(err)
+	}
+	before := s.State().Size
+	p.relay.set(room)
+	err = run(s)
+	p.relay.set(nil)
+	all := s.State().Ceremonies
+	if err != nil && s.State().Size == before || len(all) == 0 {
+		return flow.Finished{}, p.told(err)
+	}
+	last := all[len(all)-1]
+	done := flow.Finished{Number: last.Number, Status: string(last.Status)}
+	var stop *ceremony.Stop
+	if err != nil && !errors.As(err, &stop) {
+		return done, p.told(err)
+	}
+	if last.Status != ceremony.SealedStatus && last.Status != ceremony.AbortedStatus {
+		return done, nil
+	}
+	done.Report, err = s.Evidence(ctx, last.Number)
+	if err != nil {
+		return done, p.told(err)
+	}
+	done.Key = filepath.Join(filepath.Dir(done.Report), "site.vkey")
+	return done, nil
+}
+
+// Practice is what the prompt's practice person would type. It is asked for
+// while a ceremony plays, so it takes no lock: it reads files that the ceremony
+// does not change.
+func (p *program) Practice(_ context.Context, pr ceremony.Prompt) (*secret.Buffer, error) {
+	folder := ceremony.Folder{Dir: p.setting.Dir}
+	b, err := rehearse.Props(folder.Practice()).Secret(pr)
+	if err == nil && b == nil {
+		err = errors.New("no practice secret answers this")
+	}
+	return b, err
+}

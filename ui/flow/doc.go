@@ -1,0 +1,13 @@
+// Package flow decides what a screen shows and what it may do. It makes plain
+// structs out of what the engine tells ([ceremony.Snapshot]) and asks
+// ([ceremony.Prompt]), and answers out of what people typed. It draws nothing
+// and keeps nothing, so every screen is tested as a table.
+//
+// # Parts
+//
+// [NewFrame] is what stands around every page: band, header, rail, people,
+// strip. [NewPage] is the page for one prompt. [NewOverview] is the first page,
+// [NewPreparation] the form before a ceremony, [NewDone] the last page.
+// [Title] names the page in the window's title: each prompt has another one, so
+// that whoever drives the window waits for it and never sleeps.
+package flow

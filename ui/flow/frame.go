@@ -1,0 +1,269 @@
+package flow
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"claviger/ceremony"
+)
+
+// Tone is what a mark says beside its word.
+type Tone int
+
+const (
+	Neutral Tone = iota
+	Good
+	Waiting
+	Bad
+	Info
+)
+
+// Frame is what stands around every page.
+type Frame struct {
+	Band    string // of a practice site, "" on a real one
+	Place   string
+	Pills   []Pill
+	Status  Status
+	Rail    *Rail // nil outside a ceremony
+	People  []Person
+	Needs   []Need
+	Working string // what is happening while nobody is asked
+	Since   time.Time
+}
+
+// Pill is a short fact on the header.
+type Pill struct {
+	Text string
+	Lamp Lamp
+}
+
+type Lamp int
+
+const (
+	NoLamp Lamp = iota
+	LampOff
+	LampOn
+)
+
+// Status is the strip at the foot.
+type Status struct {
+	Record, Head, State string
+	Tone                Tone
+}
+
+// Rail lists the steps of the ceremony under way.
+type Rail struct {
+	Head   string
+	Phases []RailPhase
+}
+
+type RailPhase struct {
+	Title string
+	Steps []RailStep
+}
+
+type RailStep struct {
+	Number       int
+	Title, Marks string
+	State        StepState
+	Grave        bool
+}
+
+type StepState int
+
+const (
+	Todo StepState = iota
+	Now
+	Done
+	Deviated
+	Failed
+)
+
+// Person is somebody in the room.
+type Person struct {
+	Initials, Name, Note string
+	Tone                 Tone
+	Absent               bool
+}
+
+type Need struct {
+	Text string
+	Met  bool
+}
+
+const practiceBand = "PRACTICE · THIS TOKEN IS SOFTWARE · NOT EVIDENCE OF A REAL KEY"
+
+// NewFrame makes the frame of a snapshot.
+func NewFrame(s ceremony.Snapshot) Frame {
+	f := Frame{Place: s.Site.Organisation, Working: s.Working, Since: s.Since, Status: newStatus(s.Ledger)}
+	if s.Site.Practice {
+		f.Band = practiceBand
+	}
+	f.Pills = append(f.Pills, hsmPill(s.HSM))
+	c := s.Ceremony
+	if c == nil {
+		return f
+	}
+	f.Pills = append(f.Pills, Pill{Text: "Ceremony " + c.Number})
+	if c.Deviations > 0 {
+		f.Pills = append(f.Pills, Pill{Text: count(c.Deviations, "deviation")})
+	}
+	f.Rail = newRail(c)
+	for _, p := range c.People {
+		f.People = append(f.People, newPerson(p))
+	}
+	for _, n := range c.Needs {
+		f.Needs = append(f.Needs, Need{n.Text, n.Met})
+	}
+	return f
+}
+
+func hsmPill(h ceremony.HSMView) Pill {
+	if h.State == "open" {
+		text := "HSM open"
+		if h.Label != "" {
+			text += " · " + h.Label
+		}
+		if h.Serial != "" {
+			text += " · SN " + h.Serial
+		}
+		return Pill{text, LampOn}
+	}
+	if h.State == "" {
+		h.State = "not looked"
+	}
+	return Pill{"HSM " + h.State, LampOff}
+}
+
+func newStatus(l ceremony.LedgerView) Status {
+	st := Status{Record: "#" + thousands(max(l.Records-1, 0)), State: "verified", Tone: Good}
+	if l.Records == 0 {
+		st.Record = "none yet"
+	}
+	if len(l.Last) >= 12 {
+		st.Head = "head " + l.Last[:4] + " " + l.Last[4:8] + " " + l.Last[8:12] + " …"
+	}
+	switch {
+	case len(l.Findings) > 0:
+		st.State, st.Tone = "does not hold", Bad
+	case !l.Verified:
+		st.State, st.Tone = "not verified yet", Waiting
+	}
+	return st
+}
+
+func newRail(c *ceremony.CeremonyView) *Rail {
+	script := strings.ToUpper(c.Script)
+	if len(script) == 8 {
+		script = script[:4] + " " + script[4:]
+	}
+	r := &Rail{Head: c.Title + " · script " + script}
+	for _, ph := range c.Phases {
+		phase := RailPhase{Title: ph.Title}
+		for _, st := range ph.Steps {
+			phase.Steps = append(phase.Steps, RailStep{Number: st.Number, Title: st.Title, Marks: st.Marks, State: stepState(st.Status), Grave: st.CannotUndo})
+		}
+		r.Phases = append(r.Phases, phase)
+	}
+	return r
+}
+
+func stepState(status string) StepState {
+	switch status {
+	case "now":
+		return Now
+	case "done":
+		return Done
+	case "deviated":
+		return Deviated
+	case "failed":
+		return Failed
+	}
+	return Todo
+}
+
+func newPerson(p ceremony.PersonView) Person {
+	out := Person{Initials: p.Initials, Name: p.Name, Note: capital(p.Role)}
+	if p.Status != "" {
+		out.Note += " · " + p.Status
+	}
+	switch p.State {
+	case "acting":
+		out.Tone = Waiting
+	case "signed":
+		out.Tone = Good
+	case "absent":
+		out.Absent = true
+	}
+	return out
+}
+
+// Elapsed says since when the ceremony runs, and how long it was planned.
+func Elapsed(s ceremony.Snapshot, now time.Time) string {
+	c := s.Ceremony
+	if c == nil || c.Started.IsZero() {
+		return ""
+	}
+	text := "Elapsed " + clock(now.Sub(c.Started))
+	if c.Planned > 0 {
+		text += " of " + clock(c.Planned)
+	}
+	return text
+}
+
+// Clock is the time as the strip shows it.
+func Clock(now time.Time) string { return now.UTC().Format("Mon 2 Jan 2006 15:04:05 UTC") }
+
+// During is how long something has lasted, as short as it can be said.
+func During(d time.Duration) string {
+	d = max(d, 0)
+	return fmt.Sprintf("%d:%02d", int(d.Minutes()), int(d.Seconds())%60)
+}
+
+func clock(d time.Duration) string {
+	d = max(d, 0)
+	return fmt.Sprintf("%02d:%02d:%02d", int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60)
+}
+
+// thousands parts a number with narrow blanks: 2 318.
+func thousands(n int64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + " " + s[i:]
+	}
+	return s
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	r := []rune(s)
+	return strings.ToUpper(string(r[:1])) + string(r[1:])
+}
+
+// Title is the window's title while a prompt waits: its step, its kind, who
+// answers, and which prompt of the run it is. It is never the same twice.
+func Title(practice bool, step, what, who string, n int) string {
+	parts := []string{"Claviger"}
+	if practice {
+		parts = append(parts, "PRACTICE")
+	}
+	for _, part := range []string{step, what, who} {
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	if n > 0 {
+		parts = append(parts, fmt.Sprint(n))
+	}
+	return strings.Join(parts, " · ")
+}

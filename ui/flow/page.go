@@ -1,0 +1,268 @@
+package flow
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strings"
+
+	"claviger/assets"
+	"claviger/ceremony"
+	"claviger/hsm/secret"
+)
+
+// Page is one prompt as a screen: what it shows, and what it takes.
+type Page struct {
+	Kind PageKind
+	// Private pages are dark and for one person; everyone else turns away.
+	Private bool
+	// Grave pages cannot be undone: no default, a red band.
+	Grave bool
+
+	Kicker, Title, Text, Aloud string
+	Trouble                    *Trouble
+
+	CardTitle, Chip string
+	Facts           []Fact
+	Hashes          []Hash
+
+	Fields  []Field
+	Options []Option
+	Secret  SecretAsk
+	Card    CardAsk
+	Reveal  *secret.Buffer // borrowed from the prompt
+
+	Go      string // the label of the button that goes on
+	Waiting string // whom the room waits for
+	// CanDisagree offers the other verdict.
+	CanDisagree bool
+	// Practice offers to fill the private entry from the practice site.
+	Practice string
+
+	prompt ceremony.Prompt
+}
+
+// PageKind says which parts of a page are there.
+type PageKind int
+
+const (
+	PageConfirm PageKind = iota
+	PageForm
+	PageDecide
+	PageSign   // facts and the secret that signs them
+	PageSecret // a passphrase or a PIN alone
+	PageNewPIN // a PIN, twice
+	PageCard
+	PageShowWords
+	PageShowCard
+)
+
+// Trouble is why the answer before was not taken.
+type Trouble struct{ Happened, Safe, Do, Code string }
+
+// Fact is a line of public content.
+type Fact struct {
+	Label, Value string
+	Mono, Strong bool
+}
+
+// Hash is shown in fours and in words.
+type Hash struct {
+	Label, Hex string
+	Words      []string
+}
+
+// Field is one typed answer.
+type Field struct {
+	Name, Label, Hint, Value string
+	Max                      int
+	Time                     bool
+}
+
+type Option struct {
+	ID, Label, Help string
+	Danger          bool
+}
+
+// SecretAsk is a passphrase or PIN to be typed.
+type SecretAsk struct {
+	Label string
+	Bytes int // capacity
+	Least int // characters
+}
+
+// CardAsk is a card to be typed, or written down.
+type CardAsk struct {
+	Prefix   string
+	Others   []string
+	Alphabet string
+	Groups   int
+	Set      string // "Card set QYPZ 4XNR, card 2 of 3, any 2 open the token"
+	Got      int
+	Need     int
+	Words    []string
+	ask      ceremony.CardPrompt
+	practice bool
+}
+
+// The longest secrets taken; both are far above what anybody types.
+const (
+	passphraseBytes = 256
+	pinBytes        = 64
+	leastPIN        = 4
+)
+
+// NewPage makes the page of a prompt.
+func NewPage(p ceremony.Prompt, s ceremony.Snapshot) Page {
+	pg := Page{Private: p.Private(), Grave: p.Irreversible, Title: p.Title, Text: p.Text, Go: "Go on", prompt: p}
+	pg.Kicker = kicker(p, s.Ceremony)
+	if c := s.Ceremony; c != nil {
+		pg.Waiting = c.Waiting
+		if !pg.Private {
+			pg.Aloud = c.Aloud
+		}
+	}
+	if p.Aloud != "" {
+		pg.Aloud = p.Aloud
+	}
+	if p.Problem != nil {
+		pg.Trouble = &Trouble{p.Problem.Happened, p.Problem.Safe, p.Problem.Do, p.Problem.Code}
+	}
+	pg.addFacts(p, s.Ceremony)
+	pg.addEntry(p, s.Site.Practice)
+	return pg
+}
+
+// Prompt is what the page was made from.
+func (pg Page) Prompt() ceremony.Prompt { return pg.prompt }
+
+func kicker(p ceremony.Prompt, c *ceremony.CeremonyView) string {
+	if c == nil || c.Step == nil {
+		return ""
+	}
+	k := fmt.Sprintf("Step %d of %d", c.Step.Number, c.Steps)
+	switch {
+	case p.Irreversible:
+		k += " · cannot be undone"
+	case p.Private():
+		k += " · " + c.Step.Title
+	case c.Step.Phase != "":
+		k += " · " + c.Step.Phase
+	}
+	if c.Attempt > 1 {
+		k += fmt.Sprintf(" · attempt %d", c.Attempt)
+	}
+	return k
+}
+
+func (pg *Page) addFacts(p ceremony.Prompt, c *ceremony.CeremonyView) {
+	facts := p.Facts
+	if len(facts) == 0 && c != nil && !pg.Private {
+		facts, pg.CardTitle, pg.Chip = c.Facts, "Found so far", c.Result
+	}
+	if p.Kind == ceremony.AskSignOff {
+		pg.CardTitle = "What is signed"
+	}
+	for _, f := range facts {
+		switch f.Style {
+		case "hash":
+			pg.Hashes = append(pg.Hashes, newHash(f))
+		default:
+			pg.Facts = append(pg.Facts, Fact{Label: f.Label, Value: f.Value, Mono: f.Style == "mono", Strong: f.Style == "strong"})
+		}
+	}
+}
+
+func newHash(f ceremony.Fact) Hash {
+	h := Hash{Label: f.Label, Hex: strings.ReplaceAll(f.Value, " ", "")}
+	if raw, err := hex.DecodeString(h.Hex); err == nil {
+		h.Words = assets.PGPWords(raw)
+	}
+	return h
+}
+
+func (pg *Page) addEntry(p ceremony.Prompt, practice bool) {
+	switch p.Kind {
+	case ceremony.AskForm:
+		pg.Kind = PageForm
+		for _, f := range p.Fields {
+			pg.Fields = append(pg.Fields, Field{Name: f.Name, Label: f.Label, Hint: f.Hint, Value: f.Value, Max: f.Max, Time: f.Type == "time"})
+		}
+	case ceremony.AskDecide:
+		pg.Kind, pg.Go = PageDecide, "Do as chosen"
+		for _, o := range p.Options {
+			pg.Options = append(pg.Options, Option{o.ID, o.Label, o.Help, o.Danger})
+		}
+	case ceremony.AskSignOff:
+		pg.Kind, pg.Go, pg.CanDisagree = PageSign, signLabel(p.Act), true
+		if p.With != ceremony.NoSecret {
+			pg.Secret = secretOf(p)
+		}
+	case ceremony.AskPassphrase:
+		pg.Kind, pg.Go, pg.Secret = PageSecret, "Open my key", SecretAsk{"Passphrase, six words", passphraseBytes, 1}
+	case ceremony.AskTransportPIN:
+		pg.Kind, pg.Go, pg.Secret = PageSecret, "Use this PIN", SecretAsk{"Transport PIN", pinBytes, leastPIN}
+	case ceremony.AskNewPIN:
+		pg.Kind, pg.Go, pg.Secret = PageNewPIN, "Take this PIN", SecretAsk{"Session PIN", pinBytes, leastPIN}
+	case ceremony.AskCard:
+		pg.Kind, pg.Go = PageCard, "Check this card"
+		pg.Card = newCardAsk(p.Card, practice)
+	case ceremony.ShowPassphrase:
+		pg.Kind, pg.Go, pg.Reveal = PageShowWords, "I have written it down", p.Reveal
+	case ceremony.ShowCard:
+		pg.Kind, pg.Go, pg.Reveal = PageShowCard, "I have written it down", p.Reveal
+		pg.Card = newCardAsk(p.Card, practice)
+		pg.Card.Need = 0
+	}
+	if practice {
+		pg.Practice = practiceOffer(pg.Kind, p.With)
+	}
+}
+
+func secretOf(p ceremony.Prompt) SecretAsk {
+	label := capital(string(p.With)) + " of " + p.Who.Name
+	if p.With == ceremony.SessionPIN {
+		return SecretAsk{label, pinBytes, leastPIN}
+	}
+	return SecretAsk{label, passphraseBytes, 1}
+}
+
+func signLabel(act string) string {
+	switch act {
+	case "authorise":
+		return "Authorise"
+	case "phase":
+		return "Sign off this phase"
+	case "attest":
+		return "Attest"
+	case "enrol":
+		return "Vouch"
+	}
+	return "Sign off this step"
+}
+
+func practiceOffer(kind PageKind, with ceremony.SecretKind) string {
+	switch kind {
+	case PageCard:
+		return "Use the practice card"
+	case PageNewPIN:
+		return "Use the practice PIN"
+	case PageSecret:
+		return "Use the practice secret"
+	case PageSign:
+		if with == ceremony.SessionPIN {
+			return "Use the practice PIN"
+		}
+		if with == ceremony.Passphrase {
+			return "Use the practice passphrase"
+		}
+	}
+	return ""
+}
+
+// TooShort says that more is to be typed.
+func (a SecretAsk) TooShort() string {
+	if a.Least <= 1 {
+		return "Nothing is typed here yet."
+	}
+	return fmt.Sprintf("At least %d characters.", a.Least)
+}

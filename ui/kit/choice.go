@@ -1,0 +1,200 @@
+package kit
+
+import (
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	base "fyne.io/fyne/v2/theme"
+	"fyne.io/fyne/v2/widget"
+	"image/color"
+
+	"claviger/ui/theme"
+)
+
+// Choice is one of several answers, each with its consequence below it. None is
+// chosen to begin with. Up and Down move, Space chooses; Enter chooses too, and
+// submits what was chosen already.
+type Choice struct {
+	widget.BaseWidget
+	focus
+	OnChanged   func(chosen int)
+	OnSubmitted func()
+
+	items  []ChoiceItem
+	at     int
+	chosen int
+}
+
+// ChoiceItem is one answer.
+type ChoiceItem struct {
+	Label, Help string
+	Danger      bool
+}
+
+var _ fyne.Focusable = (*Choice)(nil)
+
+func NewChoice(items ...ChoiceItem) *Choice {
+	c := &Choice{items: items, chosen: -1}
+	c.ExtendBaseWidget(c)
+	return c
+}
+
+// Chosen is the place of the chosen answer, -1 while there is none.
+func (c *Choice) Chosen() int { return c.chosen }
+
+func (c *Choice) Choose(i int) {
+	c.chosen, c.at = i, i
+	c.Refresh()
+	if c.OnChanged != nil {
+		c.OnChanged(i)
+	}
+}
+
+func (c *Choice) TypedRune(rune) {}
+
+func (c *Choice) TypedKey(key *fyne.KeyEvent) {
+	switch {
+	case key.Name == fyne.KeyUp:
+		c.at = max(c.at-1, 0)
+		c.Refresh()
+	case key.Name == fyne.KeyDown:
+		c.at = min(c.at+1, len(c.items)-1)
+		c.Refresh()
+	case key.Name == fyne.KeySpace, isEnter(key.Name) && c.chosen != c.at:
+		c.Choose(c.at)
+	case isEnter(key.Name) && c.OnSubmitted != nil:
+		c.OnSubmitted()
+	}
+}
+
+func (c *Choice) Tapped(e *fyne.PointEvent) {
+	if cv := fyne.CurrentApp().Driver().CanvasForObject(c); cv != nil {
+		cv.Focus(c)
+	}
+	y := float32(0)
+	for i, h := range c.heights(c.Size().Width) {
+		if e.Position.Y >= y && e.Position.Y < y+h {
+			c.Choose(i)
+			return
+		}
+		y += h + choiceGap
+	}
+}
+
+func (c *Choice) FocusGained() { c.gained(); c.Refresh() }
+func (c *Choice) FocusLost()   { c.lost(); c.Refresh() }
+
+const (
+	choiceGap  = 8
+	choiceText = 44 // where the words begin
+)
+
+func (c *Choice) heights(width float32) []float32 {
+	r := base.SizeForWidget(theme.Text, c)
+	heights := make([]float32, len(c.items))
+	for i, it := range c.items {
+		label, help := c.texts(it)
+		w := max(width-choiceText-14, 40)
+		heights[i] = 22 + heightAt(label, w)
+		if it.Help != "" {
+			heights[i] += 2 + heightAt(help, w)
+		}
+		heights[i] = max(heights[i], r+24)
+	}
+	return heights
+}
+
+func (c *Choice) texts(it ChoiceItem) (label, help *Text) {
+	ink := theme.Ink
+	if it.Danger {
+		ink = theme.Red
+	}
+	return NewText(it.Label, Style{Weight: SemiBold, Ink: ink, Wrap: true}),
+		NewText(it.Help, Style{Size: theme.Small, Ink: theme.Soft, Wrap: true})
+}
+
+func (c *Choice) CreateRenderer() fyne.WidgetRenderer {
+	r := &choiceRenderer{choice: c, ring: newRing(8)}
+	for _, it := range c.items {
+		label, help := c.texts(it)
+		r.rows = append(r.rows, choiceRow{NewFrame(theme.Card, theme.Line, 8), canvas.NewCircle(color.Transparent), canvas.NewCircle(nil), label, help})
+	}
+	r.paint()
+	return r
+}
+
+type choiceRow struct {
+	frame       *Box
+	mark, point *canvas.Circle
+	label, help *Text
+}
+
+type choiceRenderer struct {
+	choice *Choice
+	rows   []choiceRow
+	ring   ring
+}
+
+func (r *choiceRenderer) paint() {
+	for i, row := range r.rows {
+		line := theme.Line
+		if i == r.choice.chosen {
+			line = theme.Ink
+		}
+		if row.frame.Line != line {
+			row.frame.Line = line
+			row.frame.Refresh()
+		}
+		row.mark.StrokeColor, row.mark.StrokeWidth = base.ColorForWidget(theme.Input, r.choice), 1.5
+		row.point.FillColor = base.ColorForWidget(theme.Ink, r.choice)
+		row.point.Hidden = i != r.choice.chosen
+	}
+	r.ring.paint(r.choice, r.choice.has)
+}
+
+func (r *choiceRenderer) Layout(size fyne.Size) {
+	y := float32(0)
+	for i, h := range r.choice.heights(size.Width) {
+		row := r.rows[i]
+		row.frame.Move(fyne.NewPos(0, y))
+		row.frame.Resize(fyne.NewSize(size.Width, h))
+		row.mark.Move(fyne.NewPos(15, y+12))
+		row.mark.Resize(fyne.NewSquareSize(16))
+		row.point.Move(fyne.NewPos(19, y+16))
+		row.point.Resize(fyne.NewSquareSize(8))
+		w := max(size.Width-choiceText-14, 40)
+		lh := heightAt(row.label, w)
+		row.label.Move(fyne.NewPos(choiceText, y+10))
+		row.label.Resize(fyne.NewSize(w, lh))
+		row.help.Move(fyne.NewPos(choiceText, y+12+lh))
+		row.help.Resize(fyne.NewSize(w, heightAt(row.help, w)))
+		if i == r.choice.at {
+			r.ring.Move(fyne.NewPos(-ringGap, y-ringGap))
+			r.ring.Resize(fyne.NewSize(size.Width+2*ringGap, h+2*ringGap))
+		}
+		y += h + choiceGap
+	}
+}
+
+func (r *choiceRenderer) MinSize() fyne.Size {
+	s := fyne.NewSize(220, -choiceGap)
+	for _, h := range r.choice.heights(max(r.choice.Size().Width, 220)) {
+		s.Height += h + choiceGap
+	}
+	return s
+}
+
+func (r *choiceRenderer) Refresh() {
+	r.paint()
+	r.Layout(r.choice.Size())
+	canvas.Refresh(r.choice)
+}
+
+func (r *choiceRenderer) Objects() []fyne.CanvasObject {
+	var objects []fyne.CanvasObject
+	for _, row := range r.rows {
+		objects = append(objects, row.frame, row.mark, row.point, row.label, row.help)
+	}
+	return append(objects, r.ring.Rectangle)
+}
+
+func (r *choiceRenderer) Destroy() {}

@@ -1,0 +1,88 @@
+package kit
+
+import (
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/widget"
+
+	"claviger/ui/theme"
+)
+
+// TextField is an ordinary entry for public text, with its label above and what
+// is wrong with it below. Never for secrets.
+type TextField struct {
+	Object fyne.CanvasObject
+	entry  *lineEntry
+	wrong  *Text
+}
+
+// NewTextField makes a field for up to max runes; 0 is without limit.
+func NewTextField(label, hint string, most int) *TextField {
+	f := &TextField{entry: &lineEntry{most: most}, wrong: NewText("", Style{Size: theme.Small, Ink: theme.Red, Wrap: true})}
+	f.entry.ExtendBaseWidget(f.entry)
+	f.wrong.Hide()
+	above := NewText(label, Style{Size: theme.Small, Weight: SemiBold, Ink: theme.Soft, Wrap: true})
+	rows := []fyne.CanvasObject{above, f.entry, f.wrong}
+	if hint != "" {
+		rows = []fyne.CanvasObject{above, f.entry, NewText(hint, Style{Size: theme.Small, Ink: theme.Muted, Wrap: true}), f.wrong}
+	}
+	f.Object = Column(4, rows...)
+	return f
+}
+
+func (f *TextField) Value() string     { return f.entry.Text }
+func (f *TextField) SetValue(s string) { f.entry.SetText(s) }
+
+// OnChanged runs with each change of the text.
+func (f *TextField) OnChanged(changed func(string)) { f.entry.OnChanged = changed }
+
+// OnSubmitted runs on Enter.
+func (f *TextField) OnSubmitted(submitted func()) {
+	f.entry.OnSubmitted = func(string) { submitted() }
+}
+
+// Focusable is what the window gives the focus to.
+func (f *TextField) Focusable() fyne.Focusable { return f.entry }
+
+// Wrong says what does not hold; "" takes it back.
+func (f *TextField) Wrong(why string) {
+	f.wrong.Set(why)
+	if why == "" {
+		f.wrong.Hide()
+		return
+	}
+	f.wrong.Show()
+}
+
+// lineEntry is the toolkit's entry on one line (a longer one traps Tab), which
+// tells its page when it has the focus.
+type lineEntry struct {
+	widget.Entry
+	focus
+	most   int
+	escape func()
+}
+
+func (e *lineEntry) TypedKey(key *fyne.KeyEvent) {
+	if key.Name == fyne.KeyEscape && e.escape != nil {
+		e.escape()
+		return
+	}
+	e.Entry.TypedKey(key)
+}
+
+func (e *lineEntry) FocusGained() {
+	e.gained()
+	e.Entry.FocusGained()
+}
+
+func (e *lineEntry) FocusLost() {
+	e.lost()
+	e.Entry.FocusLost()
+}
+
+func (e *lineEntry) TypedRune(r rune) {
+	if e.most > 0 && len([]rune(e.Text)) >= e.most && e.SelectedText() == "" {
+		return
+	}
+	e.Entry.TypedRune(r)
+}

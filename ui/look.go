@@ -1,0 +1,35 @@
+package ui
+
+import (
+	"fyne.io/fyne/v2"
+
+	"claviger/ui/flow"
+	"claviger/ui/theme"
+)
+
+// How the window looks is all that is kept outside of the site's folder.
+const (
+	keyAppearance = "appearance"
+	keyScale      = "text-scale"
+)
+
+func savedLook(app fyne.App) *theme.Theme {
+	p := app.Preferences()
+	a := theme.Appearance(p.IntWithFallback(keyAppearance, int(theme.Light)))
+	if a < theme.Light || a > theme.HighContrast {
+		a = theme.Light
+	}
+	return theme.New(a, float32(p.FloatWithFallback(keyScale, 1)))
+}
+
+// setLook changes the appearance at once and keeps what was typed.
+func (s *Shell) setLook(look *theme.Theme) {
+	s.look = look
+	s.app.Preferences().SetInt(keyAppearance, int(look.Appearance))
+	s.app.Preferences().SetFloat(keyScale, float64(look.Scale))
+	s.app.Settings().SetTheme(look)
+	s.frame.Update(flow.NewFrame(s.snapshot))
+	if s.pending != nil && s.screen == s.pending.screen {
+		s.prompt()
+	}
+}

@@ -1,0 +1,422 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"fyne.io/fyne/v2"
+
+	"claviger/ceremony"
+	"claviger/hsm/secret"
+	"claviger/ui/flow"
+	"claviger/ui/kit"
+	"claviger/ui/theme"
+	"claviger/ui/view"
+)
+
+// Program is what the window drives. Every method but Check may take its time;
+// the shell never calls those on the window's thread.
+type Program interface {
+	// Snapshot verifies the record and tells what it holds.
+	Snapshot(ctx context.Context) (ceremony.Snapshot, error)
+	// Starts are the ceremonies that can be held here.
+	Starts(ctx context.Context) ([]flow.Start, error)
+	// Check says what is wrong with the parameters of a ceremony, by name; the
+	// empty name is for what is wrong with all of them. Nil is right.
+	Check(name string, values map[string]string) flow.Wrong
+	// Run holds a ceremony in the room until it ends or stops.
+	Run(ctx context.Context, room ceremony.Room, name string, values map[string]string) (flow.Finished, error)
+	// Resume goes on with the open one.
+	Resume(ctx context.Context, room ceremony.Room) (flow.Finished, error)
+	// Practice is what a practice person would type; whoever asked wipes it. On
+	// a real site it is an error.
+	Practice(ctx context.Context, p ceremony.Prompt) (*secret.Buffer, error)
+}
+
+// Shell is the window and what it shows.
+type Shell struct {
+	app     fyne.App
+	window  fyne.Window
+	program Program
+	do      Dispatcher
+	later   Timer
+	now     func() time.Time
+
+	look     *theme.Theme
+	frame    *view.Frame
+	line     *kit.ProgressLine
+	menu     *menu
+	snapshot ceremony.Snapshot
+	screen   *view.Screen // that is shown
+	pending  *pending     // the prompt that waits for its answer
+	running  bool         // the engine plays
+	asked    int          // prompts of this run
+	quiet    bool         // keys of a scanner may still be coming
+	place    string       // where we are outside a ceremony
+	ctx      context.Context
+	cancel   context.CancelFunc
+}
+
+// pending is a prompt and its page, which stays while a sheet lies over it.
+type pending struct {
+	page   flow.Page
+	screen *view.Screen
+	answer func(ceremony.Answer)
+	title  string
+}
+
+// Config is what a shell is made of.
+type Config struct {
+	App     fyne.App
+	Program Program
+	Do      Dispatcher
+	Later   Timer
+	Now     func() time.Time
+}
+
+// size is that of the smallest screen we promise to fit.
+var size = fyne.NewSize(1280, 800)
+
+// New makes the window; it shows nothing before Start.
+func New(c Config) *Shell {
+	s := &Shell{app: c.App, program: c.Program, do: c.Do, later: c.Later, now: c.Now, look: savedLook(c.App), line: kit.NewProgressLine()}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.app.Settings().SetTheme(s.look)
+	s.window = c.App.NewWindow("Claviger")
+	s.window.SetPadded(false)
+	s.frame = view.NewFrame()
+	s.menu = newMenu(s)
+	s.window.SetMainMenu(s.menu.bar)
+	s.window.SetContent(s.frame.Object)
+	s.window.Resize(size)
+	s.window.SetCloseIntercept(s.quit)
+	return s
+}
+
+// Window is the window that the shell fills.
+func (s *Shell) Window() fyne.Window { return s.window }
+
+// Start shows the window and opens the first page.
+func (s *Shell) Start() {
+	s.window.Show()
+	s.home()
+	s.tick()
+}
+
+// Stop ends what the shell began: the engine is told, and typed secrets go.
+func (s *Shell) Stop() {
+	s.cancel()
+	s.withdraw()
+}
+
+// tick moves the clock on, once a second, until the shell stops.
+func (s *Shell) tick() {
+	if s.ctx.Err() != nil {
+		return
+	}
+	now := s.now()
+	s.frame.Tick(flow.Elapsed(s.snapshot, now), flow.Clock(now))
+	if s.snapshot.Working != "" {
+		s.line.Set(s.snapshot.Working, flow.During(now.Sub(s.snapshot.Since)))
+	}
+	s.later(time.Second, func() { s.do(s.tick) })
+}
+
+// off runs work beside the window's thread and what it returns on it.
+func (s *Shell) off(work func(ctx context.Context) func()) {
+	go func() {
+		then := work(s.ctx)
+		s.do(func() {
+			if s.ctx.Err() == nil && then != nil {
+				then()
+			}
+		})
+	}()
+}
+
+// home reads the record and shows the overview.
+func (s *Shell) home() {
+	s.place = "Overview"
+	s.busy("Reading and verifying the record")
+	s.off(func(ctx context.Context) func() {
+		snapshot, err := s.program.Snapshot(ctx)
+		var starts []flow.Start
+		if err == nil {
+			starts, err = s.program.Starts(ctx)
+		}
+		return func() {
+			if err != nil {
+				s.failed(err)
+				return
+			}
+			s.snapshot = snapshot
+			s.frame.SetNav(s.nav())
+			s.frame.Update(flow.NewFrame(snapshot))
+			s.page(view.Overview(flow.NewOverview(snapshot, starts, s.now()), view.Home{Start: s.prepare, Resume: s.resume, Evidence: s.evidence}))
+			s.title("overview", "", "")
+		}
+	})
+}
+
+func (s *Shell) nav() fyne.CanvasObject {
+	return view.Nav([]view.Place{
+		{Name: "Overview", Go: s.home, Here: s.place == "Overview"},
+		{Name: "Settings", Go: s.settings, Here: s.place == "Settings"},
+	})
+}
+
+func (s *Shell) settings() {
+	s.place = "Settings"
+	s.frame.SetNav(s.nav())
+	s.frame.Update(flow.NewFrame(s.snapshot))
+	s.page(view.Settings(s.look, s.setLook))
+	s.title("settings", "", "")
+}
+
+func (s *Shell) evidence(row flow.CeremonyRow) {
+	s.page(view.Done(row.Evidence(), s.home))
+	s.title("evidence", row.Number, "")
+}
+
+func (s *Shell) prepare(st flow.Start) {
+	s.page(view.Preparation(flow.NewPreparation(st), func(values map[string]string) flow.Wrong {
+		if wrong := s.program.Check(st.Name, values); len(wrong) > 0 {
+			return wrong
+		}
+		s.play(func(ctx context.Context, r ceremony.Room) (flow.Finished, error) {
+			return s.program.Run(ctx, r, st.Name, values)
+		})
+		return nil
+	}, s.home))
+	s.title("prepare", st.Name, "")
+}
+
+func (s *Shell) resume() {
+	s.play(s.program.Resume)
+}
+
+// play runs the engine in its own goroutine until it is done.
+func (s *Shell) play(run func(context.Context, ceremony.Room) (flow.Finished, error)) {
+	if s.running {
+		return
+	}
+	s.running, s.asked = true, 0
+	s.busy("The ceremony begins")
+	s.off(func(ctx context.Context) func() {
+		finished, err := run(ctx, room{s})
+		if err != nil {
+			finished.Trouble = troubleOf(err)
+		}
+		snapshot, reread := s.program.Snapshot(ctx)
+		return func() {
+			s.running = false
+			s.withdraw()
+			if reread == nil {
+				s.snapshot = snapshot
+			}
+			s.snapshot.Ceremony, s.snapshot.Working = nil, ""
+			s.frame.SetNav(s.nav())
+			s.frame.Update(flow.NewFrame(s.snapshot))
+			s.page(view.Done(flow.NewDone(finished), s.home))
+			s.title("done", finished.Status, "")
+		}
+	})
+}
+
+// troubleOf says an error in three lines; what is no problem of a ceremony is
+// told as it is.
+func troubleOf(err error) *flow.Trouble {
+	if p := (*ceremony.Problem)(nil); errors.As(err, &p) {
+		return &flow.Trouble{Happened: p.Happened, Safe: p.Safe, Do: p.Do, Code: p.Code}
+	}
+	return &flow.Trouble{Happened: "The program could not go on.", Safe: "Everything recorded so far is on the disk.", Do: "Mend what the details name, then start again from the overview.", Code: err.Error()}
+}
+
+func (s *Shell) failed(err error) {
+	s.page(view.Done(flow.NewDone(flow.Finished{Trouble: troubleOf(err)}), s.home))
+	s.title("trouble", "", "")
+}
+
+// busy locks the input and says why.
+func (s *Shell) busy(what string) {
+	s.snapshot.Working, s.snapshot.Since = what, s.now()
+	s.working()
+}
+
+// working is the page while nobody is asked.
+func (s *Shell) working() {
+	step := ""
+	title := s.snapshot.Working
+	if c := s.snapshot.Ceremony; c != nil && c.Step != nil {
+		step, title = c.Step.ID, c.Step.Title
+	}
+	s.line.Set(s.snapshot.Working, flow.During(s.now().Sub(s.snapshot.Since)))
+	s.page(view.Working(flow.NewPage(ceremony.Prompt{Title: title}, s.snapshot), s.line))
+	s.title(step, "working", "")
+}
+
+// show takes a new snapshot. A page that waits for an answer stays as it is:
+// only what stands around it is drawn anew.
+func (s *Shell) show(snapshot ceremony.Snapshot) {
+	s.snapshot = snapshot
+	s.frame.Update(flow.NewFrame(snapshot))
+	s.frame.Tick(flow.Elapsed(snapshot, s.now()), flow.Clock(s.now()))
+	if s.pending == nil && snapshot.Working != "" {
+		s.working()
+	}
+}
+
+// ask shows the page of a prompt.
+func (s *Shell) ask(p ceremony.Prompt, answer func(ceremony.Answer)) {
+	s.asked++
+	page := flow.NewPage(p, s.snapshot)
+	p1 := &pending{page: page, answer: answer, title: flow.Title(s.snapshot.Site.Practice, p.Step, string(p.Kind), p.Who.Name, s.asked)}
+	p1.screen = view.Prompt(page, view.Actions{
+		Answer:   func(a ceremony.Answer) { s.answered(p1, a) },
+		Practice: func(fill func(*secret.Buffer), failed func(string)) { s.practice(p1, fill, failed) },
+		Deviate:  s.deviate, Pause: s.pause, Abort: s.abort,
+	})
+	s.pending = p1
+	s.menu.asking(true)
+	s.prompt()
+}
+
+// prompt shows the page that waits.
+func (s *Shell) prompt() {
+	p := s.pending
+	if p == nil {
+		return
+	}
+	if p.page.Private {
+		s.screen = p.screen
+		s.window.SetContent(view.Private(flow.NewFrame(s.snapshot), p.screen, s.look))
+	} else {
+		s.page(p.screen)
+	}
+	ready := func() {
+		if s.pending != p || s.screen != p.screen {
+			return
+		}
+		s.focusFirst()
+		s.window.SetTitle(p.title)
+	}
+	if !s.quiet {
+		ready()
+		return
+	}
+	s.window.Canvas().Unfocus()
+	s.later(quietTime, func() {
+		s.do(func() {
+			s.quiet = false
+			ready()
+		})
+	})
+}
+
+// quietTime is longer than the pause between two keys of a scanner.
+const quietTime = 300 * time.Millisecond
+
+// answered gives the answer to the engine, once.
+func (s *Shell) answered(p *pending, a ceremony.Answer) {
+	if s.pending != p {
+		a.Secret.Wipe()
+		return
+	}
+	s.pending = nil
+	s.quiet = p.page.Kind == flow.PageCard
+	s.menu.asking(false)
+	p.screen.Close()
+	s.busy("Recording")
+	p.answer(a)
+}
+
+// withdraw closes the page of a prompt that nobody waits for any more.
+func (s *Shell) withdraw() {
+	if s.pending == nil {
+		return
+	}
+	s.pending.screen.Close()
+	s.pending = nil
+	s.menu.asking(false)
+}
+
+// practice fetches the practice secret beside the window's thread.
+func (s *Shell) practice(p *pending, fill func(*secret.Buffer), failed func(string)) {
+	s.off(func(ctx context.Context) func() {
+		b, err := s.program.Practice(ctx, p.page.Prompt())
+		return func() {
+			defer b.Wipe()
+			if s.pending != p {
+				return
+			}
+			if err != nil {
+				failed(err.Error())
+				return
+			}
+			fill(b)
+			s.window.SetTitle(p.title + " · filled")
+		}
+	})
+}
+
+// page shows a public screen between the panels.
+func (s *Shell) page(screen *view.Screen) {
+	s.screen = screen
+	s.frame.SetPage(screen)
+	if s.window.Content() != s.frame.Object {
+		s.window.SetContent(s.frame.Object)
+	}
+	s.focusFirst()
+}
+
+func (s *Shell) focusFirst() {
+	if s.screen.First == nil || s.quiet {
+		s.window.Canvas().Unfocus()
+		return
+	}
+	s.window.Canvas().Focus(s.screen.First)
+}
+
+// title is the window's title where no prompt waits.
+func (s *Shell) title(step, what, who string) {
+	s.window.SetTitle(flow.Title(s.snapshot.Site.Practice, step, what, who, 0))
+}
+
+// deviate, pause and abort lay a sheet over the page that waits.
+
+func (s *Shell) deviate() {
+	deciders := flow.Deciders(s.snapshot)
+	s.sheet("deviation", func(answer func(ceremony.Answer)) *view.Screen { return view.Deviation(deciders, answer, s.prompt) })
+}
+
+func (s *Shell) pause() {
+	s.sheet("pause", func(answer func(ceremony.Answer)) *view.Screen { return view.Pause(answer, s.prompt) })
+}
+
+func (s *Shell) abort() {
+	phrase := flow.AbortPhrase(s.snapshot)
+	s.sheet("abort", func(answer func(ceremony.Answer)) *view.Screen { return view.Abort(phrase, answer, s.prompt) })
+}
+
+func (s *Shell) sheet(name string, make func(answer func(ceremony.Answer)) *view.Screen) {
+	p := s.pending
+	if p == nil {
+		return
+	}
+	s.page(make(func(a ceremony.Answer) { s.answered(p, a) }))
+	step := p.page.Prompt().Step
+	s.title(step, name, "")
+}
+
+// quit closes the window, but not a ceremony under way: that is paused first.
+func (s *Shell) quit() {
+	switch {
+	case !s.running:
+		s.Stop()
+		s.app.Quit()
+	case s.pending != nil:
+		kit.Confirm{Title: "A ceremony is under way", Text: "Pause it before the window is closed: the HSM is logged out then, secrets are wiped, and the record is signed.",
+			Act: "Pause the ceremony", Back: "Stay", OnAct: s.pause}.Show(s.window.Canvas())
+	}
+}

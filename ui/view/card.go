@@ -1,0 +1,66 @@
+package view
+
+import (
+	"fyne.io/fyne/v2"
+
+	"claviger/hsm/secret"
+	"claviger/ui/flow"
+	"claviger/ui/kit"
+	"claviger/ui/theme"
+)
+
+// card takes one card from one custodian, and tells at once what does not fit.
+func card(pg flow.Page, act Actions) *Screen {
+	ask := pg.Card
+	cells := kit.NewGroupCells(kit.Code{Prefix: ask.Prefix, Others: ask.Others, Alphabet: ask.Alphabet, Groups: ask.Groups})
+	said, say := message(fyne.TextAlignCenter)
+	check := kit.NewButton(kit.Primary, pg.Go, nil)
+	state := flow.CardState{}
+	look := func() {
+		state = ask.Check(cells.Code())
+		cells.MarkBad(state.Bad...)
+		say(state.Say, kit.Tone(state.Tone))
+		if !state.OK {
+			check.Disable("Every group has four letters; they are checked as you type.")
+		} else {
+			check.Enable()
+		}
+		if cells.Full() && len(state.Bad) > 0 {
+			cells.GoTo(state.Bad[0])
+		}
+	}
+	submit := func() {
+		if state.OK {
+			act.Answer(flow.Entered(cells.Take()))
+		}
+	}
+	check.OnAct = submit
+	cells.OnChanged, cells.OnSubmitted = look, submit
+	cells.OnShort = func(group int) {
+		say(ask.Short(group), kit.Bad)
+		cells.GoTo(group)
+	}
+	cells.OnRefused = func(r rune) { say(ask.Refused(r), kit.Bad) }
+	cells.OnOtherPrefix = func(prefix string) { say(ask.OtherPrefix(prefix), kit.Bad) }
+	look()
+	anew := kit.NewButton(kit.Secondary, "Begin anew", func() {
+		cells.Clear()
+		focus(cells)
+	})
+	practice := practiceButton(pg, act, func(b *secret.Buffer) {
+		cells.Fill(b)
+		focus(check)
+	}, say)
+
+	column := centred(pg)
+	column.Add(kit.NewText(ask.Set, kit.Style{Ink: theme.Soft, Wrap: true, Align: fyne.TextAlignCenter}))
+	if ask.Need > 0 {
+		column.Add(kit.Inset(0, 8, kit.QuorumDots(ask.Got, ask.Need)))
+	}
+	column.Add(kit.Inset(0, 8, cells))
+	column.Add(said)
+	column.Add(kit.NewText("The card begins with "+ask.Prefix+"; type the 18 groups after it, or scan the card. Capital or small letters, with or without blanks. Nothing is kept on disk.",
+		kit.Style{Ink: theme.Muted, Size: theme.Small, Wrap: true, Align: fyne.TextAlignCenter}))
+	column.Add(kit.CentredActions(some(anew, practice, check)...))
+	return &Screen{Object: column, First: cells, close: cells.Wipe}
+}

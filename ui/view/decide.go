@@ -1,0 +1,37 @@
+package view
+
+import (
+	"claviger/ui/flow"
+	"claviger/ui/kit"
+)
+
+// decide asks for one of several ways to go on. None is chosen to begin with.
+func decide(pg flow.Page, act Actions) *Screen {
+	column := top(pg)
+	items := make([]kit.ChoiceItem, len(pg.Options))
+	for i, o := range pg.Options {
+		items[i] = kit.ChoiceItem{Label: o.Label, Help: o.Help, Danger: o.Danger}
+	}
+	choice := kit.NewChoice(items...)
+	reason := kit.NewTextField("Why, in a few words", "", 300)
+	goOn := kit.NewButton(kit.Primary, pg.Go, nil)
+	goOn.Disable("Choose one of them")
+	submit := func() {
+		if wrong := flow.CheckReason(reason.Value()); wrong != "" {
+			reason.Wrong(wrong)
+			focus(reason.Focusable())
+			return
+		}
+		act.Answer(pg.Decided(choice.Chosen(), reason.Value()))
+	}
+	goOn.OnAct = submit
+	choice.OnChanged = func(int) { goOn.Enable() }
+	choice.OnSubmitted = func() { focus(reason.Focusable()) }
+	// Enter in the field goes to the button and does not press it: one of the
+	// choices may not be undone.
+	reason.OnSubmitted(func() { focus(goOn) })
+	column.Add(choice)
+	column.Add(reason.Object)
+	column.Add(foot(pg, act, goOn))
+	return &Screen{Object: column, First: choice}
+}

@@ -1,0 +1,43 @@
+// Package view draws what package flow decided, one screen a file. A screen
+// takes a flow struct and the actions that it may call; it decides nothing, and
+// holds nothing but what was typed into it.
+//
+// A [Screen] that took a secret gives it away with its answer or wipes it in
+// Close; whoever shows another screen closes the one before.
+package view
+
+import (
+	"fyne.io/fyne/v2"
+
+	"claviger/ceremony"
+	"claviger/hsm/secret"
+)
+
+// Screen is a page that is shown.
+type Screen struct {
+	Object fyne.CanvasObject
+	// First has the focus to begin with; nil where nothing may be acted on by
+	// chance.
+	First fyne.Focusable
+	close func()
+}
+
+// Close wipes what was typed. It may be called again.
+func (s *Screen) Close() {
+	if s.close != nil {
+		s.close()
+		s.close = nil
+	}
+}
+
+// Actions are what the page of a prompt may do. Each of them is called on the
+// window's thread and returns at once.
+type Actions struct {
+	// Answer gives the answer; a secret in it changes its owner.
+	Answer func(ceremony.Answer)
+	// Practice fetches the practice secret for the prompt and gives it to fill,
+	// which borrows it; or says in words why there is none.
+	Practice func(fill func(*secret.Buffer), failed func(why string))
+	// Deviate, Pause and Abort open their sheets.
+	Deviate, Pause, Abort func()
+}

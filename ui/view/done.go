@@ -1,0 +1,24 @@
+package view
+
+import (
+	"claviger/ui/flow"
+	"claviger/ui/kit"
+)
+
+// Done is the last page of a run.
+func Done(d flow.DonePage, back func()) *Screen {
+	column := kit.Column(16, kit.Title(d.Title))
+	if d.Trouble != nil {
+		column.Add(trouble(d.Trouble))
+	}
+	column.Add(kit.Body(d.Text))
+	if card := factCard("Evidence", "", d.Facts, nil); card != nil {
+		column.Add(card)
+	}
+	if d.Verify != "" {
+		column.Add(kit.Card(8, kit.Kicker("To check it"), kit.NewText(d.Verify, kit.Style{Weight: kit.Mono, Wrap: true})))
+	}
+	home := kit.NewButton(kit.Primary, "Back to the overview", back)
+	column.Add(kit.Actions(home))
+	return &Screen{Object: column, First: home}
+}

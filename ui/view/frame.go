@@ -1,0 +1,120 @@
+package view
+
+import (
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+
+	"claviger/ui/flow"
+	"claviger/ui/kit"
+	"claviger/ui/theme"
+)
+
+// Frame is the window's face around the page that is shown.
+type Frame struct {
+	Object fyne.CanvasObject
+
+	frame *kit.Frame
+	strip *kit.StatusStrip
+	// beside holds what the panels show, at the end of the page, for as long as
+	// there is no room for panels.
+	beside *fyne.Container
+	nav    fyne.CanvasObject
+}
+
+func NewFrame() *Frame {
+	f := &Frame{frame: kit.NewWindowFrame(), strip: kit.NewStatusStrip(), beside: kit.Column(18)}
+	f.beside.Hide()
+	f.frame.SetFoot(f.strip.Object)
+	f.frame.OnCompact = func(compact bool) {
+		if compact {
+			f.beside.Show()
+		} else {
+			f.beside.Hide()
+		}
+	}
+	f.Object = f.frame.Object
+	return f
+}
+
+// Update draws the frame anew around the same page.
+func (f *Frame) Update(fl flow.Frame) {
+	top := kit.Column(0)
+	if fl.Band != "" {
+		top.Add(kit.PracticeBand(fl.Band))
+	}
+	pills := make([]kit.Pill, len(fl.Pills))
+	for i, p := range fl.Pills {
+		pills[i] = kit.Pill{Text: p.Text, Lamp: kit.Lamp(p.Lamp)}
+	}
+	top.Add(kit.HeaderBar("CLAVIGER", fl.Place, pills))
+	f.frame.SetTop(top)
+	f.strip.Set(fl.Status.Record, fl.Status.Head, fl.Status.State, kit.Tone(fl.Status.Tone))
+
+	f.beside.RemoveAll()
+	if fl.Rail == nil {
+		f.frame.SetLeft(f.nav, navWidth)
+		f.frame.SetRight(nil, 0)
+		if f.nav != nil {
+			f.beside.Add(f.nav)
+		}
+		return
+	}
+	f.frame.SetLeft(rail(fl.Rail), kit.PanelWidth)
+	f.frame.SetRight(people(fl), kit.PanelWidth)
+	f.beside.Add(people(fl))
+	f.beside.Add(rail(fl.Rail))
+}
+
+// navWidth is enough for the names of places.
+const navWidth = 176
+
+// SetNav shows the places to go to where a ceremony's steps would stand.
+func (f *Frame) SetNav(nav fyne.CanvasObject) { f.nav = nav }
+
+// Tick moves the times on.
+func (f *Frame) Tick(elapsed, clock string) { f.strip.Tick(elapsed, clock) }
+
+// SetPage shows a page between the panels.
+func (f *Frame) SetPage(s *Screen) {
+	f.frame.SetPage(kit.NewScroll(kit.Inset(32, 22, kit.Column(26, s.Object, f.beside))))
+}
+
+func rail(r *flow.Rail) fyne.CanvasObject {
+	phases := make([]kit.RailPhase, len(r.Phases))
+	for i, ph := range r.Phases {
+		phases[i].Title = ph.Title
+		for _, st := range ph.Steps {
+			phases[i].Steps = append(phases[i].Steps, kit.RailStep{Number: st.Number, Title: st.Title, Marks: st.Marks, State: kit.RailState(st.State), Grave: st.Grave})
+		}
+	}
+	return kit.Rail(r.Head, phases)
+}
+
+func people(fl flow.Frame) fyne.CanvasObject {
+	column := kit.Column(13, kit.Kicker("In the room"))
+	for _, p := range fl.People {
+		column.Add(kit.PersonBadge(kit.Person{Initials: p.Initials, Name: p.Name, Note: p.Note, Tone: kit.Tone(p.Tone), Absent: p.Absent}))
+	}
+	if len(fl.Needs) == 0 {
+		return column
+	}
+	rows := make([]kit.CheckRow, len(fl.Needs))
+	for i, n := range fl.Needs {
+		rows[i] = kit.CheckRow{Text: n.Text, Met: n.Met}
+	}
+	column.Add(kit.NewRule(theme.Line))
+	column.Add(kit.Kicker("Needed for this step"))
+	column.Add(kit.CheckList(rows))
+	return column
+}
+
+// Private is the whole window while one person types or reads a secret: dark,
+// nothing else on it, the practice band above.
+func Private(fl flow.Frame, s *Screen, look *theme.Theme) fyne.CanvasObject {
+	top := kit.Column(0)
+	if fl.Band != "" {
+		top.Add(kit.PracticeBand(fl.Band))
+	}
+	page := kit.NewScroll(kit.Inset(32, 44, kit.Narrow(820, s.Object)))
+	return container.NewThemeOverride(container.NewStack(kit.NewBox(theme.Paper, 0), kit.Fill(top, page)), look.Private())
+}

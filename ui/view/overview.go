@@ -1,0 +1,96 @@
+package view
+
+import (
+	"fyne.io/fyne/v2"
+
+	"claviger/ui/flow"
+	"claviger/ui/kit"
+	"claviger/ui/theme"
+)
+
+// Home are the actions of the first page.
+type Home struct {
+	Start    func(flow.Start)
+	Resume   func()
+	Evidence func(flow.CeremonyRow)
+}
+
+// Overview is the first page: the keys, the ceremonies, what can be started,
+// and how far the record can be trusted.
+func Overview(o flow.Overview, home Home) *Screen {
+	s := &Screen{}
+	left := kit.Column(16, kit.Title(o.Greeting))
+	if len(o.Keys) > 0 {
+		left.Add(keyTable(o.Keys))
+	} else {
+		left.Add(kit.Card(6, kit.Heading("No key yet"), kit.Soft(o.NoKeys)))
+	}
+	left.Add(kit.Heading("Recent ceremonies"))
+	if len(o.Ceremonies) > 0 {
+		left.Add(ceremonyList(s, o.Ceremonies, home))
+	} else {
+		left.Add(kit.Card(6, kit.Soft(o.NoneHeld)))
+	}
+	right := kit.Column(16, kit.Heading("Start a ceremony"), startList(s, o, home), trustBox(o.Trust))
+	s.Object = kit.Sides(2, 1, 24, 36, left, right)
+	return s
+}
+
+func keyTable(keys []flow.KeyRow) fyne.CanvasObject {
+	rows := make([][]fyne.CanvasObject, len(keys))
+	for i, k := range keys {
+		rows[i] = []fyne.CanvasObject{
+			kit.NameCell(k.Label, k.Below), kit.Body(k.Purpose), kit.Body(k.Owner),
+			kit.ChipCell(kit.Tone(k.Tone), k.State), kit.LifetimeBar(k.Used, kit.Tone(k.Tone), k.Left),
+		}
+	}
+	return kit.Table([]kit.TableColumn{{Head: "Key", Share: 3}, {Head: "Purpose", Share: 1.7}, {Head: "Owner", Share: 1.7}, {Head: "State", Share: 2}, {Head: "Lifetime", Share: 2.4}}, rows)
+}
+
+func ceremonyList(s *Screen, rows []flow.CeremonyRow, home Home) fyne.CanvasObject {
+	var lines []fyne.CanvasObject
+	for _, c := range rows {
+		line := kit.Row(12,
+			kit.StateChip(kit.Tone(c.Tone), c.State),
+			kit.Grow(kit.Column(1, kit.NewText(c.Number+" "+c.Title, kit.Style{Weight: kit.SemiBold, Wrap: true}),
+				kit.NewText(c.About, kit.Style{Size: theme.Small, Ink: theme.Soft, Wrap: true}))))
+		switch {
+		case c.Open:
+			resume := kit.NewButton(kit.Primary, "Resume", home.Resume)
+			line.Add(resume)
+			s.First = resume
+		case c.Report != "":
+			line.Add(kit.NewButton(kit.Link, "Evidence", func() { home.Evidence(c) }))
+		}
+		lines = append(lines, line)
+	}
+	return kit.CardList(lines...)
+}
+
+func startList(s *Screen, o flow.Overview, home Home) fyne.CanvasObject {
+	var lines []fyne.CanvasObject
+	for _, st := range o.Starts {
+		start := kit.NewButton(kit.Secondary, "Start", func() { home.Start(st) })
+		if o.Resume != "" {
+			start.Disable("Finish ceremony " + o.Resume + " first")
+		}
+		if s.First == nil {
+			s.First = start
+		}
+		lines = append(lines, kit.Row(12,
+			kit.Grow(kit.Column(1, kit.NewText(st.Title, kit.Style{Weight: kit.SemiBold, Wrap: true}),
+				kit.NewText(st.About, kit.Style{Size: theme.Small, Ink: theme.Soft, Wrap: true}))), start))
+	}
+	if o.Resume != "" {
+		lines = append(lines, kit.NewText("Finish ceremony "+o.Resume+" first: one ceremony is open at a time.", kit.Style{Size: theme.Small, Ink: theme.Amber, Wrap: true}))
+	}
+	return kit.CardList(lines...)
+}
+
+func trustBox(rows []flow.TrustRow) fyne.CanvasObject {
+	column := kit.Column(8, kit.Kicker("Trust in this record"))
+	for _, r := range rows {
+		column.Add(kit.MarkRow(kit.Tone(r.Tone), r.Text))
+	}
+	return kit.Card(0, column)
+}

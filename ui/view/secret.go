@@ -1,0 +1,71 @@
+package view
+
+import (
+	"fyne.io/fyne/v2"
+
+	"claviger/hsm/secret"
+	"claviger/ui/flow"
+	"claviger/ui/kit"
+)
+
+// secretPage takes one passphrase or PIN from one person.
+func secretPage(pg flow.Page, act Actions) *Screen {
+	entry := kit.NewSecretEntry(pg.Secret.Label, pg.Secret.Bytes)
+	said, say := message(fyne.TextAlignCenter)
+	goOn := kit.NewButton(kit.Primary, pg.Go, nil)
+	goOn.OnAct = func() {
+		if entry.Length() < pg.Secret.Least {
+			say(pg.Secret.TooShort(), kit.Bad)
+			focus(entry)
+			return
+		}
+		act.Answer(flow.Entered(entry.Take()))
+	}
+	entry.OnSubmitted = goOn.OnAct
+	entry.OnChanged = func(int) { say("", kit.Neutral) }
+	practice := practiceButton(pg, act, func(b *secret.Buffer) { fill(entry, b, say); focus(goOn) }, say)
+
+	column := centred(pg)
+	column.Add(kit.Inset(0, 14, kit.Narrow(520, entry)))
+	column.Add(said)
+	column.Add(kit.CentredActions(some(practice, goOn)...))
+	return &Screen{Object: column, First: entry, close: entry.Wipe}
+}
+
+// newPIN takes a PIN twice.
+func newPIN(pg flow.Page, act Actions) *Screen {
+	first := kit.NewSecretEntry(pg.Secret.Label, pg.Secret.Bytes)
+	again := kit.NewSecretEntry(pg.Secret.Label+" again", pg.Secret.Bytes)
+	said, say := message(fyne.TextAlignCenter)
+	goOn := kit.NewButton(kit.Primary, pg.Go, nil)
+	goOn.OnAct = func() {
+		switch {
+		case first.Length() < pg.Secret.Least:
+			say(pg.Secret.TooShort(), kit.Bad)
+			focus(first)
+		case !first.Same(again):
+			say("The two are not the same. Type the second one again.", kit.Bad)
+			again.Clear()
+			focus(again)
+		default:
+			again.Clear()
+			act.Answer(flow.Entered(first.Take()))
+		}
+	}
+	first.OnSubmitted = func() { focus(again) }
+	again.OnSubmitted = goOn.OnAct
+	practice := practiceButton(pg, act, func(b *secret.Buffer) {
+		fill(first, b, say)
+		fill(again, b, say)
+		focus(goOn)
+	}, say)
+
+	column := centred(pg)
+	column.Add(kit.Inset(0, 14, kit.Narrow(520, kit.Column(12, first, again))))
+	column.Add(said)
+	column.Add(kit.CentredActions(some(practice, goOn)...))
+	return &Screen{Object: column, First: first, close: func() {
+		first.Wipe()
+		again.Wipe()
+	}}
+}

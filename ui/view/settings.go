@@ -1,0 +1,26 @@
+package view
+
+import (
+	"claviger/ui/kit"
+	"claviger/ui/theme"
+)
+
+// Looks are the appearances in the order in which they are offered.
+var Looks = []string{"Light", "Dark", "High contrast"}
+
+// Settings changes how the window looks; a change is seen at once.
+func Settings(now *theme.Theme, apply func(*theme.Theme)) *Screen {
+	scales := []float32{1, 1.25, 1.5, 2}
+	look := kit.NewChoice(kit.ChoiceItem{Label: Looks[0]}, kit.ChoiceItem{Label: Looks[1]}, kit.ChoiceItem{Label: Looks[2], Help: "Black on white, every text at 7:1 or more."})
+	size := kit.NewChoice(kit.ChoiceItem{Label: "Text at 100 %"}, kit.ChoiceItem{Label: "Text at 125 %"}, kit.ChoiceItem{Label: "Text at 150 %"}, kit.ChoiceItem{Label: "Text at 200 %", Help: "The panels give their room to the page."})
+	look.Choose(int(now.Appearance))
+	for i, s := range scales {
+		if s == now.Scale {
+			size.Choose(i)
+		}
+	}
+	look.OnChanged = func(i int) { now = theme.New(theme.Appearance(i), now.Scale); apply(now) }
+	size.OnChanged = func(i int) { now = theme.New(now.Appearance, scales[i]); apply(now) }
+	return &Screen{First: look, Object: kit.Column(16, kit.Title("Settings"),
+		kit.Heading("Appearance"), kit.Narrow(560, look), kit.Heading("Text size"), kit.Narrow(560, size))}
+}

@@ -1,0 +1,84 @@
+package view
+
+import (
+	"fyne.io/fyne/v2"
+
+	"claviger/hsm/secret"
+	"claviger/ui/flow"
+	"claviger/ui/kit"
+)
+
+// sign shows what is signed and takes the secret that signs it, or the other
+// verdict with its reason, signed by the same secret.
+func sign(pg flow.Page, act Actions) *Screen {
+	column := top(pg)
+	said, say := message(fyne.TextAlignLeading)
+	s := &Screen{}
+
+	agree := kit.NewButton(kit.Primary, pg.Go, nil)
+	disagree := kit.NewButton(kit.Secondary, "I do not agree", nil)
+	reason := kit.NewTextField("Why not? This is recorded and printed", "", 500)
+	reason.Object.Hide()
+	if pg.Secret.Label == "" {
+		agree.OnAct = func() { act.Answer(flow.Signed(nil)) }
+		disagree.OnAct = refuse(reason, func() *secret.Buffer { return nil }, act)
+		column.Add(reason.Object)
+		column.Add(foot(pg, act, agree, disagree))
+		s.Object, s.First = column, agree
+		return s
+	}
+
+	entry := kit.NewSecretEntry(pg.Secret.Label, pg.Secret.Bytes)
+	s.close = entry.Wipe
+	enough := func() bool {
+		if entry.Length() >= pg.Secret.Least {
+			return true
+		}
+		say(pg.Secret.TooShort(), kit.Bad)
+		focus(entry)
+		return false
+	}
+	agree.OnAct = func() {
+		if enough() {
+			act.Answer(flow.Signed(entry.Take()))
+		}
+	}
+	entry.OnSubmitted = agree.OnAct
+	entry.OnChanged = func(int) { say("", kit.Neutral) }
+	refused := refuse(reason, entry.Take, act)
+	disagree.OnAct = func() {
+		if !reason.Object.Visible() || enough() {
+			refused()
+		}
+	}
+	practice := practiceButton(pg, act, func(b *secret.Buffer) { fill(entry, b, say); focus(agree) }, say)
+	column.Add(kit.Card(10, entry, said, reason.Object))
+	column.Add(foot(pg, act, some(agree, disagree, practice)...))
+	s.Object, s.First = column, entry
+	return s
+}
+
+// refuse opens the reason first; a second press gives the verdict.
+func refuse(reason *kit.TextField, take func() *secret.Buffer, act Actions) func() {
+	return func() {
+		if !reason.Object.Visible() {
+			reason.Object.Show()
+			focus(reason.Focusable())
+			return
+		}
+		if wrong := flow.CheckReason(reason.Value()); wrong != "" {
+			reason.Wrong(wrong)
+			focus(reason.Focusable())
+			return
+		}
+		act.Answer(flow.Refused(take(), reason.Value()))
+	}
+}
+
+func fill(entry *kit.SecretEntry, b *secret.Buffer, say func(string, kit.Tone)) {
+	if entry.Fill(b) != nil {
+		say("The practice secret is longer than this entry takes.", kit.Bad)
+		return
+	}
+	say("Filled in from the practice site.", kit.Good)
+}

@@ -1,0 +1,61 @@
+package view
+
+import (
+	"fyne.io/fyne/v2"
+
+	"claviger/ui/flow"
+	"claviger/ui/kit"
+)
+
+// Prompt is the screen of one prompt.
+func Prompt(pg flow.Page, act Actions) *Screen {
+	switch pg.Kind {
+	case flow.PageForm:
+		return form(pg, act)
+	case flow.PageDecide:
+		return decide(pg, act)
+	case flow.PageSign:
+		return sign(pg, act)
+	case flow.PageSecret:
+		return secretPage(pg, act)
+	case flow.PageNewPIN:
+		return newPIN(pg, act)
+	case flow.PageCard:
+		return card(pg, act)
+	case flow.PageShowWords, flow.PageShowCard:
+		return reveal(pg, act)
+	}
+	return confirm(pg, act)
+}
+
+// confirm is a step that people do and then go on from.
+func confirm(pg flow.Page, act Actions) *Screen {
+	column := top(pg)
+	kind := kit.Primary
+	if pg.Grave {
+		kind = kit.Danger
+	}
+	goOn := kit.NewButton(kind, pg.Go, func() { act.Answer(flow.Confirmed()) })
+	column.Add(foot(pg, act, goOn))
+	s := &Screen{Object: column, First: goOn}
+	if pg.Grave {
+		s.First = nil
+	}
+	return s
+}
+
+// Working is the page while nobody is asked: where the ceremony is and what is
+// happening.
+func Working(pg flow.Page, line *kit.ProgressLine) *Screen {
+	column := top(pg)
+	column.Add(line.Object)
+	return &Screen{Object: column}
+}
+
+// focusOf is the first of some that is there.
+func focusOf(fields []*kit.TextField) fyne.Focusable {
+	if len(fields) == 0 {
+		return nil
+	}
+	return fields[0].Focusable()
+}

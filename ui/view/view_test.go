@@ -1,0 +1,235 @@
+package view
+
+import (
+	"fmt"
+	"image/png"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/test"
+
+	"claviger/ceremony"
+	"claviger/hsm/secret"
+	"claviger/ui/flow"
+	"claviger/ui/kit"
+	"claviger/ui/theme"
+)
+
+var noon = time.Date(2026, 11, 22, 11, 42, 31, 0, time.UTC)
+
+func someone(id, name, initials string) ceremony.Someone {
+	return ceremony.Someone{ID: id, Name: name, Initials: initials}
+}
+
+func person(id, name, initials, role, status, state string) ceremony.PersonView {
+	return ceremony.PersonView{Someone: someone(id, name, initials), Role: role, Status: status, State: state}
+}
+
+// snapshot is the ceremony of the pictures, at step 8.
+func snapshot() ceremony.Snapshot {
+	steps := func(first int, status string, titles ...string) (out []ceremony.StepView) {
+		for i, title := range titles {
+			out = append(out, ceremony.StepView{Number: first + i, ID: fmt.Sprintf("step-%d", first+i), Title: title, Status: status})
+		}
+		return out
+	}
+	make := append(steps(7, "done", "Two officers authorise"), steps(8, "now", "Generate the key pair")...)
+	make = append(make, steps(9, "todo", "Prove possession (sign and verify)", "Compare on a second computer")...)
+	make[0].Marks = "PK RS"
+	open := steps(1, "done", "Room and clock check", "Workstation check", "Roll call and the order")
+	open[1].Status, open[2].Marks = "deviated", "AO MB"
+	hsm := steps(4, "done", "Identify the token", "Three custodians unlock", "Random generator test")
+	hsm[1].Marks = "3 of 5"
+	return ceremony.Snapshot{
+		Site:   ceremony.SiteView{Organisation: "Northwind Root CA · vault room 2", Practice: true, People: []ceremony.PersonView{person("tn", "Tomas Novak", "TN", "approver", "", "idle"), person("mb", "Marta Brandt", "MB", "administrator", "", "idle")}},
+		Ledger: ceremony.LedgerView{Records: 2319, Last: "5ac19e702d4b90fe1b3307acaabbccdd5ac19e702d4b90fe1b3307acaabbccdd", Verified: true, SignedTo: 2310},
+		HSM:    ceremony.HSMView{State: "open", Label: "NW-HSM-01", Serial: "7700 4312"},
+		Ceremony: &ceremony.CeremonyView{
+			Number: "2026-014", Title: "Key generation", Script: "3f9a1c07", About: "northwind-root-2026", Started: noon.Add(-72 * time.Minute), Planned: 90 * time.Minute,
+			Phases: []ceremony.PhaseView{
+				{Number: 1, Title: "Open the room", Steps: open}, {Number: 2, Title: "Open the HSM", Steps: hsm},
+				{Number: 3, Title: "Make the key", Steps: make}, {Number: 4, Title: "Back up", Steps: steps(11, "todo", "Wrap two backups", "Restore and compare", "Re-bag cards and media")},
+				{Number: 5, Title: "Close", Steps: steps(14, "todo", "Attest and seal")}},
+			Step: &ceremony.StepView{Number: 8, ID: "generate", Title: "Generate the key pair", Phase: "Make the key"}, Steps: 14,
+			Aloud: "The key pair now exists inside the HSM. I will read its fingerprint aloud. Please write it on your own sheet.",
+			Facts: []ceremony.Fact{
+				{Label: "Label", Value: "northwind-root-2026", Style: "strong"}, {Label: "Algorithm", Value: "EC P-384 · sign only"},
+				{Label: "Key identifier", Value: "9c41 07be 5d20 aa13 …", Style: "mono"}, {Label: "Protection", Value: "Sensitive · made on this token · never leaves it"},
+				{Label: "Owner", Value: "Dana Weiss, PKI operations"}, {Label: "Lifetime", Value: "22 Nov 2026 → 22 Nov 2041"},
+				{Label: "Fingerprint of the public key (SHA-256)", Value: "7d1e40b2c9a355f018e602bd9a7c3341e0f86a152bc4d79043aa1f6eb508c2d7", Style: "hash"}},
+			Result: "Generated in the HSM", Waiting: "Waiting for the witness: Amara Okafor", Attempt: 1, Deviations: 1,
+			People: []ceremony.PersonView{
+				person("mb", "Marta Brandt", "MB", "administrator", "signed 11:42:08", "signed"), person("ao", "Amara Okafor", "AO", "witness", "to sign now", "acting"),
+				person("pk", "Priya Kapoor", "PK", "officer", "authorised", "signed"), person("rs", "Rui Santos", "RS", "officer", "authorised", "signed"),
+				person("lc", "Li Chen", "LC", "custodian", "present", "idle"), person("ep", "Ελένη Παπαδοπούλου", "ΕΠ", "custodian", "present", "idle"), person("fn", "Farah Noor", "FN", "custodian", "not here yet", "absent")},
+			Needs: []ceremony.Need{{Text: "2 of 2 officers authorised", Met: true}, {Text: "Administrator signed", Met: true}, {Text: "Witness to sign"}},
+		},
+	}
+}
+
+func overviewSnapshot() ceremony.Snapshot {
+	s := snapshot()
+	s.Ceremony, s.HSM.State = nil, "present, closed"
+	year := func(y int) time.Time { return time.Date(y, 11, 22, 0, 0, 0, 0, time.UTC) }
+	s.Keys = []ceremony.KeyView{
+		{Label: "northwind-root-2026", Algorithm: "EC P-384", Purpose: "sign", Owner: "Dana Weiss", State: "Pre-activation", Fingerprint: "7d1e40b2c9a3", From: year(2026), Until: year(2041)},
+		{Label: "codesign-2024", Algorithm: "RSA-3072", Purpose: "sign", Owner: "Li Chen", State: "Active", Fingerprint: "51d0aa09c9a3", From: year(2024), Until: noon.AddDate(0, 0, 11)},
+	}
+	s.Ceremonies = []ceremony.CeremonyLine{
+		{Number: "2026-015", Title: "Generate a signing key", About: "signing-key-2", Status: "paused at step 6", People: 6, Steps: 9},
+		{Number: "2026-014", Title: "Generate a signing key", About: "northwind-root-2026", Status: "sealed", People: 7, Steps: 15, Report: "/srv/claviger/evidence/2026-014/report.pdf"},
+		{Number: "2026-001", Title: "Open a site", Status: "sealed", People: 9, Steps: 12, Deviations: 1, Report: "/srv/claviger/evidence/2026-001/report.pdf"},
+	}
+	return s
+}
+
+var starts = []flow.Start{
+	{Name: "key-generation", Title: "Generate a key", About: "2 officers, 1 witness, 2 of 3 custodians", Parameters: []flow.Parameter{
+		{Name: "label", Ask: "Label of the key", Default: "signing-key"}, {Name: "algorithm", Ask: "Algorithm", Default: "ec-p384", Of: []string{"ec-p256", "ec-p384", "rsa-3072"}},
+		{Name: "purpose", Ask: "What the key is for", Default: "sign", Of: []string{"sign"}}, {Name: "lifetime", Ask: "Lifetime", Default: "2y"}}},
+}
+
+func nothing() Actions {
+	return Actions{Answer: func(a ceremony.Answer) { a.Secret.Wipe() }, Practice: func(func(*secret.Buffer), func(string)) {}, Deviate: func() {}, Pause: func() {}, Abort: func() {}}
+}
+
+// prompts are one of each kind, in the words of a real step.
+func prompts() map[string]ceremony.Prompt {
+	marta, farah := someone("mb", "Marta Brandt", "MB"), someone("fn", "Farah Noor", "FN")
+	card := ceremony.CardPrompt{Set: "QYPZ 4XNR", Index: 3, K: 3, N: 5, Entered: []int{1, 2}, Prefix: "KP1", Opens: "the token"}
+	problem := &ceremony.Problem{Happened: "The token is not there any more.", Safe: "No key was made; the record is complete.", Do: "Attach the HSM, then decide how to go on.", Code: "CKR_DEVICE_REMOVED"}
+	return map[string]ceremony.Prompt{
+		"confirm": {Kind: ceremony.AskConfirm, Title: "Generate the key pair"},
+		"grave":   {Kind: ceremony.AskConfirm, Title: "Seal the record", Text: "After the seal nothing can be added to this ceremony.", Irreversible: true},
+		"form": {Kind: ceremony.AskForm, Title: "Name the room and compare the clock", Text: "The witness reads the wall clock, in UTC, and the administrator types what the witness says.",
+			Fields: []ceremony.Field{{Name: "place", Label: "Place", Type: "text", Hint: "building, floor, room", Max: 120}, {Name: "wall", Label: "Wall clock, UTC (HH:MM)", Type: "time", Max: 5}}},
+		"decide": {Kind: ceremony.AskDecide, Title: "The act did not happen as authorised", Problem: problem,
+			Options: []ceremony.Option{{ID: "repeat", Label: "Authorise and try again", Help: "Recorded as a deviation; two officers authorise the next attempt."}, {ID: "pause", Label: "Pause the ceremony", Help: "Everything is closed; it can be resumed later."}, {ID: "abort", Label: "Abort the ceremony", Help: "It ends here with its own report.", Danger: true}}},
+		"sign": {Kind: ceremony.AskSignOff, Act: "phase", Title: "Marta Brandt, sign off this phase", Text: "I performed these steps. What is listed here is what happened.", Who: marta, Role: "administrator", With: ceremony.SessionPIN,
+			Facts: []ceremony.Fact{{Label: "Room and clock check", Value: "Vault room 2; workstation clock +2 s against the wall clock"}, {Label: "Workstation check", Value: "No network link, swap off, core dumps off"}, {Label: "Roll call", Value: "7 people present"}}},
+		"passphrase":      {Kind: ceremony.AskPassphrase, Title: "Marta Brandt, open your key", Text: "Six words, with one space between. Everyone else: turn away from the screen.", Who: marta, With: ceremony.Passphrase, Problem: &ceremony.Problem{Happened: "That is not the passphrase of Marta Brandt.", Safe: "Nothing was recorded and the key is still closed.", Do: "Type the six words again."}},
+		"new-pin":         {Kind: ceremony.AskNewPIN, Title: "Marta Brandt, choose a session PIN", Text: "Four characters or more, for this ceremony only.", Who: marta},
+		"card":            {Kind: ceremony.AskCard, Title: "Farah Noor, enter your card", Text: "Everyone else: turn away from the screen.", Who: farah, Card: card},
+		"show-card":       {Kind: ceremony.ShowCard, Title: "Farah Noor, write down your card", Text: "Everyone else: turn away from the screen. Write every group by hand.", Who: farah, Reveal: secret.From([]byte("KP1 QPZR Y9X8 GF2T VDW0 S3JN 54KH CE6M UA7L QPZR Y9X8 GF2T VDW0 S3JN 54KH CE6M UA7L QPZR Y9X8")), Card: ceremony.CardPrompt{Set: "QYPZ 4XNR", Index: 3, K: 3, N: 5, Prefix: "KP1", Words: []string{"topmost", "Istanbul", "Pluto", "vagabond", "treadmill"}}},
+		"show-passphrase": {Kind: ceremony.ShowPassphrase, Title: "Farah Noor, write down your passphrase", Text: "Six words. It is shown once; nobody can bring it back.", Who: farah, Reveal: secret.From([]byte("antelope crescent drizzle umbrella harbor vividness"))},
+	}
+}
+
+// screens are every page of the window in the frame that it stands in.
+func screens(look *theme.Theme) map[string]func() (fyne.CanvasObject, *Screen) {
+	all := map[string]func() (fyne.CanvasObject, *Screen){}
+	public := func(name string, s ceremony.Snapshot, make func() *Screen) {
+		all[name] = func() (fyne.CanvasObject, *Screen) {
+			f := NewFrame()
+			f.SetNav(Nav([]Place{{Name: "Overview", Here: true}, {Name: "Settings"}}))
+			f.Update(flow.NewFrame(s))
+			f.Tick(flow.Elapsed(s, noon), flow.Clock(noon))
+			screen := make()
+			f.SetPage(screen)
+			return f.Object, screen
+		}
+	}
+	for name, p := range prompts() {
+		s := snapshot()
+		if p.Kind != ceremony.AskConfirm {
+			s.Ceremony.Facts, s.Ceremony.Aloud = nil, ""
+		}
+		if p.Private() {
+			all[name] = func() (fyne.CanvasObject, *Screen) {
+				screen := Prompt(flow.NewPage(p, s), nothing())
+				return Private(flow.NewFrame(s), screen, look), screen
+			}
+			continue
+		}
+		public(name, s, func() *Screen { return Prompt(flow.NewPage(p, s), nothing()) })
+	}
+	public("overview", overviewSnapshot(), func() *Screen {
+		return Overview(flow.NewOverview(overviewSnapshot(), starts, noon), Home{Start: func(flow.Start) {}})
+	})
+	empty := ceremony.Snapshot{Site: ceremony.SiteView{Organisation: "Practice site", Practice: true}, Ledger: ceremony.LedgerView{Verified: true}}
+	public("overview-empty", empty, func() *Screen { return Overview(flow.NewOverview(empty, starts, noon), Home{}) })
+	public("prepare", overviewSnapshot(), func() *Screen {
+		return Preparation(flow.NewPreparation(starts[0]), func(map[string]string) flow.Wrong { return nil }, func() {})
+	})
+	public("done", overviewSnapshot(), func() *Screen {
+		return Done(flow.NewDone(flow.Finished{Number: "2026-014", Status: "sealed", Report: "/srv/claviger/evidence/2026-014/report.pdf", Key: "/srv/claviger/evidence/2026-014/site.vkey"}), func() {})
+	})
+	public("settings", overviewSnapshot(), func() *Screen { return Settings(look, func(*theme.Theme) {}) })
+	public("deviation", snapshot(), func() *Screen {
+		return Deviation(flow.Deciders(snapshot()), func(ceremony.Answer) {}, func() {})
+	})
+	public("pause", snapshot(), func() *Screen { return Pause(func(ceremony.Answer) {}, func() {}) })
+	public("abort", snapshot(), func() *Screen { return Abort("ABORT 2026-014", func(ceremony.Answer) {}, func() {}) })
+	public("working", snapshot(), func() *Screen {
+		line := kit.NewProgressLine()
+		line.Set("The token is making the key", "0:03")
+		return Working(flow.NewPage(ceremony.Prompt{Title: "Generate the key pair"}, snapshot()), line)
+	})
+	return all
+}
+
+// Every text of every screen has the room that it needs, in every appearance
+// and at both ends of the text sizes, on the smallest screen promised. The
+// pictures go where CLAVIGER_PICTURES says.
+func TestNoScreenIsClipped(t *testing.T) {
+	app := test.NewTempApp(t)
+	pictures := os.Getenv("CLAVIGER_PICTURES")
+	for _, look := range []*theme.Theme{theme.New(theme.Light, 1), theme.New(theme.Light, 2), theme.New(theme.Dark, 1), theme.New(theme.HighContrast, 1)} {
+		app.Settings().SetTheme(look)
+		for name, make := range screens(look) {
+			object, screen := make()
+			w := test.NewTempWindow(t, object)
+			w.SetPadded(false)
+			w.Resize(fyne.NewSize(1280, 800))
+			if screen.First != nil {
+				w.Canvas().Focus(screen.First)
+			}
+			everyText(w.Content(), func(text *kit.Text) {
+				if least := test.WidgetRenderer(text).MinSize(); text.Size().Width+0.5 < least.Width || text.Size().Height+0.5 < least.Height {
+					t.Errorf("%s in appearance %d at %.0f %%: %q has %v and needs %v", name, look.Appearance, 100*look.Scale, text, text.Size(), least)
+				}
+				at := fyne.CurrentApp().Driver().AbsolutePositionForObject(text)
+				if at.X+test.WidgetRenderer(text).MinSize().Width > 1281 {
+					t.Errorf("%s in appearance %d at %.0f %%: %q leaves the window at the right", name, look.Appearance, 100*look.Scale, text)
+				}
+			})
+			if pictures != "" {
+				picture(t, w, filepath.Join(pictures, fmt.Sprintf("%s-%d-%.0f.png", name, look.Appearance, 100*look.Scale)))
+			}
+			screen.Close()
+		}
+	}
+}
+
+func picture(t *testing.T, w fyne.Window, path string) {
+	t.Helper()
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if err := png.Encode(f, w.Canvas().Capture()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func everyText(o fyne.CanvasObject, visit func(*kit.Text)) {
+	if !o.Visible() {
+		return
+	}
+	switch o := o.(type) {
+	case *kit.Text:
+		visit(o)
+	case *fyne.Container:
+		for _, child := range o.Objects {
+			everyText(child, visit)
+		}
+	case fyne.Widget:
+		for _, child := range test.WidgetRenderer(o).Objects() {
+			everyText(child, visit)
+		}
+	}
+}
