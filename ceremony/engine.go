@@ -36,6 +36,7 @@ type Engine struct {
 	acting  string
 	working string
 	since   time.Time
+	signing int    // the phase that is being signed off
 	seen    string // state of the HSM when last looked at
 }
 
@@ -380,6 +381,8 @@ func (e *Engine) signPhases(ctx context.Context, before int) error {
 		if ph.Number >= before {
 			return nil
 		}
+		e.signing = ph.Number
+		defer func() { e.signing = 0 }()
 		for _, person := range p.PhaseUnsigned(ph.Number) {
 			en := &env{e, script.Step{ID: PhaseStep(ph.Number), Title: ph.Title}}
 			_, err := en.SignOff(ctx, SignOffAsk{Person: person, Role: p.Role(person), Act: ActPhase, Step: PhaseStep(ph.Number), Attempt: 1,

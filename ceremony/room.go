@@ -62,6 +62,7 @@ type Prompt struct {
 	Card    CardPrompt
 	Reveal  *secret.Buffer // borrowed: valid until Ask returns
 	Problem *Problem       // why the answer before this one was not taken
+	Verb    string         // what the button says; "" leaves it to the screen
 	// Irreversible marks what cannot be undone: no default, a red band.
 	Irreversible bool
 }

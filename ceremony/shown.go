@@ -2,6 +2,7 @@ package ceremony
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"claviger/ledger"
@@ -172,10 +173,7 @@ func (s *State) Lines(act, step string) []Line {
 			return nil
 		}
 		for _, a := range acts {
-			out = append(out, Line{Label: "Act", Value: strings.ReplaceAll(a.Do, "-", " ")})
-			for _, k := range sortedKeys(a.With) {
-				out = append(out, Line{Label: strings.ReplaceAll(k, "-", " "), Value: a.With[k]})
-			}
+			out = append(out, Line{Label: ActWords(a.Do), Value: s.actWords(a)})
 		}
 	case ActPhase:
 		v, err := s.phaseValues(phaseNumber(step))
@@ -185,7 +183,7 @@ func (s *State) Lines(act, step string) []Line {
 		for _, st := range v.Steps {
 			var facts []string
 			for _, f := range st.Facts {
-				facts = append(facts, f.Label+": "+f.Value)
+				facts = append(facts, f.Label+": "+fours(f))
 			}
 			out = append(out, Line{Label: fmt.Sprintf("%d  %s", st.Number, st.Title), Value: strings.Join(facts, " · ")})
 		}
@@ -207,4 +205,38 @@ func (s *State) Lines(act, step string) []Line {
 			Line{Label: "Key", Value: b.Key, Style: "hash"})
 	}
 	return out
+}
+
+// ActWords says an act as people say it: "Generate key".
+func ActWords(do string) string {
+	w := strings.ReplaceAll(do, "-", " ")
+	return strings.ToUpper(w[:1]) + w[1:]
+}
+
+// actWords says all that an act was authorised with, in the order of its names.
+func (s *State) actWords(a Act) string {
+	var out []string
+	for _, k := range sortedKeys(a.With) {
+		v := a.With[k]
+		switch k {
+		case "owner":
+			v = s.Someone(v).Name
+		case "algorithm":
+			v = AlgorithmName(v)
+		}
+		out = append(out, strings.ReplaceAll(k, "-", " ")+" "+v)
+	}
+	return strings.Join(out, " · ")
+}
+
+// fours breaks a hash into groups of four, as it is read aloud.
+func fours(l Line) string {
+	if l.Style != "hash" {
+		return l.Value
+	}
+	var out []string
+	for v := range slices.Chunk([]byte(l.Value), 4) {
+		out = append(out, string(v))
+	}
+	return strings.Join(out, " ")
 }

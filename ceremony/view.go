@@ -94,6 +94,15 @@ func (e *Engine) ceremonyView(p *Progress) *CeremonyView {
 			now = due
 		}
 	}
+	aloud := now.Say
+	if e.signing > 0 {
+		for _, st := range p.Plan.Steps() {
+			if st.Phase == e.signing {
+				now = st
+			}
+		}
+		aloud = fmt.Sprintf("We have come to the end of phase %d. Read the list, and sign if it is what you saw.", e.signing)
+	}
 	for _, ph := range p.Plan.Phases {
 		pv := PhaseView{Number: ph.Number, Title: ph.Title}
 		for _, st := range p.Plan.Steps() {
@@ -113,12 +122,17 @@ func (e *Engine) ceremonyView(p *Progress) *CeremonyView {
 			}
 		}
 		sv := s.stepView(p, now, title, true)
-		v.Step, v.Aloud, v.Attempt = &sv, now.Say, max(1, p.Steps[now.ID].Attempt)
+		v.Step, v.Aloud, v.Attempt = &sv, aloud, max(1, p.Steps[now.ID].Attempt)
 	}
 	for _, part := range p.Body.People {
 		v.People = append(v.People, e.personView(p, part, now))
 	}
 	v.Needs = needs(s, p, now)
+	if e.signing > 0 {
+		left := len(p.PhaseUnsigned(e.signing))
+		n := len(p.Phases[e.signing])
+		v.Needs = []Need{{Text: fmt.Sprintf("%d of %d signed phase %d", n, n+left, e.signing), Met: left == 0}}
+	}
 	if e.acting != "" {
 		v.Waiting = fmt.Sprintf("Waiting for the %s: %s", p.Role(e.acting), s.Someone(e.acting).Name)
 	}
@@ -163,7 +177,7 @@ func (e *Engine) personView(p *Progress, part Part, now script.Step) PersonView 
 	case e.acting == part.Person:
 		v.State, v.Status = "acting", "to act now"
 	case !p.Present[part.Person]:
-		v.State, v.Status = "absent", "not here yet"
+		v.State, v.Status = "absent", "not called yet"
 	case now.ID != "" && slices.Contains(p.Steps[now.ID].Signers, part.Person):
 		v.State, v.Status = "signed", "authorised"
 	default:

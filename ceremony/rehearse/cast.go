@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"claviger/ceremony"
 	"claviger/ceremony/script"
@@ -154,7 +155,7 @@ func Fill(p ceremony.Prompt) map[string]string {
 		case f.Name == "place" && f.Value == "":
 			out[f.Name] = "Practice room"
 		case f.Name == "wall":
-			out[f.Name] = f.Hint
+			out[f.Name] = time.Now().UTC().Format("15:04")
 		case f.Type == "bag":
 			out[f.Name] = "PR-" + strings.ToUpper(p.Who.ID)
 		default:

@@ -72,8 +72,8 @@ func (roomCheck) Do(ctx context.Context, env ceremony.Env, st script.Step) error
 	p := ceremony.Prompt{Kind: ceremony.AskForm, Title: "Name the room and compare the clock",
 		Text: "The witness reads the wall clock, in UTC, and the administrator types what the witness says.",
 		Fields: []ceremony.Field{
-			{Name: "place", Label: "Place", Type: "text", Hint: "building, floor, room", Max: 120},
-			{Name: "wall", Label: "Wall clock, UTC (HH:MM)", Type: "time", Hint: env.Host().Now().UTC().Format("15:04"), Max: 5},
+			{Name: "place", Label: "Place", Type: "text", Value: st.With["place"], Hint: "building, floor, room", Max: 120},
+			{Name: "wall", Label: "Wall clock, UTC (HH:MM)", Type: "time", Hint: "from the clock on the wall, not from this screen", Max: 5},
 		}}
 	if w := s.Open.InRole("witness"); len(w) > 0 {
 		p.Who, p.Role = s.Someone(w[0]), "witness"
