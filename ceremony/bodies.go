@@ -153,10 +153,12 @@ type TokenClosed struct {
 	Serial string `json:"serial"`
 }
 
-// TokenInventory is what the token holds, as found after login. Unknown lists
-// what this ledger has no record of.
+// TokenInventory is what the token holds, as found after login. The list is a
+// blob, a canonical JSON array of ObjectSeen, because a token may hold more than
+// fits one record; Unknown lists what this ledger has no record of.
 type TokenInventory struct {
-	Objects []ObjectSeen `json:"objects"`
+	Count   int          `json:"count"`
+	Listed  ledger.Hash  `json:"listed"`
 	Serial  string       `json:"serial"`
 	Unknown []ObjectSeen `json:"unknown"`
 }

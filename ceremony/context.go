@@ -79,7 +79,7 @@ func (s *State) Restate() Context {
 	for _, k := range s.LedgerKeys {
 		c.LedgerKeys = append(c.LedgerKeys, KnownLedgerKey{Enrolled: k.Body, Leaf: k.Leaf})
 	}
-	for _, id := range p.needed() {
+	for _, id := range s.needed(p) {
 		if h, ok := s.People[id]; ok {
 			c.People = append(c.People, KnownPerson{Enrolled: h.Body, Leaf: h.Leaf, Vouched: slices.Clone(h.Vouched)})
 		}
@@ -95,6 +95,29 @@ func (s *State) Restate() Context {
 	}
 	c.Uncovered = slices.Clone(s.uncovered)
 	return c
+}
+
+// needed lists everyone whom the ceremony's records name: who takes part, whom a
+// parameter names, and who holds a card of the token.
+func (s *State) needed(p *Progress) []string {
+	var out []string
+	for _, part := range p.Body.People {
+		out = append(out, part.Person)
+	}
+	for _, par := range p.Plan.Parameters {
+		if par.Type == "person" {
+			out = append(out, p.Plan.Values[par.Name])
+		}
+	}
+	for _, set := range s.Sets {
+		if slices.Contains(set.Body.Serials, p.Token) {
+			for _, c := range set.Body.Cards {
+				out = append(out, c.Holder)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // given takes the context as the truth where the records that it restates are

@@ -32,6 +32,7 @@ const ReasonInterrupted = "interrupted"
 const (
 	EnrolStep     = "enrol-founders"
 	RollCallStep  = "roll-call"
+	OpenTokenStep = "open-token"
 	AuthoriseStep = "authorise"
 	AttestStep    = "attest"
 	SealStep      = "seal"
@@ -218,21 +219,6 @@ func (p *Progress) InRole(role string) []string {
 	return out
 }
 
-// needed lists everyone whom this ceremony's records name.
-func (p *Progress) needed() []string {
-	var out []string
-	for _, part := range p.Body.People {
-		out = append(out, part.Person)
-	}
-	for _, par := range p.Plan.Parameters {
-		if par.Type == "person" {
-			out = append(out, p.Plan.Values[par.Name])
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
 func (p *Progress) rollCalled() bool { return len(p.Present) == len(p.Body.People) }
 
 func (p *Progress) openIntents() []*IntentState {
@@ -299,6 +285,15 @@ func (p *Progress) authoriser(id string) (script.Step, bool) {
 		}
 	}
 	return script.Step{}, false
+}
+
+func (p *Progress) firstOf(kind string) script.Step {
+	for _, st := range p.Plan.Steps() {
+		if st.Kind == kind {
+			return st
+		}
+	}
+	return script.Step{}
 }
 
 // needed is how many people a step asks for.

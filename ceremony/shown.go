@@ -173,7 +173,7 @@ func (s *State) Lines(act, step string) []Line {
 			return nil
 		}
 		for _, a := range acts {
-			out = append(out, Line{Label: ActWords(a.Do), Value: s.actWords(a)})
+			out = append(out, s.ActLine(a))
 		}
 	case ActPhase:
 		v, err := s.phaseValues(phaseNumber(step))
@@ -207,14 +207,8 @@ func (s *State) Lines(act, step string) []Line {
 	return out
 }
 
-// ActWords says an act as people say it: "Generate key".
-func ActWords(do string) string {
-	w := strings.ReplaceAll(do, "-", " ")
-	return strings.ToUpper(w[:1]) + w[1:]
-}
-
-// actWords says all that an act was authorised with, in the order of its names.
-func (s *State) actWords(a Act) string {
+// ActLine says an act with all that it was authorised with, as people say it.
+func (s *State) ActLine(a Act) Line {
 	var out []string
 	for _, k := range sortedKeys(a.With) {
 		v := a.With[k]
@@ -226,7 +220,8 @@ func (s *State) actWords(a Act) string {
 		}
 		out = append(out, strings.ReplaceAll(k, "-", " ")+" "+v)
 	}
-	return strings.Join(out, " · ")
+	do := strings.ReplaceAll(a.Do, "-", " ")
+	return Line{Label: strings.ToUpper(do[:1]) + do[1:], Value: strings.Join(out, " · ")}
 }
 
 // fours breaks a hash into groups of four, as it is read aloud.

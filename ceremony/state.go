@@ -149,6 +149,9 @@ func NewPartialState(kinds Kinds, blobs Blobs) *State {
 	return s
 }
 
+// Partial says whether only a report's records are at hand.
+func (s *State) Partial() bool { return s.partial }
+
 // record is one record on its way through the rules.
 type record struct {
 	ledger.Record
@@ -774,12 +777,13 @@ func (s *State) fact(r *record) error {
 		}
 		st, _ = p.Plan.Step(is.Body.Step)
 	} else if !current {
-		inv, ok := r.body.(*TokenInventory)
-		if !ok {
+		if r.Kind != TokenInventoryKind {
 			return r.refuse("step.order", "a %s belongs to a step, and none is under way", r.Kind)
 		}
-		p.Foreign = len(inv.Unknown)
-		return nil
+		// A resumed run opens the token again outside of its step.
+		if st = p.firstOf(OpenTokenStep); st.ID == "" {
+			return r.refuse("step.order", "no step of this script opens the token")
+		}
 	}
 	if err := s.kinds[st.Kind].Check(s, st, r.Record, r.body); err != nil {
 		return r.refuse(ruleOf(err, "fact."+r.Kind), "%v", err)

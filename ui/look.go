@@ -29,6 +29,9 @@ func (s *Shell) setLook(look *theme.Theme) {
 	s.app.Preferences().SetFloat(keyScale, float64(look.Scale))
 	s.app.Settings().SetTheme(look)
 	s.frame.Update(flow.NewFrame(s.snapshot))
+	// The toolkit takes the theme over in its own time, and gives the page below
+	// a grown menu its new height only when the menu is drawn anew.
+	s.later(frameTime, func() { s.do(s.menu.bar.Refresh) })
 	if s.pending != nil && s.screen == s.pending.screen {
 		s.prompt()
 	}

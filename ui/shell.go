@@ -53,6 +53,8 @@ type Shell struct {
 	running  bool         // the engine plays
 	asked    int          // prompts of this run
 	quiet    bool         // keys of a scanner may still be coming
+	titles   int          // set so far
+	visits   int          // of places: what was read for one is not shown in another
 	place    string       // where we are outside a ceremony
 	ctx      context.Context
 	cancel   context.CancelFunc
@@ -91,6 +93,7 @@ func New(c Config) *Shell {
 	s.window.SetContent(s.frame.Object)
 	s.window.Resize(size)
 	s.window.SetCloseIntercept(s.quit)
+	s.window.Canvas().SetOnTypedKey(s.key)
 	return s
 }
 
@@ -138,6 +141,7 @@ func (s *Shell) off(work func(ctx context.Context) func()) {
 // home reads the record and shows the overview.
 func (s *Shell) home() {
 	s.place = "Overview"
+	visit := s.visit()
 	s.busy("Reading and verifying the record")
 	s.off(func(ctx context.Context) func() {
 		snapshot, err := s.program.Snapshot(ctx)
@@ -146,12 +150,15 @@ func (s *Shell) home() {
 			starts, err = s.program.Starts(ctx)
 		}
 		return func() {
+			if s.visits != visit {
+				return
+			}
 			if err != nil {
 				s.failed(err)
 				return
 			}
 			s.snapshot = snapshot
-			s.frame.SetNav(s.nav())
+			s.frame.SetPlaces(s.places())
 			s.frame.Update(flow.NewFrame(snapshot))
 			s.page(view.Overview(flow.NewOverview(snapshot, starts, s.now()), view.Home{Start: s.prepare, Resume: s.resume, Evidence: s.evidence}))
 			s.title("overview", "", "")
@@ -159,27 +166,35 @@ func (s *Shell) home() {
 	})
 }
 
-func (s *Shell) nav() fyne.CanvasObject {
-	return view.Nav([]view.Place{
+func (s *Shell) visit() int {
+	s.visits++
+	return s.visits
+}
+
+func (s *Shell) places() []view.Place {
+	return []view.Place{
 		{Name: "Overview", Go: s.home, Here: s.place == "Overview"},
 		{Name: "Settings", Go: s.settings, Here: s.place == "Settings"},
-	})
+	}
 }
 
 func (s *Shell) settings() {
 	s.place = "Settings"
-	s.frame.SetNav(s.nav())
+	s.visit()
+	s.frame.SetPlaces(s.places())
 	s.frame.Update(flow.NewFrame(s.snapshot))
 	s.page(view.Settings(s.look, s.setLook))
 	s.title("settings", "", "")
 }
 
 func (s *Shell) evidence(row flow.CeremonyRow) {
+	s.visit()
 	s.page(view.Done(row.Evidence(), s.home))
 	s.title("evidence", row.Number, "")
 }
 
 func (s *Shell) prepare(st flow.Start) {
+	s.visit()
 	s.page(view.Preparation(flow.NewPreparation(st), func(values map[string]string) flow.Wrong {
 		if wrong := s.program.Check(st.Name, values); len(wrong) > 0 {
 			return wrong
@@ -202,6 +217,7 @@ func (s *Shell) play(run func(context.Context, ceremony.Room) (flow.Finished, er
 		return
 	}
 	s.running, s.asked = true, 0
+	s.visit()
 	s.busy("The ceremony begins")
 	s.off(func(ctx context.Context) func() {
 		finished, err := run(ctx, room{s})
@@ -216,7 +232,7 @@ func (s *Shell) play(run func(context.Context, ceremony.Room) (flow.Finished, er
 				s.snapshot = snapshot
 			}
 			s.snapshot.Ceremony, s.snapshot.Working = nil, ""
-			s.frame.SetNav(s.nav())
+			s.frame.SetPlaces(s.places())
 			s.frame.Update(flow.NewFrame(s.snapshot))
 			s.page(view.Done(flow.NewDone(finished), s.home))
 			s.title("done", finished.Status, "")
@@ -299,7 +315,7 @@ func (s *Shell) prompt() {
 			return
 		}
 		s.focusFirst()
-		s.window.SetTitle(p.title)
+		s.setTitle(p.title)
 	}
 	if !s.quiet {
 		ready()
@@ -313,6 +329,10 @@ func (s *Shell) prompt() {
 		})
 	})
 }
+
+// frameTime is enough for a page to be drawn before the title says that it is
+// there.
+const frameTime = 40 * time.Millisecond
 
 // quietTime is longer than the pause between two keys of a scanner.
 const quietTime = 300 * time.Millisecond
@@ -355,7 +375,7 @@ func (s *Shell) practice(p *pending, fill func(*secret.Buffer), failed func(stri
 				return
 			}
 			fill(b)
-			s.window.SetTitle(p.title + " · filled")
+			s.setTitle(p.title + " · filled")
 		}
 	})
 }
@@ -375,12 +395,36 @@ func (s *Shell) focusFirst() {
 		s.window.Canvas().Unfocus()
 		return
 	}
-	s.window.Canvas().Focus(s.screen.First)
+	kit.FocusFirst(s.window.Canvas(), s.screen.First)
+}
+
+// key moves the page while nothing has the focus.
+func (s *Shell) key(key *fyne.KeyEvent) {
+	switch {
+	case s.screen == nil:
+	case key.Name == fyne.KeyPageDown:
+		s.screen.Scroll(1)
+	case key.Name == fyne.KeyPageUp:
+		s.screen.Scroll(-1)
+	}
 }
 
 // title is the window's title where no prompt waits.
 func (s *Shell) title(step, what, who string) {
-	s.window.SetTitle(flow.Title(s.snapshot.Site.Practice, step, what, who, 0))
+	s.setTitle(flow.Title(s.snapshot.Site.Practice, step, what, who, 0))
+}
+
+// setTitle waits until the page is drawn, unless another title comes first.
+func (s *Shell) setTitle(title string) {
+	s.titles++
+	n := s.titles
+	s.later(frameTime, func() {
+		s.do(func() {
+			if s.titles == n {
+				s.window.SetTitle(title)
+			}
+		})
+	})
 }
 
 // deviate, pause and abort lay a sheet over the page that waits.

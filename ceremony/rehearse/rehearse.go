@@ -19,6 +19,7 @@ import (
 
 	"claviger/ceremony"
 	"claviger/ceremony/script"
+	"claviger/ceremony/steps"
 )
 
 // Options of one rehearsal.
@@ -40,6 +41,15 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	// Everything that can be wrong with the order is said before anything is made.
+	kinds := steps.Kinds()
+	plan, err := script.Parse(source, func(kind string) bool { return kinds[kind] != nil })
+	if err != nil {
+		return err
+	}
+	if _, err := plan.Bind(o.Set); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(o.Out, 0o700); err != nil {
 		return fmt.Errorf("couldn't make the folder for the results: %w", err)
 	}
@@ -53,21 +63,15 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	st.site = s
-	err = play(ctx, o, s, st, source)
+	err = play(ctx, o, s, st, plan)
 	return errors.Join(err, s.Close())
 }
 
-func play(ctx context.Context, o Options, s *Site, st *stage, source []byte) error {
+func play(ctx context.Context, o Options, s *Site, st *stage, plan *script.Plan) error {
 	if f := s.Findings(); len(f) > 0 {
 		return fmt.Errorf("the ledger of this site does not hold: %s", f[0])
 	}
-	plan, err := script.Parse(source, s.State().KnownKind)
-	if err != nil {
-		return err
-	}
-	if _, err := plan.Bind(o.Set); err != nil {
-		return err
-	}
+	st.told(s.State())
 	if err := s.ready(ctx, plan.Name, o.Resume); err != nil {
 		return st.end(ctx, o, err)
 	}
@@ -83,7 +87,7 @@ func play(ctx context.Context, o Options, s *Site, st *stage, source []byte) err
 		st.say("Ceremony %s, %s, is complete", last.Number, last.Plan.Title)
 		return st.end(ctx, o, nil)
 	}
-	return st.end(ctx, o, s.Begin(ctx, source, o.Set))
+	return st.end(ctx, o, s.Begin(ctx, plan.Source, o.Set))
 }
 
 // ready opens the site first where another script is to be played.
@@ -136,9 +140,8 @@ type stage struct {
 	site      *Site
 	print     io.Writer
 	stopAfter string
-	steps     map[string]string // step: status already told
+	steps     map[string]int // ceremony, or ceremony/step: the attempt already told
 	script    transcript
-	now       ceremony.Snapshot
 }
 
 func (st *stage) say(format string, args ...any) {
@@ -147,29 +150,38 @@ func (st *stage) say(format string, args ...any) {
 	fmt.Fprintln(st.print, l)
 }
 
-// Show tells each step once, when it has its result.
-func (st *stage) Show(v ceremony.Snapshot) {
-	st.now = v
+// Show draws nothing: steps are told when the next question comes.
+func (st *stage) Show(ceremony.Snapshot) {}
+
+// told marks what earlier rehearsals have printed.
+func (st *stage) told(s *ceremony.State) {
+	st.each(s, func(string) {}, func(script.Step, *ceremony.StepState) {})
 }
 
-// tell prints the steps that were finished since the last time.
+// tell prints the ceremonies that began and the steps that were finished since
+// the last time.
 func (st *stage) tell(s *ceremony.State) {
+	st.each(s, func(title string) { st.say("Ceremony %s", title) },
+		func(step script.Step, ss *ceremony.StepState) {
+			st.say("%2d  %s%s", step.Number, step.Title, factLine(ss.Facts))
+		})
+}
+
+func (st *stage) each(s *ceremony.State, began func(title string), done func(script.Step, *ceremony.StepState)) {
+	if st.steps == nil {
+		st.steps = map[string]int{}
+	}
 	for _, p := range s.Ceremonies {
-		if st.steps == nil {
-			st.steps = map[string]string{}
-		}
 		if _, told := st.steps[p.Number]; !told {
-			st.steps[p.Number] = ""
-			st.say("Ceremony %s: %s", p.Number, p.Plan.Title)
+			st.steps[p.Number] = 0
+			began(p.Number + ": " + p.Plan.Title)
 		}
 		for _, step := range p.Plan.Steps() {
 			id, ss := p.Number+"/"+step.ID, p.Steps[step.ID]
-			mark := fmt.Sprint(ss.Attempt)
-			if !ss.Done || st.steps[id] == mark {
-				continue
+			if ss.Done && st.steps[id] != ss.Attempt {
+				st.steps[id] = ss.Attempt
+				done(step, ss)
 			}
-			st.steps[id] = mark
-			st.say("%2d  %s%s", step.Number, step.Title, factLine(ss.Facts))
 		}
 	}
 }

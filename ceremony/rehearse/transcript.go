@@ -37,6 +37,7 @@ var varies = []struct {
 	{regexp.MustCompile(`[0-9]{4}-[0-9]{3}`), "<number>"},
 	{regexp.MustCompile(`\b[0-9]{2}:[0-9]{2}(:[0-9]{2})?\b`), "<time>"},
 	{regexp.MustCompile(`[+-][0-9]+ s\b`), "<offset>"},
+	{regexp.MustCompile(`(Module|Library|Manufacturer and model|Hardware, firmware): [^\n]*`), "$1: <as the token says>"},
 	{regexp.MustCompile(`Set: [A-Z0-9]{4} [A-Z0-9]{4}`), "Set: <set>"},
 }
 

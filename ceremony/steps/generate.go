@@ -233,6 +233,14 @@ func (k generateKey) Do(ctx context.Context, env ceremony.Env, st script.Step) e
 	if err != nil {
 		return err
 	}
+	var lines []ceremony.Line
+	for _, act := range acts {
+		lines = append(lines, env.State().ActLine(act))
+	}
+	if _, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Title: st.Title, Verb: "Generate now", Facts: facts(lines),
+		Text: "The token does exactly this, and reads back every attribute of what it made."}); err != nil {
+		return err
+	}
 	for _, act := range acts {
 		s, err := env.Session(ctx)
 		if err != nil {

@@ -87,6 +87,10 @@ func (k makeLedgerKey) Do(ctx context.Context, env ceremony.Env, st script.Step)
 		return err
 	}
 	for _, act := range acts {
+		if _, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Title: st.Title, Verb: "Make it now", Facts: facts([]ceremony.Line{env.State().ActLine(act)}),
+			Text: "The token makes the key that signs the heads of this record, and nothing else."}); err != nil {
+			return err
+		}
 		s, err := env.Session(ctx)
 		if err != nil {
 			return err

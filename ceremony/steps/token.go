@@ -254,7 +254,7 @@ func (initialiseToken) Reconcile(ctx context.Context, env ceremony.Env, _ script
 // the token.
 type openToken struct{ noActs }
 
-func (openToken) Name() string { return "open-token" }
+func (openToken) Name() string { return ceremony.OpenTokenStep }
 func (openToken) Version() int { return 1 }
 func (openToken) Doc() string {
 	return "Custodians enter their cards one after another; the user PIN is rebuilt from them and opens the token."
@@ -275,12 +275,7 @@ func (openToken) Play(w *ceremony.World, _ script.Step) error {
 func (openToken) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
 	switch b := body.(type) {
 	case *ceremony.TokenInventory:
-		for _, o := range b.Objects {
-			if !known(s, o) && !slices.Contains(b.Unknown, o) {
-				return broken("token.unknown-object", "%s %q is not in this ledger, and is not listed as unknown", o.Class, o.Label)
-			}
-		}
-		return nil
+		return checkInventory(s, b)
 	case *ceremony.Result:
 		switch {
 		case !isFinish(b):
@@ -293,6 +288,27 @@ func (openToken) Check(s *ceremony.State, st script.Step, r ledger.Record, body 
 		return nil
 	}
 	return foreign(st, r)
+}
+
+func checkInventory(s *ceremony.State, b *ceremony.TokenInventory) error {
+	blob, err := s.Blob(b.Listed)
+	if err != nil {
+		return broken("token.inventory", "the list of objects is not stored: %v", err)
+	}
+	var objects []ceremony.ObjectSeen
+	if err := ledger.Decode(blob, &objects); err != nil || len(objects) != b.Count {
+		return broken("token.inventory", "the list of objects does not fit its record")
+	}
+	if s.Partial() {
+		// Keys of other ceremonies are known to the whole ledger only.
+		return nil
+	}
+	for _, o := range objects {
+		if !known(s, o) && !slices.Contains(b.Unknown, o) {
+			return broken("token.unknown-object", "%s %q is not in this ledger, and is not listed as unknown", o.Class, o.Label)
+		}
+	}
+	return nil
 }
 
 // known: an object is known by the CKA_ID that names its intent, or is ours by
@@ -372,15 +388,21 @@ func (openToken) open(ctx context.Context, env ceremony.Env, st script.Step) ([]
 	if err != nil {
 		return nil, err
 	}
-	inv := ceremony.TokenInventory{Objects: []ceremony.ObjectSeen{}, Serial: info.Serial, Unknown: []ceremony.ObjectSeen{}}
+	inv := ceremony.TokenInventory{Count: len(objects), Serial: info.Serial, Unknown: []ceremony.ObjectSeen{}}
+	list := []ceremony.ObjectSeen{}
 	for _, o := range objects {
 		seen := ceremony.ObjectSeen{Class: o.Class, ID: hex.EncodeToString(o.ID), Label: o.Label}
-		inv.Objects = append(inv.Objects, seen)
+		list = append(list, seen)
 		if !known(env.State(), seen) {
 			inv.Unknown = append(inv.Unknown, seen)
 		}
 	}
-	if err := env.Record(ctx, []ceremony.Entry{{Kind: ceremony.TokenInventoryKind, Body: inv}}); err != nil {
+	blob, err := ledger.Encode(list)
+	if err != nil {
+		return nil, fmt.Errorf("couldn't encode the list of objects: %w", err)
+	}
+	inv.Listed = ledger.BlobHash(blob)
+	if err := env.Record(ctx, []ceremony.Entry{{Kind: ceremony.TokenInventoryKind, Body: inv}}, blob); err != nil {
 		return nil, err
 	}
 	if err := env.Checkpoint(ctx); err != nil {
@@ -391,7 +413,7 @@ func (openToken) open(ctx context.Context, env ceremony.Env, st script.Step) ([]
 		used = append(used, fmt.Sprintf("card %d of %s", c.Index, env.State().Someone(c.Person).Name))
 	}
 	lines := []ceremony.Line{mono("Serial number", info.Serial), line("Opened by", strings.Join(used, ", ")),
-		line("In the token", strconv.Itoa(len(inv.Objects))+" objects, "+strconv.Itoa(len(inv.Unknown))+" of them not in this record")}
+		line("In the token", strconv.Itoa(inv.Count)+" objects, "+strconv.Itoa(len(inv.Unknown))+" of them not in this record")}
 	env.Shown(lines...)
 	return lines, nil
 }

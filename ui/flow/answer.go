@@ -93,18 +93,21 @@ var Decisions = []Choice{
 	{"abort", "Abort the ceremony", "It ends here, with a report of its own."},
 }
 
-// Deciders are the people who may decide a deviation, approvers first.
+// Deciders are the people who may decide a deviation: the approvers, or anybody
+// where the site has none.
 func Deciders(s ceremony.Snapshot) []Choice {
-	var first, rest []Choice
+	var approvers, all []Choice
 	for _, p := range s.Site.People {
 		c := Choice{ID: p.ID, Label: p.Name, Help: capital(p.Role)}
+		all = append(all, c)
 		if strings.Contains(p.Role, "approver") {
-			first = append(first, c)
-		} else {
-			rest = append(rest, c)
+			approvers = append(approvers, c)
 		}
 	}
-	return append(first, rest...)
+	if len(approvers) > 0 {
+		return approvers
+	}
+	return all
 }
 
 // Raised makes the answer of a sheet, or says what is missing.

@@ -251,6 +251,7 @@ type DonePage struct {
 	Title, Text string
 	Facts       []Fact
 	Verify      string
+	State       string
 	Tone        Tone
 	Trouble     *Trouble
 }
@@ -264,16 +265,16 @@ func NewDone(f Finished) DonePage {
 	}
 	switch {
 	case f.Trouble != nil:
-		d.Title, d.Tone = name+" has stopped", Bad
+		d.Title, d.State, d.Tone = name+" has stopped", "Stopped", Bad
 		d.Text = "What was recorded stays recorded. The ceremony can be resumed from the overview."
 	case f.Status == "paused":
-		d.Title, d.Tone = name+" is paused", Waiting
+		d.Title, d.State, d.Tone = name+" is paused", "Paused", Waiting
 		d.Text = "The HSM is closed and every secret is wiped. Resume it from the overview; the roll is called again then."
 	case f.Status == "aborted":
-		d.Title, d.Tone = name+" was aborted", Bad
+		d.Title, d.State, d.Tone = name+" was aborted", "Aborted", Bad
 		d.Text = "It is sealed as it is, with a report of its own."
 	default:
-		d.Title, d.Tone = name+" is sealed", Good
+		d.Title, d.State, d.Tone = name+" is sealed", "Sealed", Good
 		d.Text = "Everybody who was present can check the report on any other computer, with the site's key that each of them keeps."
 	}
 	if f.Report != "" {

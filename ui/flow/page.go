@@ -137,6 +137,9 @@ func (pg Page) Prompt() ceremony.Prompt { return pg.prompt }
 
 func kicker(p ceremony.Prompt, c *ceremony.CeremonyView) string {
 	if c == nil || c.Step == nil {
+		if p.Irreversible {
+			return "Cannot be undone"
+		}
 		return ""
 	}
 	k := fmt.Sprintf("Step %d of %d", c.Step.Number, c.Steps)
@@ -182,6 +185,10 @@ func newHash(f ceremony.Fact) Hash {
 
 func (pg *Page) addEntry(p ceremony.Prompt, practice bool) {
 	switch p.Kind {
+	case ceremony.AskConfirm:
+		if p.Irreversible {
+			pg.Go = p.Title // the button says what it does
+		}
 	case ceremony.AskForm:
 		pg.Kind = PageForm
 		for _, f := range p.Fields {
@@ -198,6 +205,7 @@ func (pg *Page) addEntry(p ceremony.Prompt, practice bool) {
 			pg.Secret = secretOf(p)
 		}
 	case ceremony.AskPassphrase:
+		p.With = ceremony.Passphrase
 		pg.Kind, pg.Go, pg.Secret = PageSecret, "Open my key", SecretAsk{"Passphrase, six words", passphraseBytes, 1}
 	case ceremony.AskTransportPIN:
 		pg.Kind, pg.Go, pg.Secret = PageSecret, "Use this PIN", SecretAsk{"Transport PIN", pinBytes, leastPIN}
@@ -242,12 +250,15 @@ func signLabel(act string) string {
 
 func practiceOffer(kind PageKind, with ceremony.SecretKind) string {
 	switch kind {
+	case PageSecret:
+		if with == ceremony.Passphrase {
+			return "Use the practice passphrase"
+		}
+		return "Use the practice PIN"
 	case PageCard:
 		return "Use the practice card"
 	case PageNewPIN:
 		return "Use the practice PIN"
-	case PageSecret:
-		return "Use the practice secret"
 	case PageSign:
 		if with == ceremony.SessionPIN {
 			return "Use the practice PIN"

@@ -21,8 +21,9 @@ const (
 	Danger
 	// Link is a word in a row of a list.
 	Link
-	// Plain is a place in a list of places; the one where people are is Primary.
-	Plain
+	// Place is somewhere to go to, in a list; Here is where people are.
+	Place
+	Here
 )
 
 // Button acts on Enter, Space and a click. One that cannot act says why
@@ -86,6 +87,7 @@ func (b *Button) Tapped(*fyne.PointEvent) { b.act() }
 
 func (b *Button) TypedKey(e *fyne.KeyEvent) {
 	switch {
+	case b.page(e.Name):
 	case isEnter(e.Name), e.Name == fyne.KeySpace:
 		b.act()
 	case e.Name == fyne.KeyEscape && b.escape != nil:
@@ -133,7 +135,7 @@ func (r *buttonRenderer) paint() {
 		fill, line, ink = theme.Danger, theme.Danger, theme.OnDanger
 	case Link:
 		fill, line, ink = "", "", theme.Blue
-	case Plain:
+	case Place:
 		fill, line, ink = "", "", theme.Soft
 	}
 	if b.off {
@@ -158,6 +160,10 @@ func (r *buttonRenderer) paint() {
 func (r *buttonRenderer) Layout(size fyne.Size) {
 	r.ground.Resize(size)
 	r.shade.Resize(size)
+	if r.button.kind == Place || r.button.kind == Here {
+		r.label.Alignment = fyne.TextAlignLeading
+		r.label.Move(fyne.NewPos(buttonPadV+2, 0))
+	}
 	r.label.Resize(size)
 	r.ring.layout(size)
 }
@@ -184,23 +190,24 @@ func (r *buttonRenderer) Destroy() {}
 // Actions is the line of buttons under a card, with the reason of the first
 // one that cannot act.
 func Actions(buttons ...*Button) *fyne.Container {
-	return actions(Flow, buttons)
+	return actions(Flow(12), fyne.TextAlignLeading, buttons)
 }
 
-// CentredActions is the same line in the middle.
+// NotedActions is the same line with a note at its right end.
+func NotedActions(note string, buttons ...*Button) *fyne.Container {
+	c := actions(EndsFlow(12), fyne.TextAlignLeading, buttons)
+	c.Objects[0].(*fyne.Container).Add(NewText(note, Style{Ink: theme.Amber, Weight: SemiBold, Wrap: true}))
+	return c
+}
+
+// CentredActions is the line in the middle.
 func CentredActions(buttons ...*Button) *fyne.Container {
-	return actions(CentredFlow, buttons)
+	return actions(CentredFlow(12), fyne.TextAlignCenter, buttons)
 }
 
-func actions(flow func(float32, ...fyne.CanvasObject) *fyne.Container, buttons []*Button) *fyne.Container {
-	align := fyne.TextAlignLeading
-	objects := make([]fyne.CanvasObject, len(buttons))
-	for i, b := range buttons {
-		objects[i] = b
-	}
-	line := flow(12, objects...)
-	if l, ok := line.Layout.(*flowLayout); ok && l.centred {
-		align = fyne.TextAlignCenter
+func actions(line *fyne.Container, align fyne.TextAlign, buttons []*Button) *fyne.Container {
+	for _, b := range buttons {
+		line.Add(b)
 	}
 	reason := NewText("", Style{Size: theme.Small, Ink: theme.Soft, Wrap: true, Align: align})
 	tell := func() {

@@ -53,6 +53,7 @@ func (c *Choice) TypedRune(rune) {}
 
 func (c *Choice) TypedKey(key *fyne.KeyEvent) {
 	switch {
+	case c.page(key.Name):
 	case key.Name == fyne.KeyUp:
 		c.at = max(c.at-1, 0)
 		c.Refresh()
@@ -83,17 +84,17 @@ func (c *Choice) Tapped(e *fyne.PointEvent) {
 func (c *Choice) FocusGained() { c.gained(); c.Refresh() }
 func (c *Choice) FocusLost()   { c.lost(); c.Refresh() }
 
-const (
-	choiceGap  = 8
-	choiceText = 44 // where the words begin
-)
+const choiceGap = 8
+
+// margin is where the words begin, after the mark.
+func (c *Choice) margin() float32 { return 15 + 2*base.SizeForWidget(theme.Text, c) }
 
 func (c *Choice) heights(width float32) []float32 {
 	r := base.SizeForWidget(theme.Text, c)
 	heights := make([]float32, len(c.items))
+	w := max(width-c.margin()-14, 40)
 	for i, it := range c.items {
 		label, help := c.texts(it)
-		w := max(width-choiceText-14, 40)
 		heights[i] = 22 + heightAt(label, w)
 		if it.Help != "" {
 			heights[i] += 2 + heightAt(help, w)
@@ -152,20 +153,22 @@ func (r *choiceRenderer) paint() {
 }
 
 func (r *choiceRenderer) Layout(size fyne.Size) {
-	y := float32(0)
+	y, left := float32(0), r.choice.margin()
+	mark := 1.1 * base.SizeForWidget(theme.Text, r.choice)
 	for i, h := range r.choice.heights(size.Width) {
 		row := r.rows[i]
 		row.frame.Move(fyne.NewPos(0, y))
 		row.frame.Resize(fyne.NewSize(size.Width, h))
-		row.mark.Move(fyne.NewPos(15, y+12))
-		row.mark.Resize(fyne.NewSquareSize(16))
-		row.point.Move(fyne.NewPos(19, y+16))
-		row.point.Resize(fyne.NewSquareSize(8))
-		w := max(size.Width-choiceText-14, 40)
+		w := max(size.Width-left-14, 40)
 		lh := heightAt(row.label, w)
-		row.label.Move(fyne.NewPos(choiceText, y+10))
+		middle := y + 10 + base.SizeForWidget(theme.Text, r.choice)*0.66
+		row.mark.Move(fyne.NewPos(15, middle-mark/2))
+		row.mark.Resize(fyne.NewSquareSize(mark))
+		row.point.Move(fyne.NewPos(15+mark/4, middle-mark/4))
+		row.point.Resize(fyne.NewSquareSize(mark / 2))
+		row.label.Move(fyne.NewPos(left, y+10))
 		row.label.Resize(fyne.NewSize(w, lh))
-		row.help.Move(fyne.NewPos(choiceText, y+12+lh))
+		row.help.Move(fyne.NewPos(left, y+12+lh))
 		row.help.Resize(fyne.NewSize(w, heightAt(row.help, w)))
 		if i == r.choice.at {
 			r.ring.Move(fyne.NewPos(-ringGap, y-ringGap))

@@ -79,9 +79,12 @@ type CheckRow struct {
 func CheckList(rows []CheckRow) fyne.CanvasObject {
 	column := Column(7)
 	for _, row := range rows {
-		mark := NewText("✓", Style{Ink: theme.Green, Weight: SemiBold})
+		mark := fyne.CanvasObject(NewText("✓", Style{Ink: theme.Green, Weight: SemiBold}))
 		if !row.Met {
-			mark = NewText("·", Style{Ink: theme.Amber, Weight: SemiBold})
+			size := 0.7 * em(theme.Text)
+			ring := NewFrame("", theme.Amber, size/2)
+			ring.Stroke, ring.Min = 1.5, fyne.NewSquareSize(size)
+			mark = Inset(0, 0.3*em(theme.Text), Row(0, ring))
 		}
 		column.Add(TopRow(8, Wide(em(theme.Text), mark), Grow(NewText(row.Text, Style{Wrap: true}))))
 	}

@@ -10,19 +10,51 @@ import (
 	"claviger/ui/theme"
 )
 
-// focus is what every widget that takes keys remembers.
+// focus is what every widget that takes keys remembers, with the way to its
+// page: the toolkit scrolls neither to the focus nor by keys.
 type focus struct {
 	has    bool
+	still  bool // the next focus does not move the page
 	reveal func()
+	scroll func(pages float32)
 }
 
-func (f *focus) onFocus(reveal func()) { f.reveal = reveal }
+func (f *focus) onPage(reveal func(), scroll func(float32)) { f.reveal, f.scroll = reveal, scroll }
 
 func (f *focus) gained() {
 	f.has = true
-	if f.reveal != nil {
+	if f.reveal != nil && !f.still {
 		f.reveal()
 	}
+	f.still = false
+}
+
+// page moves the page by its keys; false for any other key.
+func (f *focus) page(key fyne.KeyName) bool {
+	if f.scroll == nil {
+		return false
+	}
+	switch key {
+	case fyne.KeyPageDown:
+		f.scroll(1)
+	case fyne.KeyPageUp:
+		f.scroll(-1)
+	default:
+		return false
+	}
+	return true
+}
+
+// FocusFirst gives a new page's first widget the focus. What is not typed into
+// does not pull the page down to itself: what stands above is read first.
+func FocusFirst(c fyne.Canvas, f fyne.Focusable) {
+	switch f := f.(type) {
+	case *Button:
+		f.still = true
+	case *Choice:
+		f.still = true
+	}
+	c.Focus(f)
 }
 
 func (f *focus) lost() { f.has = false }
@@ -56,3 +88,14 @@ func (r ring) paint(w fyne.Widget, on bool) {
 
 // isEnter is true for both Enter keys.
 func isEnter(key fyne.KeyName) bool { return key == fyne.KeyReturn || key == fyne.KeyEnter }
+
+// ringLayout lays a ring, the first child, around the second.
+type ringLayout struct{}
+
+func (ringLayout) Layout(children []fyne.CanvasObject, size fyne.Size) {
+	children[0].Move(fyne.NewPos(-ringGap, -ringGap))
+	children[0].Resize(size.AddWidthHeight(2*ringGap, 2*ringGap))
+	children[1].Resize(size)
+}
+
+func (ringLayout) MinSize(children []fyne.CanvasObject) fyne.Size { return children[1].MinSize() }

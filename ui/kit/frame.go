@@ -12,7 +12,7 @@ import (
 // one by one, so that a new fact at the side does not take the focus from the
 // page.
 //
-// Where the text is large for the window the panels go; Compact tells the page,
+// Where the text is large for the window the panels go; OnCompact tells the page,
 // which then shows what they held.
 type Frame struct {
 	Object fyne.CanvasObject
@@ -34,7 +34,7 @@ const (
 )
 
 // PanelWidth is that of a panel at any text size.
-const PanelWidth = 262
+const PanelWidth = 268
 
 // A window below this many ems is better off without panels.
 const compactEms = 68
@@ -75,9 +75,6 @@ func (f *Frame) SetRight(o fyne.CanvasObject, width float32) {
 	f.set(partRight, panel(o, true))
 }
 
-// Compact says whether the panels are away because the text is large.
-func (f *Frame) Compact() bool { return f.layout.compact }
-
 func panel(content fyne.CanvasObject, right bool) fyne.CanvasObject {
 	if content == nil {
 		return nil
@@ -98,6 +95,9 @@ type frameLayout struct {
 }
 
 func (l *frameLayout) Layout(_ []fyne.CanvasObject, size fyne.Size) {
+	if size.Width == 0 {
+		return // not in a window yet
+	}
 	f := l.frame
 	top, foot := heightAt(f.parts[partTop], size.Width), heightAt(f.parts[partFoot], size.Width)
 	f.parts[partTop].Resize(fyne.NewSize(size.Width, top))
@@ -105,6 +105,13 @@ func (l *frameLayout) Layout(_ []fyne.CanvasObject, size fyne.Size) {
 	f.parts[partFoot].Resize(fyne.NewSize(size.Width, foot))
 
 	compact := size.Width < compactEms*em(theme.Text)
+	if compact != l.compact {
+		// Before the page is laid out: what it then shows decides its height.
+		l.compact = compact
+		if f.OnCompact != nil {
+			f.OnCompact(compact)
+		}
+	}
 	middle := fyne.NewSize(size.Width, max(size.Height-top-foot, 0))
 	left, right := l.panelWidth(partLeft, l.left, compact), l.panelWidth(partRight, l.right, compact)
 	f.parts[partLeft].Move(fyne.NewPos(0, top))
@@ -113,12 +120,6 @@ func (l *frameLayout) Layout(_ []fyne.CanvasObject, size fyne.Size) {
 	f.parts[partRight].Resize(fyne.NewSize(right, middle.Height))
 	f.parts[partPage].Move(fyne.NewPos(left, top))
 	f.parts[partPage].Resize(fyne.NewSize(middle.Width-left-right, middle.Height))
-	if compact != l.compact {
-		l.compact = compact
-		if f.OnCompact != nil {
-			f.OnCompact(compact)
-		}
-	}
 }
 
 func (l *frameLayout) panelWidth(part int, width float32, compact bool) float32 {

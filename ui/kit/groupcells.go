@@ -223,7 +223,7 @@ func (g *GroupCells) prefixSeen(prefix string, which int, r rune) bool {
 }
 
 func (g *GroupCells) TypedKey(key *fyne.KeyEvent) {
-	if g.locked {
+	if g.page(key.Name) || g.locked {
 		return
 	}
 	columns := g.columns() * groupSize
@@ -328,11 +328,10 @@ func (g *GroupCells) filled(group int) int {
 	return n
 }
 
-const (
-	cellGap    = 10
-	cellDot    = 5
-	cellDotGap = 5
-)
+const cellGap = 10
+
+// dot is the size of a bullet and of the room after it.
+func (g *GroupCells) dot() float32 { return 0.36 * base.SizeForWidget(theme.Text, g) }
 
 // columns is six, or three where the text is large or the window narrow.
 func (g *GroupCells) columns() int {
@@ -348,7 +347,7 @@ func (g *GroupCells) columns() int {
 func (g *GroupCells) leastCell() fyne.Size {
 	text := base.SizeForWidget(theme.Text, g)
 	number := fyne.MeasureText("18", base.SizeForWidget(theme.Kicker, g), fyne.TextStyle{Monospace: true})
-	return fyne.NewSize(10+number.Width+8+groupSize*(cellDot+cellDotGap)+10, text*3)
+	return fyne.NewSize(10+number.Width+8+groupSize*2*g.dot()+10, text*3)
 }
 
 func (g *GroupCells) cellSize() fyne.Size {
@@ -416,7 +415,8 @@ func (r *cellsRenderer) paint() {
 
 func (r *cellsRenderer) Layout(fyne.Size) {
 	g := r.cells
-	size, columns := g.cellSize(), g.columns()
+	size, columns, dot := g.cellSize(), g.columns(), g.dot()
+	caret := 1.2 * base.SizeForWidget(theme.Text, g)
 	at := min(g.caret/groupSize, g.code.Groups-1)
 	for i, c := range r.groups {
 		x := float32(i%columns) * (size.Width + cellGap)
@@ -428,13 +428,13 @@ func (r *cellsRenderer) Layout(fyne.Size) {
 		c.number.Resize(n)
 		x += 10 + n.Width + 8
 		for j, d := range c.dots {
-			d.Move(fyne.NewPos(x+float32(j)*(cellDot+cellDotGap), y+(size.Height-cellDot)/2))
-			d.Resize(fyne.NewSquareSize(cellDot))
+			d.Move(fyne.NewPos(x+float32(j)*2*dot, y+(size.Height-dot)/2))
+			d.Resize(fyne.NewSquareSize(dot))
 		}
 		if i == at {
 			slot := float32(g.caret - at*groupSize)
-			r.caret.Move(fyne.NewPos(x+slot*(cellDot+cellDotGap)-3, y+size.Height/2-9))
-			r.caret.Resize(fyne.NewSize(2, 18))
+			r.caret.Move(fyne.NewPos(x+slot*2*dot-3, y+(size.Height-caret)/2))
+			r.caret.Resize(fyne.NewSize(2, caret))
 			r.ring.Move(c.frame.Position().SubtractXY(ringGap, ringGap))
 			r.ring.Resize(size.AddWidthHeight(2*ringGap, 2*ringGap))
 		}

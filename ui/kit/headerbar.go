@@ -30,7 +30,7 @@ func HeaderBar(brand, place string, pills []Pill) fyne.CanvasObject {
 	}
 	line := EndsFlow(14,
 		NewText(brand, Style{Weight: SemiBold, Ink: theme.OnHeader}),
-		NewText(place, Style{Ink: theme.OnHeaderDim}),
+		NewText(place, Style{Ink: theme.OnHeaderDim, Wrap: true}),
 		right)
 	return On(NewBox(theme.Header, 0), 16, 9, line)
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/test"
 
 	"claviger/hsm/secret"
@@ -104,6 +105,33 @@ func TestPageScrollsToWhatHasTheFocus(t *testing.T) {
 	at := fyne.CurrentApp().Driver().AbsolutePositionForObject(last)
 	if at.Y < 0 || at.Y+last.Size().Height > 800 {
 		t.Errorf("the focused button is at %v, outside of the window", at)
+	}
+}
+
+func TestPageKeysMoveThePageWhereverTheFocusIs(t *testing.T) {
+	column := Column(10)
+	for range 60 {
+		column.Add(Body("A line of text."))
+	}
+	b := NewButton(Primary, "Go on", nil)
+	page := NewPage(column, b)
+	w := window(t, page)
+	FocusFirst(w.Canvas(), b)
+	scroll := page.Objects[0].(*container.Scroll)
+	if scroll.Offset.Y != 0 {
+		t.Error("the page did not begin at its top")
+	}
+	press(w, fyne.KeyPageDown)
+	if scroll.Offset.Y < 400 {
+		t.Errorf("Page Down moved it to %v", scroll.Offset.Y)
+	}
+	press(w, fyne.KeyPageDown, fyne.KeyPageDown, fyne.KeyPageDown, fyne.KeyPageDown)
+	if end := column.Size().Height - scroll.Size().Height; scroll.Offset.Y != end {
+		t.Errorf("the end is at %v, want %v", scroll.Offset.Y, end)
+	}
+	press(w, fyne.KeyPageUp, fyne.KeyPageUp, fyne.KeyPageUp, fyne.KeyPageUp, fyne.KeyPageUp)
+	if scroll.Offset.Y != 0 {
+		t.Errorf("Page Up ended at %v", scroll.Offset.Y)
 	}
 }
 

@@ -172,7 +172,7 @@ func (l *flowLayout) Layout(children []fyne.CanvasObject, size fyne.Size) {
 			x = max((size.Width-used)/2, 0)
 		}
 		for _, o := range line {
-			m := o.MinSize()
+			m := flowSize(o, size.Width)
 			w := min(m.Width, size.Width)
 			if l.ends && o == children[len(children)-1] {
 				x = size.Width - w
@@ -188,7 +188,7 @@ func (l *flowLayout) Layout(children []fyne.CanvasObject, size fyne.Size) {
 		if !o.Visible() {
 			continue
 		}
-		m := o.MinSize()
+		m := flowSize(o, size.Width)
 		if len(line) > 0 && used+l.gap+m.Width > size.Width {
 			flush()
 		}
@@ -201,6 +201,16 @@ func (l *flowLayout) Layout(children []fyne.CanvasObject, size fyne.Size) {
 		flush()
 	}
 	l.height = max(y-l.gap, 0)
+}
+
+// flowSize is what o takes of a line: a text that could wrap does not before the
+// line is full.
+func flowSize(o fyne.CanvasObject, line float32) fyne.Size {
+	if t, ok := o.(*Text); ok && t.style.Wrap {
+		w := min(t.natural(), line)
+		return fyne.NewSize(w, heightAt(t, w))
+	}
+	return o.MinSize()
 }
 
 func (l *flowLayout) MinSize(children []fyne.CanvasObject) fyne.Size {
@@ -244,15 +254,20 @@ func On(box *Box, horizontal, vertical float32, o fyne.CanvasObject) *fyne.Conta
 
 // Narrow holds o in the middle and never lets it be wider than width.
 func Narrow(width float32, o fyne.CanvasObject) *fyne.Container {
-	return container.New(narrowLayout{width}, o)
+	return container.New(narrowLayout{width, 0.5}, o)
 }
 
-type narrowLayout struct{ width float32 }
+// AtMost holds o at the left and never lets it be wider than width.
+func AtMost(width float32, o fyne.CanvasObject) *fyne.Container {
+	return container.New(narrowLayout{width, 0}, o)
+}
+
+type narrowLayout struct{ width, at float32 }
 
 func (l narrowLayout) Layout(children []fyne.CanvasObject, size fyne.Size) {
 	for _, o := range children {
 		w := min(l.width, size.Width)
-		o.Move(fyne.NewPos((size.Width-w)/2, 0))
+		o.Move(fyne.NewPos((size.Width-w)*l.at, 0))
 		o.Resize(fyne.NewSize(w, size.Height))
 	}
 }

@@ -72,5 +72,5 @@ func railStep(s RailStep) fyne.CanvasObject {
 	if s.Marks != "" {
 		row.Add(NewText(s.Marks, Style{Size: theme.Kicker, Ink: marks, Weight: Mono}))
 	}
-	return On(ground, 8, 5, row)
+	return On(ground, 8, 4, row)
 }

@@ -90,7 +90,7 @@ func (e *SecretEntry) TypedRune(r rune) {
 
 func (e *SecretEntry) TypedKey(key *fyne.KeyEvent) {
 	switch {
-	case e.locked:
+	case e.page(key.Name), e.locked:
 	case key.Name == fyne.KeyBackspace:
 		e.buffer.Backspace()
 		e.changed()
@@ -127,9 +127,7 @@ type secretRenderer struct {
 }
 
 const (
-	bullet    = 8
-	bulletGap = 5
-	fieldPad  = 14
+	fieldPad = 14
 	// More than these are not drawn: the length of a long secret is nobody's
 	// business, and the line has an end.
 	bulletsDrawn = 40
@@ -158,6 +156,8 @@ func (r *secretRenderer) paint() {
 func (r *secretRenderer) Layout(size fyne.Size) {
 	r.field.Resize(size)
 	r.ring.layout(size)
+	text := base.SizeForWidget(theme.Text, r.entry)
+	bullet, bulletGap := 0.55*text, 0.35*text
 	top := float32(8)
 	if r.entry.label != "" {
 		r.label.Move(fyne.NewPos(fieldPad, top))
@@ -172,12 +172,12 @@ func (r *secretRenderer) Layout(size fyne.Size) {
 		b.Resize(fyne.NewSquareSize(bullet))
 		x += step
 	}
-	r.caret.Move(fyne.NewPos(x, middle-9))
-	r.caret.Resize(fyne.NewSize(2, 18))
+	r.caret.Move(fyne.NewPos(x, middle-0.6*text))
+	r.caret.Resize(fyne.NewSize(2, 1.2*text))
 }
 
 func (r *secretRenderer) MinSize() fyne.Size {
-	h := float32(42)
+	h := 20 + 1.6*base.SizeForWidget(theme.Text, r.entry)
 	if r.entry.label != "" {
 		h += r.label.MinSize().Height
 	}

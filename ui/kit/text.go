@@ -71,6 +71,31 @@ func (t *Text) SetInk(ink fyne.ThemeColorName) {
 
 func (t *Text) String() string { return t.content }
 
+// natural is the width on one line.
+func (t *Text) natural() float32 {
+	size, style, source := t.cut()
+	m, _ := fyne.CurrentApp().Driver().RenderedTextSize(t.content, size, style, source)
+	return m.Width + 1 // of rounding
+}
+
+// cut is the style as the toolkit names it.
+func (t *Text) cut() (size float32, style fyne.TextStyle, source fyne.Resource) {
+	size = base.SizeForWidget(t.style.Size, t)
+	switch t.style.Weight {
+	case Medium:
+		source = theme.Medium
+	case SemiBold:
+		style.Bold = true
+	case Italic:
+		style.Italic = true
+	case Mono:
+		style.Monospace = true
+	case MonoSemiBold:
+		style.Monospace, style.Bold = true, true
+	}
+	return size, style, source
+}
+
 // The styles that come again and again.
 
 func Title(s string) *Text {
@@ -119,26 +144,8 @@ type textRenderer struct {
 // wider one is broken between letters.
 const widestWord = 180
 
-func (r *textRenderer) style() (size float32, style fyne.TextStyle, source fyne.Resource) {
-	t := r.text
-	size = base.SizeForWidget(t.style.Size, t)
-	switch t.style.Weight {
-	case Medium:
-		source = theme.Medium
-	case SemiBold:
-		style.Bold = true
-	case Italic:
-		style.Italic = true
-	case Mono:
-		style.Monospace = true
-	case MonoSemiBold:
-		style.Monospace, style.Bold = true, true
-	}
-	return size, style, source
-}
-
 func (r *textRenderer) breakLines(width float32) {
-	size, style, source := r.style()
+	size, style, source := r.text.cut()
 	measure := func(s string) float32 {
 		m, _ := fyne.CurrentApp().Driver().RenderedTextSize(s, size, style, source)
 		return m.Width
@@ -196,9 +203,16 @@ func wrap(s string, width float32, measure func(string) float32) []string {
 
 func cut(word string, width float32, measure func(string) float32) (head, tail string) {
 	runes := []rune(word)
+	at := 0 // after the last hyphen that fits
 	for n := 1; n < len(runes); n++ {
+		if runes[n-1] == '-' {
+			at = n
+		}
 		if measure(string(runes[:n+1])) > width {
-			return string(runes[:n]), string(runes[n:])
+			if at == 0 {
+				at = n
+			}
+			return string(runes[:at]), string(runes[at:])
 		}
 	}
 	return word, ""

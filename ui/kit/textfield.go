@@ -2,6 +2,7 @@ package kit
 
 import (
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/widget"
 
 	"claviger/ui/theme"
@@ -19,11 +20,16 @@ type TextField struct {
 func NewTextField(label, hint string, most int) *TextField {
 	f := &TextField{entry: &lineEntry{most: most}, wrong: NewText("", Style{Size: theme.Small, Ink: theme.Red, Wrap: true})}
 	f.entry.ExtendBaseWidget(f.entry)
+	ring := NewFrame("", theme.Focus, 7+ringGap)
+	ring.Stroke = 2
+	ring.Hide()
+	f.entry.ring = ring
+	typed := container.New(ringLayout{}, ring, f.entry)
 	f.wrong.Hide()
 	above := NewText(label, Style{Size: theme.Small, Weight: SemiBold, Ink: theme.Soft, Wrap: true})
-	rows := []fyne.CanvasObject{above, f.entry, f.wrong}
+	rows := []fyne.CanvasObject{above, typed, f.wrong}
 	if hint != "" {
-		rows = []fyne.CanvasObject{above, f.entry, NewText(hint, Style{Size: theme.Small, Ink: theme.Muted, Wrap: true}), f.wrong}
+		rows = []fyne.CanvasObject{above, typed, NewText(hint, Style{Size: theme.Small, Ink: theme.Muted, Wrap: true}), f.wrong}
 	}
 	f.Object = Column(4, rows...)
 	return f
@@ -58,6 +64,7 @@ func (f *TextField) Wrong(why string) {
 type lineEntry struct {
 	widget.Entry
 	focus
+	ring   *Box
 	most   int
 	escape func()
 }
@@ -67,16 +74,21 @@ func (e *lineEntry) TypedKey(key *fyne.KeyEvent) {
 		e.escape()
 		return
 	}
+	if e.page(key.Name) {
+		return
+	}
 	e.Entry.TypedKey(key)
 }
 
 func (e *lineEntry) FocusGained() {
 	e.gained()
+	e.ring.Show()
 	e.Entry.FocusGained()
 }
 
 func (e *lineEntry) FocusLost() {
 	e.lost()
+	e.ring.Hide()
 	e.Entry.FocusLost()
 }
 

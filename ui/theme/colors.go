@@ -20,7 +20,6 @@ const (
 	Primary fyne.ThemeColorName = "claviger-primary"
 	Danger  fyne.ThemeColorName = "claviger-danger"
 	Off     fyne.ThemeColorName = "claviger-off" // a button that cannot act
-	Veil    fyne.ThemeColorName = "claviger-veil"
 
 	GreenFill   fyne.ThemeColorName = "claviger-green-fill"
 	AmberFill   fyne.ThemeColorName = "claviger-amber-fill"
@@ -72,7 +71,7 @@ func rgb(hex uint32) color.Color {
 var light = palette{
 	Paper: rgb(0xf6f4ee), Side: rgb(0xfbfaf6), Card: rgb(0xffffff), Well: rgb(0xf2f4f6),
 	Header: rgb(0x14202e), Pill: rgb(0x26364a), Strip: rgb(0xffffff), Track: rgb(0xe8e6df),
-	Primary: rgb(0x14202e), Danger: rgb(0xa3241c), Off: rgb(0xe7e9ec), Veil: color.NRGBA{R: 0x14, G: 0x20, B: 0x2e, A: 0x99},
+	Primary: rgb(0x14202e), Danger: rgb(0xa3241c), Off: rgb(0xe7e9ec),
 	GreenFill: rgb(0xe6f3ec), AmberFill: rgb(0xfbf3e0), RedFill: rgb(0xfbe9e7), BlueFill: rgb(0xe8f0f8),
 	NeutralFill: rgb(0xe9edf1), GreenSolid: rgb(0x1c7a4a),
 	Line: rgb(0xdcd7ca), Rule: rgb(0xeeeadf), Input: rgb(0x8a8676), Focus: rgb(0x2a6fb5), Hover: color.NRGBA{R: 0x14, G: 0x20, B: 0x2e, A: 0x14},
@@ -86,7 +85,7 @@ var light = palette{
 var dark = palette{
 	Paper: rgb(0x0f1924), Side: rgb(0x131f2c), Card: rgb(0x1a2736), Well: rgb(0x0f1924),
 	Header: rgb(0x0a121b), Pill: rgb(0x26364a), Strip: rgb(0x131f2c), Track: rgb(0x33465a),
-	Primary: rgb(0xe6ecf2), Danger: rgb(0xc23a30), Off: rgb(0x2b3a4a), Veil: color.NRGBA{A: 0xb0},
+	Primary: rgb(0xe6ecf2), Danger: rgb(0xc23a30), Off: rgb(0x2b3a4a),
 	GreenFill: rgb(0x17382b), AmberFill: rgb(0x3a2f16), RedFill: rgb(0x43211f), BlueFill: rgb(0x1b3552),
 	NeutralFill: rgb(0x2a3949), GreenSolid: rgb(0x1c7a4a),
 	Line: rgb(0x33465a), Rule: rgb(0x26364a), Input: rgb(0x6e8194), Focus: rgb(0x7cb7f2), Hover: color.NRGBA{R: 0xff, G: 0xff, B: 0xff, A: 0x18},
@@ -100,7 +99,7 @@ var dark = palette{
 var highContrast = palette{
 	Paper: rgb(0xffffff), Side: rgb(0xffffff), Card: rgb(0xffffff), Well: rgb(0xffffff),
 	Header: rgb(0x000000), Pill: rgb(0x000000), Strip: rgb(0xffffff), Track: rgb(0xd0d0d0),
-	Primary: rgb(0x000000), Danger: rgb(0x7a0000), Off: rgb(0xffffff), Veil: color.NRGBA{A: 0xcc},
+	Primary: rgb(0x000000), Danger: rgb(0x7a0000), Off: rgb(0xffffff),
 	GreenFill: rgb(0xffffff), AmberFill: rgb(0xffffff), RedFill: rgb(0xffffff), BlueFill: rgb(0xffffff),
 	NeutralFill: rgb(0xffffff), GreenSolid: rgb(0x00451f),
 	Line: rgb(0x000000), Rule: rgb(0x000000), Input: rgb(0x000000), Focus: rgb(0x0000c8), Hover: color.NRGBA{A: 0x20},
@@ -136,6 +135,7 @@ var standard = map[fyne.ThemeColorName]fyne.ThemeColorName{
 	base.ColorNameHeaderBackground:    Side,
 	base.ColorNameHyperlink:           Blue,
 	base.ColorNameSelection:           BlueFill,
+	base.ColorNameShadow:              Hover,
 }
 
 // Pair is text on a ground.

@@ -16,6 +16,7 @@ func card(pg flow.Page, act Actions) *Screen {
 	said, say := message(fyne.TextAlignCenter)
 	check := kit.NewButton(kit.Primary, pg.Go, nil)
 	state := flow.CardState{}
+	at := 0 // the group to which the caret was led
 	look := func() {
 		state = ask.Check(cells.Code())
 		cells.MarkBad(state.Bad...)
@@ -25,8 +26,14 @@ func card(pg flow.Page, act Actions) *Screen {
 		} else {
 			check.Enable()
 		}
-		if cells.Full() && len(state.Bad) > 0 {
-			cells.GoTo(state.Bad[0])
+		switch {
+		case state.OK:
+			at = 0
+		case cells.Full() && len(state.Bad) > 0 && state.Bad[0] != at:
+			// Once for each group: whoever types it anew must not be thrown back
+			// to its first letter at every key.
+			at = state.Bad[0]
+			cells.GoTo(at)
 		}
 	}
 	submit := func() {

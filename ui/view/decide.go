@@ -32,6 +32,5 @@ func decide(pg flow.Page, act Actions) *Screen {
 	reason.OnSubmitted(func() { focus(goOn) })
 	column.Add(choice)
 	column.Add(reason.Object)
-	column.Add(foot(pg, act, goOn))
-	return &Screen{Object: column, First: choice}
+	return &Screen{Object: column, Dock: foot(pg, act, goOn), First: choice}
 }

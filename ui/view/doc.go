@@ -11,15 +11,27 @@ import (
 
 	"claviger/ceremony"
 	"claviger/hsm/secret"
+	"claviger/ui/kit"
 )
 
 // Screen is a page that is shown.
 type Screen struct {
 	Object fyne.CanvasObject
+	// Dock is what people act with; it is never scrolled away. Nil where the
+	// page itself is acted on.
+	Dock fyne.CanvasObject
 	// First has the focus to begin with; nil where nothing may be acted on by
 	// chance.
 	First fyne.Focusable
 	close func()
+	page  *fyne.Container // that it scrolls in
+}
+
+// Scroll moves the page by so many of its heights.
+func (s *Screen) Scroll(pages float32) {
+	if s.page != nil {
+		kit.ScrollPage(s.page, pages)
+	}
 }
 
 // Close wipes what was typed. It may be called again.

@@ -7,7 +7,7 @@ import (
 
 // Done is the last page of a run.
 func Done(d flow.DonePage, back func()) *Screen {
-	column := kit.Column(16, kit.Title(d.Title))
+	column := kit.Column(16, kit.Column(10, kit.Title(d.Title), kit.ChipCell(kit.Tone(d.Tone), d.State)))
 	if d.Trouble != nil {
 		column.Add(trouble(d.Trouble))
 	}

@@ -38,8 +38,7 @@ func form(pg flow.Page, act Actions) *Screen {
 	}
 	chain(fields, submit)
 	column.Add(kit.Card(14, objects...))
-	column.Add(foot(pg, act, kit.NewButton(kit.Primary, pg.Go, submit)))
-	return &Screen{Object: column, First: focusOf(fields)}
+	return &Screen{Object: column, Dock: foot(pg, act, kit.NewButton(kit.Primary, pg.Go, submit)), First: focusOf(fields)}
 }
 
 // chain lets Enter go from field to field and submit in the last.

@@ -18,7 +18,7 @@ type Frame struct {
 	// beside holds what the panels show, at the end of the page, for as long as
 	// there is no room for panels.
 	beside *fyne.Container
-	nav    fyne.CanvasObject
+	places []Place
 }
 
 func NewFrame() *Frame {
@@ -52,10 +52,11 @@ func (f *Frame) Update(fl flow.Frame) {
 
 	f.beside.RemoveAll()
 	if fl.Rail == nil {
-		f.frame.SetLeft(f.nav, navWidth)
 		f.frame.SetRight(nil, 0)
-		if f.nav != nil {
-			f.beside.Add(f.nav)
+		f.frame.SetLeft(nil, 0)
+		if len(f.places) > 0 {
+			f.frame.SetLeft(nav(f.places), navWidth)
+			f.beside.Add(nav(f.places))
 		}
 		return
 	}
@@ -68,15 +69,22 @@ func (f *Frame) Update(fl flow.Frame) {
 // navWidth is enough for the names of places.
 const navWidth = 176
 
-// SetNav shows the places to go to where a ceremony's steps would stand.
-func (f *Frame) SetNav(nav fyne.CanvasObject) { f.nav = nav }
+// SetPlaces shows, from the next update on, where one can go, in the panel that
+// holds the steps while there is a ceremony.
+func (f *Frame) SetPlaces(places []Place) { f.places = places }
 
 // Tick moves the times on.
 func (f *Frame) Tick(elapsed, clock string) { f.strip.Tick(elapsed, clock) }
 
 // SetPage shows a page between the panels.
 func (f *Frame) SetPage(s *Screen) {
-	f.frame.SetPage(kit.NewScroll(kit.Inset(32, 22, kit.Column(26, s.Object, f.beside))))
+	content := kit.Inset(32, 22, kit.Column(26, s.Object, f.beside))
+	if s.Dock == nil {
+		s.page = kit.NewScroll(content)
+	} else {
+		s.page = kit.NewPage(content, kit.Inset(32, 14, s.Dock))
+	}
+	f.frame.SetPage(s.page)
 }
 
 func rail(r *flow.Rail) fyne.CanvasObject {
@@ -115,6 +123,6 @@ func Private(fl flow.Frame, s *Screen, look *theme.Theme) fyne.CanvasObject {
 	if fl.Band != "" {
 		top.Add(kit.PracticeBand(fl.Band))
 	}
-	page := kit.NewScroll(kit.Inset(32, 44, kit.Narrow(820, s.Object)))
-	return container.NewThemeOverride(container.NewStack(kit.NewBox(theme.Paper, 0), kit.Fill(top, page)), look.Private())
+	s.page = kit.NewScroll(kit.Inset(32, 44, kit.Narrow(820, s.Object)))
+	return container.NewThemeOverride(container.NewStack(kit.NewBox(theme.Paper, 0), kit.Fill(top, s.page)), look.Private())
 }

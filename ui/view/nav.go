@@ -13,13 +13,12 @@ type Place struct {
 	Here bool
 }
 
-// Nav lists the places.
-func Nav(places []Place) fyne.CanvasObject {
+func nav(places []Place) fyne.CanvasObject {
 	column := kit.Column(4)
 	for _, p := range places {
-		kind := kit.Plain
+		kind := kit.Place
 		if p.Here {
-			kind = kit.Primary
+			kind = kit.Here
 		}
 		column.Add(kit.NewButton(kind, p.Name, p.Go))
 	}

@@ -32,7 +32,7 @@ func Overview(o flow.Overview, home Home) *Screen {
 		left.Add(kit.Card(6, kit.Soft(o.NoneHeld)))
 	}
 	right := kit.Column(16, kit.Heading("Start a ceremony"), startList(s, o, home), trustBox(o.Trust))
-	s.Object = kit.Sides(2, 1, 24, 36, left, right)
+	s.Object = kit.Sides(2, 1, 24, 60, left, right)
 	return s
 }
 

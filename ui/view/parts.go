@@ -80,11 +80,10 @@ func foot(pg flow.Page, act Actions, buttons ...*kit.Button) fyne.CanvasObject {
 	if act.Deviate != nil {
 		buttons = append(buttons, kit.NewButton(kit.Secondary, "Note a deviation", act.Deviate))
 	}
-	line := kit.Actions(buttons...)
 	if pg.Waiting == "" {
-		return line
+		return kit.Actions(buttons...)
 	}
-	return kit.Column(10, line, kit.NewText(pg.Waiting, kit.Style{Ink: theme.Amber, Weight: kit.SemiBold, Wrap: true}))
+	return kit.NotedActions(pg.Waiting, buttons...)
 }
 
 // practiceButton fills the private entry without showing it.

@@ -59,7 +59,7 @@ func Preparation(p flow.Preparation, begin func(values map[string]string) flow.W
 		}
 	}
 	if len(objects) > 0 {
-		column.Add(kit.Card(14, objects...))
+		column.Add(kit.AtMost(760, kit.Card(14, objects...)))
 	}
 	column.Add(said)
 	column.Add(kit.Actions(start, kit.NewButton(kit.Secondary, "Back", back)))

@@ -22,5 +22,5 @@ func Settings(now *theme.Theme, apply func(*theme.Theme)) *Screen {
 	look.OnChanged = func(i int) { now = theme.New(theme.Appearance(i), now.Scale); apply(now) }
 	size.OnChanged = func(i int) { now = theme.New(now.Appearance, scales[i]); apply(now) }
 	return &Screen{First: look, Object: kit.Column(16, kit.Title("Settings"),
-		kit.Heading("Appearance"), kit.Narrow(560, look), kit.Heading("Text size"), kit.Narrow(560, size))}
+		kit.Heading("Appearance"), kit.AtMost(560, look), kit.Heading("Text size"), kit.AtMost(560, size))}
 }

@@ -22,9 +22,7 @@ func sign(pg flow.Page, act Actions) *Screen {
 	if pg.Secret.Label == "" {
 		agree.OnAct = func() { act.Answer(flow.Signed(nil)) }
 		disagree.OnAct = refuse(reason, func() *secret.Buffer { return nil }, act)
-		column.Add(reason.Object)
-		column.Add(foot(pg, act, agree, disagree))
-		s.Object, s.First = column, agree
+		s.Object, s.Dock, s.First = column, kit.Column(10, reason.Object, foot(pg, act, agree, disagree)), agree
 		return s
 	}
 
@@ -52,9 +50,8 @@ func sign(pg flow.Page, act Actions) *Screen {
 		}
 	}
 	practice := practiceButton(pg, act, func(b *secret.Buffer) { fill(entry, b, say); focus(agree) }, say)
-	column.Add(kit.Card(10, entry, said, reason.Object))
-	column.Add(foot(pg, act, some(agree, disagree, practice)...))
 	s.Object, s.First = column, entry
+	s.Dock = kit.Column(12, entry, said, reason.Object, foot(pg, act, some(agree, disagree, practice)...))
 	return s
 }
 

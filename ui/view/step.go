@@ -36,8 +36,7 @@ func confirm(pg flow.Page, act Actions) *Screen {
 		kind = kit.Danger
 	}
 	goOn := kit.NewButton(kind, pg.Go, func() { act.Answer(flow.Confirmed()) })
-	column.Add(foot(pg, act, goOn))
-	s := &Screen{Object: column, First: goOn}
+	s := &Screen{Object: column, Dock: foot(pg, act, goOn), First: goOn}
 	if pg.Grave {
 		s.First = nil
 	}

@@ -124,7 +124,7 @@ func screens(look *theme.Theme) map[string]func() (fyne.CanvasObject, *Screen) {
 	public := func(name string, s ceremony.Snapshot, make func() *Screen) {
 		all[name] = func() (fyne.CanvasObject, *Screen) {
 			f := NewFrame()
-			f.SetNav(Nav([]Place{{Name: "Overview", Here: true}, {Name: "Settings"}}))
+			f.SetPlaces([]Place{{Name: "Overview", Here: true}, {Name: "Settings"}})
 			f.Update(flow.NewFrame(s))
 			f.Tick(flow.Elapsed(s, noon), flow.Clock(noon))
 			screen := make()
@@ -185,7 +185,7 @@ func TestNoScreenIsClipped(t *testing.T) {
 			w.SetPadded(false)
 			w.Resize(fyne.NewSize(1280, 800))
 			if screen.First != nil {
-				w.Canvas().Focus(screen.First)
+				kit.FocusFirst(w.Canvas(), screen.First)
 			}
 			everyText(w.Content(), func(text *kit.Text) {
 				if least := test.WidgetRenderer(text).MinSize(); text.Size().Width+0.5 < least.Width || text.Size().Height+0.5 < least.Height {

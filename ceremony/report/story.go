@@ -1,0 +1,118 @@
+package report
+
+import (
+	"time"
+
+	"claviger/ceremony"
+	"claviger/ledger"
+)
+
+// story is what the pages tell beyond the fold: when, by which record, and what
+// went wrong on the way.
+type story struct {
+	arrived    map[string]time.Time
+	signed     map[string][]int64 // person to records
+	signatures int                // of people, all kinds
+	results    map[ledger.Hash]resultOf
+	logins     map[string][]ceremony.LoginTried // by step
+	opened     int
+	stops      []stop
+	faults     []faultOf
+	gaps       []gapOf
+	raised     map[int]moment
+	decided    map[int]moment
+	sealed     int64
+	enrolled   []*ceremony.PersonEnrolled
+	inventory  *ceremony.TokenInventory
+	checks     int // checkpoints inside the runs
+}
+
+type moment struct {
+	seq int64
+	at  time.Time
+}
+
+type resultOf struct {
+	moment
+	ceremony.Result
+}
+
+// stop is a run that ended before the seal, and the run that went on.
+type stop struct {
+	moment
+	kind, reason, step string
+	resumed            moment
+}
+
+type faultOf struct {
+	moment
+	ceremony.TokenFault
+}
+
+// gapOf is a time longer than ten minutes without a record, inside a run.
+type gapOf struct {
+	moment // the record before
+	long   time.Duration
+}
+
+const longGap = 10 * time.Minute
+
+func tell(records []ledger.Record) (*story, error) {
+	t := &story{arrived: map[string]time.Time{}, signed: map[string][]int64{}, results: map[ledger.Hash]resultOf{},
+		logins: map[string][]ceremony.LoginTried{}, raised: map[int]moment{}, decided: map[int]moment{}}
+	for i, r := range records {
+		body, err := ceremony.Body(r)
+		if err != nil {
+			return nil, err
+		}
+		now := moment{r.Seq, r.Time}
+		if i > 0 && r.Seq == records[i-1].Seq+1 && r.Kind != ceremony.StartedKind && r.Kind != ceremony.ResumedKind {
+			if d := r.Time.Sub(records[i-1].Time); d > longGap {
+				t.gaps = append(t.gaps, gapOf{moment{records[i-1].Seq, records[i-1].Time}, d})
+			}
+		}
+		switch b := body.(type) {
+		case *ceremony.Resumed:
+			t.stops[len(t.stops)-1].resumed = now
+		case *ceremony.Paused:
+			t.stops = append(t.stops, stop{moment: now, kind: "paused", reason: b.Reason, step: b.Step})
+		case *ceremony.Aborted:
+			t.stops = append(t.stops, stop{moment: now, kind: "aborted", reason: b.Reason, step: b.Step})
+		case *ceremony.Sealed:
+			t.sealed = r.Seq
+		case *ceremony.Arrived:
+			if _, before := t.arrived[b.Person]; !before {
+				t.arrived[b.Person] = r.Time
+			}
+		case *ceremony.PersonEnrolled:
+			t.signatures++
+			t.signed[b.Person] = append(t.signed[b.Person], r.Seq)
+			t.enrolled = append(t.enrolled, b)
+		case *ceremony.CeremonyKey:
+			t.signatures++
+			t.signed[b.Person] = append(t.signed[b.Person], r.Seq)
+		case *ceremony.SignOff:
+			t.signatures++
+			t.signed[b.Person] = append(t.signed[b.Person], r.Seq)
+		case *ceremony.Result:
+			if !b.Intent.IsZero() {
+				t.results[b.Intent] = resultOf{now, *b}
+			}
+		case *ceremony.LoginTried:
+			t.logins[b.Step] = append(t.logins[b.Step], *b)
+		case *ceremony.TokenOpened:
+			t.opened++
+		case *ceremony.TokenFault:
+			t.faults = append(t.faults, faultOf{now, *b})
+		case *ceremony.TokenInventory:
+			t.inventory = b
+		case *ceremony.CheckpointSigned:
+			t.checks++
+		case *ceremony.DeviationRaised:
+			t.raised[b.Number] = now
+		case *ceremony.DeviationDecided:
+			t.decided[b.Number] = now
+		}
+	}
+	return t, nil
+}

@@ -1,0 +1,510 @@
+package hsmtest_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"claviger/hsm"
+	"claviger/hsm/hsmtest"
+	"claviger/hsm/secret"
+	"claviger/hsm/worker"
+)
+
+// act is something a ceremony does with a token. truth compares what it said
+// with what the token holds afterwards, and puts the token back as it was.
+type act struct {
+	name  string
+	user  hsm.User // who is logged in when it starts; "" nobody
+	ready func(*scene) error
+	do    func(context.Context, *scene) error
+	truth func(s *scene, said error) error
+	own   bool // truth logs in by itself
+}
+
+// scene is one token and the session with it.
+type scene struct {
+	*hsmtest.Token
+	control *hsmtest.Control
+	session hsm.Session
+	newPIN  *secret.Buffer
+	got     any // what the act returned
+}
+
+const (
+	keyLabel = "key"
+	app      = "claviger test"
+)
+
+// acts are all calls of hsm.Module and hsm.Session.
+func acts() []act {
+	key := func(s *scene) error {
+		found, err := s.session.Find(context.Background(), hsm.Query{ID: hsmtest.ID(keyLabel)})
+		if err != nil || len(found) == 2 {
+			return err
+		}
+		if _, err := s.session.Destroy(context.Background(), hsm.Query{ID: hsmtest.ID(keyLabel)}); err != nil {
+			return err
+		}
+		_, err = s.session.Generate(context.Background(), hsmtest.Spec(keyLabel, hsm.ECP256))
+		return err
+	}
+	noKey := func(s *scene) error {
+		_, err := s.session.Destroy(context.Background(), hsm.Query{ID: hsmtest.ID(keyLabel)})
+		return err
+	}
+	nothing := func(*scene) error { return nil }
+	return []act{
+		{"generate", hsm.Operator, noKey, func(ctx context.Context, s *scene) error {
+			_, err := s.session.Generate(ctx, hsmtest.Spec(keyLabel, hsm.ECP256))
+			return err
+		}, func(s *scene, said error) error {
+			n, err := s.count(keyLabel)
+			if n != 0 && n != 2 || said == nil && n != 2 {
+				return fmt.Errorf("it left %d objects", n)
+			}
+			if said == nil {
+				_, err = s.session.(hsm.Inspector).Inspect(context.Background(), hsmtest.Spec(keyLabel, hsm.ECP256))
+			}
+			return err
+		}, false},
+		{"sign", hsm.Operator, key, func(ctx context.Context, s *scene) (err error) {
+			s.got, err = s.session.Sign(ctx, hsmtest.ID(keyLabel), []byte("message"))
+			return err
+		}, func(s *scene, said error) error {
+			if said != nil {
+				return nil
+			}
+			spki, err := s.session.PublicKey(context.Background(), hsmtest.ID(keyLabel))
+			return errors.Join(err, hsmtest.Verify(spki, []byte("message"), s.got.([]byte)))
+		}, false},
+		{"inspect", hsm.Operator, key, func(ctx context.Context, s *scene) error {
+			_, err := s.session.(hsm.Inspector).Inspect(ctx, hsmtest.Spec(keyLabel, hsm.ECP256))
+			return err
+		}, func(s *scene, said error) error { return s.expect(2) }, false},
+		{"find", hsm.Operator, key, func(ctx context.Context, s *scene) error {
+			found, err := s.session.Find(ctx, hsm.Query{ID: hsmtest.ID(keyLabel)})
+			s.got = len(found)
+			return err
+		}, func(s *scene, said error) error {
+			if said == nil && s.got != 2 {
+				return fmt.Errorf("it found %v objects", s.got)
+			}
+			return s.expect(2)
+		}, false},
+		{"public key", "", func(s *scene) error { return nil }, func(ctx context.Context, s *scene) (err error) {
+			s.got, err = s.session.PublicKey(ctx, hsmtest.ID("founder"))
+			return err
+		}, func(s *scene, said error) error {
+			if said != nil {
+				return nil
+			}
+			again, err := s.session.PublicKey(context.Background(), hsmtest.ID("founder"))
+			if !bytes.Equal(again, s.got.([]byte)) {
+				return errors.New("it gave another key")
+			}
+			return err
+		}, false},
+		{"destroy", hsm.Operator, key, func(ctx context.Context, s *scene) (err error) {
+			s.got, err = s.session.Destroy(ctx, hsm.Query{ID: hsmtest.ID(keyLabel)})
+			return err
+		}, func(s *scene, said error) error {
+			n, err := s.count(keyLabel)
+			if said == nil && (n != 0 || s.got != 0) {
+				return fmt.Errorf("it said %v left, there are %d", s.got, n)
+			}
+			return err
+		}, false},
+		{"store data", hsm.Operator, nothing, func(ctx context.Context, s *scene) error {
+			return s.session.PutData(ctx, hsm.Data{Application: app, Label: "d", Private: true, Value: []byte("value")})
+		}, func(s *scene, said error) error {
+			got, err := s.session.GetData(context.Background(), app)
+			if said == nil && (len(got) != 1 || string(got[0].Value) != "value") {
+				return fmt.Errorf("the token has %v", got)
+			}
+			_, gone := s.session.Destroy(context.Background(), hsm.Query{Class: "data"})
+			return errors.Join(err, gone)
+		}, false},
+		{"read data", hsm.Operator, func(s *scene) error {
+			got, err := s.session.GetData(context.Background(), app)
+			if err != nil || len(got) == 1 {
+				return err
+			}
+			return s.session.PutData(context.Background(), hsm.Data{Application: app, Label: "d", Value: []byte("value")})
+		}, func(ctx context.Context, s *scene) error {
+			got, err := s.session.GetData(ctx, app)
+			s.got = fmt.Sprint(got)
+			return err
+		}, func(s *scene, said error) error {
+			if want := fmt.Sprint([]hsm.Data{{Application: app, Label: "d", Value: []byte("value")}}); said == nil && s.got != want {
+				return fmt.Errorf("it read %v", s.got)
+			}
+			return nil
+		}, false},
+		{"random", hsm.Operator, nothing, func(ctx context.Context, s *scene) error {
+			b, err := s.session.Random(ctx, 32)
+			s.got = b.Len()
+			b.Wipe()
+			return err
+		}, func(s *scene, said error) error {
+			if said == nil && s.got != 32 {
+				return fmt.Errorf("it gave %v bytes", s.got)
+			}
+			return nil
+		}, false},
+		{"log in", "", nothing, func(ctx context.Context, s *scene) error {
+			if err := s.session.Login(ctx, hsm.Operator, s.User); err != nil {
+				return err
+			}
+			found, err := s.session.Find(ctx, hsm.Query{Class: "private-key", ID: hsmtest.ID("founder")})
+			s.got = len(found)
+			return err
+		}, func(s *scene, said error) error {
+			if said == nil && s.got != 1 {
+				return errors.New("logged in, the private key is not seen")
+			}
+			return nil
+		}, false},
+		{"log out", hsm.Operator, nothing, func(ctx context.Context, s *scene) error { return s.session.Logout(ctx) },
+			func(*scene, error) error { return nil }, false},
+		{"change the PIN", hsm.Operator, nothing, func(ctx context.Context, s *scene) error {
+			return s.session.SetPIN(ctx, s.User, s.newPIN)
+		}, (*scene).samePIN, true},
+		{"set the user PIN", hsm.SecurityOfficer, nothing, func(ctx context.Context, s *scene) error {
+			return s.session.InitPIN(ctx, s.newPIN)
+		}, (*scene).samePIN, true},
+		{"initialise", "", func(s *scene) error { return s.session.Close() }, func(ctx context.Context, s *scene) error {
+			_, err := s.Module.InitToken(ctx, s.Serial, "again", s.SO)
+			return err
+		}, (*scene).initialisedOrNot, true},
+		{"read the token", "", nothing, func(ctx context.Context, s *scene) error {
+			i, err := s.session.Token(ctx)
+			s.got = i.Serial
+			return err
+		}, func(s *scene, said error) error {
+			if said == nil && s.got != s.Serial {
+				return fmt.Errorf("it is %q", s.got)
+			}
+			return nil
+		}, false},
+		{"open", "", nothing, func(ctx context.Context, s *scene) error {
+			other, err := s.Module.Open(ctx, s.Serial)
+			if err != nil {
+				return err
+			}
+			return other.Close()
+		}, func(*scene, error) error { return nil }, false},
+		{"mechanisms", "", nothing, func(ctx context.Context, s *scene) error {
+			list, err := s.Module.Mechanisms(ctx, s.Serial)
+			s.got = len(list)
+			return err
+		}, func(s *scene, said error) error {
+			if said == nil && s.got == 0 {
+				return errors.New("it lists none")
+			}
+			return nil
+		}, false},
+		{"tokens", "", nothing, func(ctx context.Context, s *scene) error {
+			_, err := s.Module.Tokens(ctx)
+			return err
+		}, func(*scene, error) error { return nil }, false},
+		{"module", "", nothing, func(ctx context.Context, s *scene) error {
+			_, err := s.Module.Info(ctx)
+			return err
+		}, func(*scene, error) error { return nil }, false},
+	}
+}
+
+func (s *scene) count(label string) (int, error) {
+	found, err := s.session.Find(context.Background(), hsm.Query{ID: hsmtest.ID(label)})
+	return len(found), err
+}
+
+func (s *scene) expect(n int) error {
+	got, err := s.count(keyLabel)
+	if got != n {
+		return fmt.Errorf("the token holds %d objects of the key, want %d", got, n)
+	}
+	return err
+}
+
+// samePIN: after a change that succeeded the new PIN is the right one, after one
+// that failed either is, and never neither.
+func (s *scene) samePIN(said error) error {
+	ctx := context.Background()
+	if err := s.session.Login(ctx, hsm.Operator, s.newPIN); err == nil {
+		return s.session.SetPIN(ctx, s.newPIN, s.User)
+	}
+	if said == nil {
+		return errors.New("it said the PIN was changed, and it is not")
+	}
+	return s.session.Login(ctx, hsm.Operator, s.User)
+}
+
+func (s *scene) initialisedOrNot(said error) error {
+	ctx := context.Background()
+	i, err := s.session.Token(ctx)
+	if err != nil {
+		return err
+	}
+	if i.Label != "again" {
+		if said == nil {
+			return fmt.Errorf("it said it was initialised, and its label is %q", i.Label)
+		}
+		return nil
+	}
+	if err := s.session.Close(); err != nil {
+		return err
+	}
+	if _, err := s.Module.InitToken(ctx, s.Serial, s.Label, s.SO); err != nil {
+		return err
+	}
+	return s.furnish()
+}
+
+// furnish makes an initialised token what every act finds: a user PIN, a key.
+func (s *scene) furnish() error {
+	ctx := context.Background()
+	var err error
+	if s.session, err = s.Module.Open(ctx, s.Serial); err != nil {
+		return err
+	}
+	return errors.Join(
+		s.session.Login(ctx, hsm.SecurityOfficer, s.SO),
+		s.session.InitPIN(ctx, s.User),
+		s.session.Logout(ctx),
+		s.session.Login(ctx, hsm.Operator, s.User),
+		func() error {
+			_, err := s.session.Generate(ctx, hsmtest.Spec("founder", hsm.ECP256))
+			return err
+		}(),
+		s.session.Close())
+}
+
+func newScene(t *testing.T) *scene {
+	k, control := hsmtest.Shimmed(t, start)
+	s := &scene{Token: k, control: control, newPIN: hsmtest.Secret(t, "changed-12345678")}
+	if err := s.furnish(); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// enter opens a session with who is logged in: after every fault it must work.
+func (s *scene) enter(who hsm.User) error {
+	var err error
+	if s.session, err = s.Module.Open(context.Background(), s.Serial); err != nil {
+		return err
+	}
+	switch who {
+	case hsm.Operator:
+		return s.session.Login(context.Background(), who, s.User)
+	case hsm.SecurityOfficer:
+		return s.session.Login(context.Background(), who, s.SO)
+	}
+	return nil
+}
+
+// rehearse plays an act once without a fault and tells the calls it makes.
+func (s *scene) rehearse(t *testing.T, a act) []string {
+	t.Helper()
+	if err := errors.Join(s.enter(a.user), a.ready(s)); err != nil {
+		t.Fatal(err)
+	}
+	s.control.Reset()
+	said := a.do(t.Context(), s)
+	calls := s.control.Calls()
+	if said != nil {
+		t.Fatalf("without a fault: %v", said)
+	}
+	if err := s.judge(a, said, false); err != nil {
+		t.Fatalf("without a fault: %v", err)
+	}
+	return calls
+}
+
+// judge lets the module behave again and compares what was said with what is,
+// in a new session and, where asked, a new process.
+func (s *scene) judge(a act, said error, restart bool) error {
+	s.control.Reset()
+	_ = s.session.Close() // may have gone with the fault
+	if restart || s.enter("") != nil {
+		_ = s.Module.Close()
+		if err := s.again(); err != nil {
+			return err
+		}
+	} else if err := s.session.Close(); err != nil {
+		return err
+	}
+	who := hsm.Operator
+	if a.own {
+		who = ""
+	}
+	if err := s.enter(who); err != nil {
+		return fmt.Errorf("the next login fails: %w", err)
+	}
+	if err := a.truth(s, said); err != nil {
+		return err
+	}
+	return s.session.Close()
+}
+
+func (s *scene) again() error {
+	module, err := start(context.Background(), s.Library, s.Env)
+	s.Module = module
+	return err
+}
+
+// play does an act under one fault and says what is wrong with the outcome.
+func (s *scene) play(t *testing.T, a act, restart bool, fault func()) error {
+	t.Helper()
+	if err := errors.Join(s.enter(a.user), a.ready(s)); err != nil {
+		return fmt.Errorf("before the fault: %w", err)
+	}
+	fault()
+	said := a.do(t.Context(), s)
+	if err := explains(said); err != nil {
+		return err
+	}
+	if err := s.judge(a, said, restart); err != nil {
+		_ = s.session.Close()
+		return fmt.Errorf("it said %v; %w", said, err)
+	}
+	return nil
+}
+
+// explains: an error has a type that callers branch on, and words.
+func explains(said error) error {
+	var e *hsm.Error
+	var m *hsm.Mismatch
+	switch {
+	case said == nil, errors.As(said, &m):
+		return nil
+	case !errors.As(said, &e):
+		return fmt.Errorf("it said %v (%T), which has no class", said, said)
+	case e.Class == "" || e.Op == "" || e.Why == "":
+		return fmt.Errorf("it said %#v", e)
+	}
+	return nil
+}
+
+// places are the calls at which a fault is tried: every one in the proof, the
+// first of each function otherwise, as "n-th of that function".
+func places(calls []string) (at []struct {
+	function string
+	nth      int
+}) {
+	counts := make(map[string]int)
+	for _, c := range calls {
+		counts[c]++
+		if counts[c] == 1 || hsmtest.Proof() {
+			at = append(at, struct {
+				function string
+				nth      int
+			}{c, counts[c]})
+		}
+	}
+	return at
+}
+
+// TestFaultAtEveryCall fails each call an act makes, before and after it took
+// effect, with a code that means nothing, and takes the device away there: no
+// success that the token does not confirm, no key half made, the next login works.
+func TestFaultAtEveryCall(t *testing.T) {
+	for _, a := range acts() {
+		t.Run(a.name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			for _, p := range places(s.rehearse(t, a)) {
+				for _, when := range []hsmtest.When{hsmtest.Before, hsmtest.After} {
+					where := fmt.Sprintf("%s of call %d of %s", when, p.nth, p.function)
+					if err := s.play(t, a, hsmtest.Proof(), func() { s.control.Return(p.function, p.nth, when, 0x5) }); err != nil {
+						t.Errorf("general error %s: %v", where, err)
+					}
+					if err := s.play(t, a, hsmtest.Proof(), func() { s.control.Remove(p.function, p.nth, when) }); err != nil {
+						t.Errorf("device removed %s: %v", where, err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// everyCode is all CKR_* that PKCS#11 defines, a maker's own and nonsense.
+func everyCode() []uint {
+	if !hsmtest.Proof() {
+		return []uint{0x5, 0x11, 0x12, 0x31, 0x32, 0xA4, 0xD1, 0x101}
+	}
+	var all []uint
+	for rv := uint(1); rv < 0x210; rv++ {
+		all = append(all, rv)
+	}
+	return append(all, 0x80000001, 0xFFFFFFFF)
+}
+
+// TestEveryCodeFromEveryCall answers every function an act uses with every code,
+// each time it is called.
+func TestEveryCodeFromEveryCall(t *testing.T) {
+	for _, a := range acts() {
+		t.Run(a.name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			functions := s.rehearse(t, a)
+			slices.Sort(functions)
+			for _, function := range slices.Compact(functions) {
+				for _, code := range everyCode() {
+					if err := s.play(t, a, false, func() { s.control.Return(function, 0, hsmtest.Before, code) }); err != nil {
+						t.Errorf("%s answers 0x%x: %v", function, code, err)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestCrashAndHangAtEveryCall ends the process in each function an act uses, by
+// a crash and by an end while it hangs: both are told as such, and a new
+// process finds the token in a state that is one or the other.
+func TestCrashAndHangAtEveryCall(t *testing.T) {
+	for _, a := range acts() {
+		if a.name == "module" {
+			continue // its hang is the start's
+		}
+		t.Run(a.name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			for _, p := range places(s.rehearse(t, a)) {
+				for _, when := range []hsmtest.When{hsmtest.Before, hsmtest.After} {
+					where := fmt.Sprintf("%s call %d of %s", when, p.nth, p.function)
+					err := s.play(t, a, true, func() { s.control.Crash(p.function, p.nth, when) })
+					if err != nil {
+						t.Errorf("crash %s: %v", where, err)
+					}
+					if err := s.playHang(t, a, p.function, p.nth, when); err != nil {
+						t.Errorf("hang %s: %v", where, err)
+					}
+				}
+			}
+		})
+	}
+}
+
+func (s *scene) playHang(t *testing.T, a act, function string, nth int, when hsmtest.When) error {
+	if err := errors.Join(s.enter(a.user), a.ready(s)); err != nil {
+		return fmt.Errorf("before the fault: %w", err)
+	}
+	s.control.Hang(function, nth, when)
+	go func() {
+		s.control.Reached()
+		s.Module.(*worker.Client).Kill()
+	}()
+	said := a.do(t.Context(), s)
+	var e *hsm.Error
+	if !errors.As(said, &e) || e.Class != hsm.Gone {
+		return fmt.Errorf("it said %v", said)
+	}
+	return s.judge(a, said, true)
+}

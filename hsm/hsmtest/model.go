@@ -1,0 +1,561 @@
+package hsmtest
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"claviger/hsm"
+	"claviger/hsm/secret"
+)
+
+// Model is a device in plain Go that behaves as PKCS#11 and this program's
+// contract say, with tokens that live as long as it does. It holds keys in
+// ordinary memory: it is for tests only. [Model.Start] is a [Start].
+type Model struct {
+	mu     sync.Mutex
+	tokens []*modelToken
+	last   int
+}
+
+type modelToken struct {
+	serial, label string
+	so, user      []byte
+	objects       []*modelObject
+	open          int
+	who           hsm.User
+}
+
+type modelObject struct {
+	hsm.Object
+	private, writeOnce bool
+	data               hsm.Data
+	signer             crypto.Signer
+}
+
+// NewModel is a device with one free token.
+func NewModel() *Model { return &Model{tokens: []*modelToken{{}}} }
+
+// Start opens the device, as a new process would. Path and env mean nothing here.
+func (m *Model) Start(context.Context, string, []string) (hsm.Module, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, k := range m.tokens {
+		k.open, k.who = 0, ""
+	}
+	return &modelModule{model: m}, nil
+}
+
+type modelModule struct {
+	model  *Model
+	closed bool
+}
+
+type modelSession struct {
+	module *modelModule
+	token  *modelToken
+	closed bool
+}
+
+var (
+	_ hsm.Module    = (*modelModule)(nil)
+	_ hsm.Session   = (*modelSession)(nil)
+	_ hsm.Inspector = (*modelSession)(nil)
+)
+
+func refuse(class hsm.Class, op, why string) error {
+	return &hsm.Error{Class: class, Op: op, Why: why}
+}
+
+// enter locks the device and says whether a call may be made.
+func (m *modelModule) enter(ctx context.Context, op string) error {
+	m.model.mu.Lock()
+	if err := ctx.Err(); err != nil {
+		m.model.mu.Unlock()
+		return err
+	}
+	if m.closed {
+		m.model.mu.Unlock()
+		return refuse(hsm.Gone, op, "the module is closed")
+	}
+	return nil
+}
+
+func (m *modelModule) leave() { m.model.mu.Unlock() }
+
+func (m *modelModule) find(op, serial string) (*modelToken, error) {
+	for _, k := range m.model.tokens {
+		if k.serial == serial && (serial != "" || k.so == nil) {
+			return k, nil
+		}
+	}
+	return nil, refuse(hsm.Gone, op, fmt.Sprintf("no token with serial number %q is connected", serial))
+}
+
+func (m *modelModule) Info(ctx context.Context) (hsm.ModuleInfo, error) {
+	if err := m.enter(ctx, "read what the module says of itself"); err != nil {
+		return hsm.ModuleInfo{}, err
+	}
+	defer m.leave()
+	sum := sha256.Sum256([]byte("model"))
+	return hsm.ModuleInfo{Path: "model", SHA256: hex.EncodeToString(sum[:]), Manufacturer: "Claviger", Description: "model for tests", Version: "1.0", Cryptoki: "2.40"}, nil
+}
+
+func (m *modelModule) Tokens(ctx context.Context) ([]hsm.TokenInfo, error) {
+	if err := m.enter(ctx, "list the tokens"); err != nil {
+		return nil, err
+	}
+	defer m.leave()
+	var list []hsm.TokenInfo
+	for _, k := range m.model.tokens {
+		list = append(list, k.info())
+	}
+	return list, nil
+}
+
+func (k *modelToken) info() hsm.TokenInfo {
+	return hsm.TokenInfo{
+		Serial: k.serial, Label: k.label, Manufacturer: "Claviger", Model: "model", SlotDescription: "model",
+		HardwareVersion: "1.0", FirmwareVersion: "1.0",
+		Initialised: k.so != nil, UserPINSet: k.user != nil, Random: true, MinPIN: 4, MaxPIN: 255,
+		PracticeMark: slices.ContainsFunc(k.objects, func(o *modelObject) bool {
+			return o.Class == "data" && !o.private && o.Label == hsm.PracticeMark
+		}),
+	}
+}
+
+func (m *modelModule) Mechanisms(ctx context.Context, serial string) ([]hsm.Mechanism, error) {
+	const op = "list the token's mechanisms"
+	if err := m.enter(ctx, op); err != nil {
+		return nil, err
+	}
+	defer m.leave()
+	if _, err := m.find(op, serial); err != nil {
+		return nil, err
+	}
+	make := []string{"generate-key-pair"}
+	return []hsm.Mechanism{
+		{Name: "CKM_EC_KEY_PAIR_GEN", Min: 256, Max: 521, Flags: make},
+		{Name: "CKM_RSA_PKCS_KEY_PAIR_GEN", Min: 3072, Max: 4096, Flags: make},
+		{Name: "CKM_EC_EDWARDS_KEY_PAIR_GEN", Min: 255, Max: 255, Flags: make},
+	}, nil
+}
+
+func (m *modelModule) InitToken(ctx context.Context, serial, label string, so *secret.Buffer) (hsm.TokenInfo, error) {
+	const op = "initialise the token"
+	if err := m.enter(ctx, op); err != nil {
+		return hsm.TokenInfo{}, err
+	}
+	defer m.leave()
+	if label == "" || len(label) > 32 || strings.HasSuffix(label, " ") {
+		return hsm.TokenInfo{}, refuse(hsm.NotAllowed, op, "a label has 1 to 32 bytes and does not end in a blank")
+	}
+	k, err := m.find(op, serial)
+	switch {
+	case err != nil:
+		return hsm.TokenInfo{}, err
+	case k.open > 0:
+		return hsm.TokenInfo{}, refuse(hsm.Busy, op, "a session with the token is still open")
+	case k.so != nil && !bytes.Equal(k.so, so.Bytes()):
+		return hsm.TokenInfo{}, refuse(hsm.WrongPIN, op, "the PIN is not the right one")
+	case !fits(so):
+		return hsm.TokenInfo{}, refuse(hsm.NotAllowed, op, "the PIN is too long or too short")
+	}
+	if k.so == nil {
+		m.model.last++
+		k.serial = fmt.Sprintf("%016x", m.model.last)
+		m.model.tokens = append(m.model.tokens, &modelToken{})
+	}
+	k.label, k.so, k.user, k.objects = label, bytes.Clone(so.Bytes()), nil, nil
+	return k.info(), nil
+}
+
+func fits(pin *secret.Buffer) bool { return pin.Len() >= 4 && pin.Len() <= 255 }
+
+func (m *modelModule) Open(ctx context.Context, serial string) (hsm.Session, error) {
+	const op = "open a session with the token"
+	if err := m.enter(ctx, op); err != nil {
+		return nil, err
+	}
+	defer m.leave()
+	k, err := m.find(op, serial)
+	if err != nil {
+		return nil, err
+	}
+	if k.so == nil {
+		return nil, refuse(hsm.Gone, op, "the token is not initialised")
+	}
+	k.open++
+	return &modelSession{module: m, token: k}, nil
+}
+
+func (m *modelModule) Close() error {
+	m.model.mu.Lock()
+	defer m.model.mu.Unlock()
+	m.closed = true
+	return nil
+}
+
+func (s *modelSession) enter(ctx context.Context, op string) error {
+	if err := s.module.enter(ctx, op); err != nil {
+		return err
+	}
+	if s.closed {
+		s.module.leave()
+		return refuse(hsm.Gone, op, "the session is closed")
+	}
+	return nil
+}
+
+func (s *modelSession) Token(ctx context.Context) (hsm.TokenInfo, error) {
+	if err := s.enter(ctx, "read the token's state"); err != nil {
+		return hsm.TokenInfo{}, err
+	}
+	defer s.module.leave()
+	return s.token.info(), nil
+}
+
+func (s *modelSession) Random(ctx context.Context, n int) (*secret.Buffer, error) {
+	op := fmt.Sprintf("draw %d random bytes from the token", n)
+	if err := s.enter(ctx, op); err != nil {
+		return nil, err
+	}
+	defer s.module.leave()
+	if n <= 0 {
+		return nil, refuse(hsm.NotAllowed, op, "ask for at least one")
+	}
+	return secret.Random(n)
+}
+
+func (s *modelSession) Login(ctx context.Context, as hsm.User, pin *secret.Buffer) error {
+	op := "log in as " + string(as)
+	if err := s.enter(ctx, op); err != nil {
+		return err
+	}
+	defer s.module.leave()
+	k := s.token
+	want := map[hsm.User][]byte{hsm.Operator: k.user, hsm.SecurityOfficer: k.so}[as]
+	switch {
+	case as != hsm.Operator && as != hsm.SecurityOfficer:
+		return refuse(hsm.NotSupported, op, "there is no such user")
+	case k.who == as:
+		return refuse(hsm.Busy, op, "this user is logged in already")
+	case k.who != "":
+		return refuse(hsm.Busy, op, "the other user is logged in")
+	case want == nil:
+		return refuse(hsm.NotAllowed, op, "the token has no user PIN yet")
+	case !bytes.Equal(want, pin.Bytes()):
+		return refuse(hsm.WrongPIN, op, "the PIN is not the right one")
+	}
+	k.who = as
+	return nil
+}
+
+func (s *modelSession) Logout(ctx context.Context) error {
+	if err := s.enter(ctx, "log out"); err != nil {
+		return err
+	}
+	defer s.module.leave()
+	s.token.who = ""
+	return nil
+}
+
+func (s *modelSession) InitPIN(ctx context.Context, pin *secret.Buffer) error {
+	const op = "set the user PIN"
+	if err := s.enter(ctx, op); err != nil {
+		return err
+	}
+	defer s.module.leave()
+	switch {
+	case s.token.who != hsm.SecurityOfficer:
+		return refuse(hsm.NotAllowed, op, "the security officer is not logged in")
+	case !fits(pin):
+		return refuse(hsm.NotAllowed, op, "the PIN is too long or too short")
+	}
+	s.token.user = bytes.Clone(pin.Bytes())
+	return nil
+}
+
+func (s *modelSession) SetPIN(ctx context.Context, old, new *secret.Buffer) error {
+	const op = "change the PIN"
+	if err := s.enter(ctx, op); err != nil {
+		return err
+	}
+	defer s.module.leave()
+	k := s.token
+	// PKCS#11 lets the user's PIN be changed by who knows it, logged in or not.
+	pin := &k.user
+	if k.who == hsm.SecurityOfficer {
+		pin = &k.so
+	}
+	switch {
+	case !fits(new):
+		return refuse(hsm.NotAllowed, op, "the PIN is too long or too short")
+	case *pin == nil, !bytes.Equal(*pin, old.Bytes()):
+		return refuse(hsm.WrongPIN, op, "the PIN is not the right one")
+	}
+	*pin = bytes.Clone(new.Bytes())
+	return nil
+}
+
+// makeKey makes the key and tells what a read-back says of it: the key type and
+// the CKM_ number.
+func makeKey(a hsm.Algorithm) (key crypto.Signer, keyType string, mechanism int, err error) {
+	curve := map[hsm.Algorithm]elliptic.Curve{hsm.ECP256: elliptic.P256(), hsm.ECP384: elliptic.P384(), hsm.ECP521: elliptic.P521()}[a]
+	bits := map[hsm.Algorithm]int{hsm.RSA3072: 3072, hsm.RSA4096: 4096}[a]
+	switch {
+	case curve != nil:
+		key, err = ecdsa.GenerateKey(curve, rand.Reader)
+		return key, "ec", 0x1040, err
+	case bits != 0:
+		key, err = rsa.GenerateKey(rand.Reader, bits)
+		return key, "rsa", 0, err
+	case a == hsm.Ed25519:
+		_, key, err := ed25519.GenerateKey(rand.Reader)
+		return key, "ec-edwards", 0x1055, err
+	}
+	return nil, "", 0, fmt.Errorf("no algorithm %q", a)
+}
+
+func (s *modelSession) Generate(ctx context.Context, spec hsm.KeySpec) (hsm.KeyPair, error) {
+	op := fmt.Sprintf("generate the key pair %q", spec.Label)
+	if err := s.enter(ctx, op); err != nil {
+		return hsm.KeyPair{}, err
+	}
+	defer s.module.leave()
+	known := slices.ContainsFunc(Algorithms, func(a struct {
+		Name      hsm.Algorithm
+		Mechanism string
+	}) bool {
+		return a.Name == spec.Algorithm
+	})
+	switch {
+	case !known, spec.Purpose != hsm.Sign, len(spec.ID) == 0, spec.Label == "",
+		spec.Protection != hsm.ModuleOnly && spec.Protection != hsm.WrapBackup:
+		return hsm.KeyPair{}, refuse(hsm.NotSupported, op, "such keys are not made")
+	case len(s.seen(hsm.Query{ID: spec.ID})) > 0:
+		return hsm.KeyPair{}, refuse(hsm.NotAllowed, op, "the token already holds an object with this id")
+	case s.token.who != hsm.Operator:
+		return hsm.KeyPair{}, refuse(hsm.NotAllowed, op, "nobody is logged in")
+	}
+	key, keyType, mechanism, err := makeKey(spec.Algorithm)
+	if err != nil {
+		return hsm.KeyPair{}, refuse(hsm.Broken, op, err.Error())
+	}
+	private, public := modelPair(spec, keyType, mechanism)
+	s.token.objects = append(s.token.objects,
+		&modelObject{Object: public, signer: key},
+		&modelObject{Object: private, private: true, signer: key})
+	return s.pair(op, spec)
+}
+
+func modelPair(spec hsm.KeySpec, keyType string, mechanism int) (private, public hsm.Object) {
+	extractable := spec.Protection == hsm.WrapBackup
+	yes := strconv.FormatBool
+	private = hsm.Object{Class: "private-key", KeyType: keyType, Label: spec.Label, ID: bytes.Clone(spec.ID), Attributes: []hsm.Attribute{
+		{Name: "token", Value: "true"}, {Name: "private", Value: "true"}, {Name: "sensitive", Value: "true"},
+		{Name: "extractable", Value: yes(extractable)}, {Name: "wrap-with-trusted", Value: yes(extractable)},
+		{Name: "sign", Value: "true"}, {Name: "sign-recover", Value: "false"}, {Name: "decrypt", Value: "false"},
+		{Name: "unwrap", Value: "false"}, {Name: "derive", Value: "false"}, {Name: "always-authenticate", Value: "false"},
+		{Name: "modifiable", Value: "false"}, {Name: "copyable", Value: "false"}, {Name: "destroyable", Value: "true"},
+		{Name: "local", Value: "true"}, {Name: "always-sensitive", Value: "true"},
+		{Name: "never-extractable", Value: yes(!extractable)}, {Name: "key-gen-mechanism", Value: strconv.Itoa(mechanism)},
+	}}
+	public = hsm.Object{Class: "public-key", KeyType: keyType, Label: spec.Label, ID: bytes.Clone(spec.ID), Attributes: []hsm.Attribute{
+		{Name: "token", Value: "true"}, {Name: "private", Value: "false"}, {Name: "verify", Value: "true"},
+		{Name: "verify-recover", Value: "false"}, {Name: "encrypt", Value: "false"}, {Name: "wrap", Value: "false"},
+		{Name: "derive", Value: "false"}, {Name: "trusted", Value: "false"},
+		{Name: "modifiable", Value: "false"}, {Name: "copyable", Value: "false"}, {Name: "destroyable", Value: "true"},
+		{Name: "local", Value: "true"}, {Name: "key-gen-mechanism", Value: strconv.Itoa(mechanism)},
+	}}
+	return private, public
+}
+
+func (s *modelSession) Inspect(ctx context.Context, spec hsm.KeySpec) (hsm.KeyPair, error) {
+	op := fmt.Sprintf("read the key pair %q", spec.Label)
+	if err := s.enter(ctx, op); err != nil {
+		return hsm.KeyPair{}, err
+	}
+	defer s.module.leave()
+	return s.pair(op, spec)
+}
+
+func (s *modelSession) pair(op string, spec hsm.KeySpec) (hsm.KeyPair, error) {
+	var pair hsm.KeyPair
+	var wrong []hsm.Difference
+	found := s.seen(hsm.Query{ID: spec.ID})
+	for _, o := range found {
+		if o.Label != spec.Label {
+			wrong = append(wrong, hsm.Difference{Attribute: o.Class + " label", Want: spec.Label, Got: o.Label})
+		}
+		switch o.Class {
+		case "private-key":
+			pair.Private = o.Object
+			if want := strconv.FormatBool(spec.Protection == hsm.WrapBackup); Value(o.Object, "extractable") != want {
+				wrong = append(wrong, hsm.Difference{Attribute: "private extractable", Want: want, Got: Value(o.Object, "extractable")})
+			}
+		case "public-key":
+			der, err := x509.MarshalPKIXPublicKey(o.signer.Public())
+			if err != nil {
+				return hsm.KeyPair{}, refuse(hsm.Broken, op, err.Error())
+			}
+			pair.Public, pair.SPKI = o.Object, der
+		}
+	}
+	if len(found) != 2 {
+		wrong = append(wrong, hsm.Difference{Attribute: "objects with this id", Want: "2", Got: strconv.Itoa(len(found))})
+	}
+	if len(wrong) > 0 {
+		return pair, &hsm.Mismatch{Label: spec.Label, Wrong: wrong}
+	}
+	return pair, nil
+}
+
+// seen are the objects that match and may be seen now.
+func (s *modelSession) seen(q hsm.Query) []*modelObject {
+	var list []*modelObject
+	for _, o := range s.token.objects {
+		if (q.Class == "" || q.Class == o.Class) && (q.Label == "" || q.Label == o.Label) &&
+			(len(q.ID) == 0 || bytes.Equal(q.ID, o.ID)) && (!o.private || s.token.who == hsm.Operator) {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+func (s *modelSession) Find(ctx context.Context, q hsm.Query) ([]hsm.Object, error) {
+	const op = "list the token's objects"
+	if err := s.enter(ctx, op); err != nil {
+		return nil, err
+	}
+	defer s.module.leave()
+	if q.Class != "" && !slices.Contains([]string{"data", "certificate", "public-key", "private-key", "secret-key"}, q.Class) {
+		return nil, refuse(hsm.NotSupported, op, fmt.Sprintf("%q is no class of objects", q.Class))
+	}
+	var list []hsm.Object
+	for _, o := range s.seen(q) {
+		list = append(list, o.Object)
+	}
+	return list, nil
+}
+
+func (s *modelSession) one(op, class string, id []byte) (*modelObject, error) {
+	found := s.seen(hsm.Query{Class: class, ID: id})
+	if len(id) == 0 || len(found) != 1 {
+		return nil, refuse(hsm.NotAllowed, op, fmt.Sprintf("the token shows %d objects of class %s with the id %x", len(found), class, id))
+	}
+	return found[0], nil
+}
+
+func (s *modelSession) PublicKey(ctx context.Context, id []byte) ([]byte, error) {
+	op := fmt.Sprintf("read the public key with the id %x", id)
+	if err := s.enter(ctx, op); err != nil {
+		return nil, err
+	}
+	defer s.module.leave()
+	o, err := s.one(op, "public-key", id)
+	if err != nil {
+		return nil, err
+	}
+	return x509.MarshalPKIXPublicKey(o.signer.Public())
+}
+
+func (s *modelSession) Sign(ctx context.Context, id, message []byte) ([]byte, error) {
+	op := fmt.Sprintf("sign with the key of id %x", id)
+	if err := s.enter(ctx, op); err != nil {
+		return nil, err
+	}
+	defer s.module.leave()
+	o, err := s.one(op, "private-key", id)
+	if err != nil {
+		return nil, err
+	}
+	switch key := o.signer.(type) {
+	case *ecdsa.PrivateKey:
+		return ecdsa.SignASN1(rand.Reader, key, digest(key.Curve, message))
+	case *rsa.PrivateKey:
+		sum := sha256.Sum256(message)
+		return rsa.SignPKCS1v15(nil, key, crypto.SHA256, sum[:])
+	}
+	return o.signer.Sign(nil, message, crypto.Hash(0))
+}
+
+func (s *modelSession) Destroy(ctx context.Context, q hsm.Query) (int, error) {
+	const op = "destroy objects"
+	if err := s.enter(ctx, op); err != nil {
+		return 0, err
+	}
+	defer s.module.leave()
+	var refused error
+	for _, o := range s.seen(q) {
+		switch {
+		case o.writeOnce:
+			refused = refuse(hsm.NotAllowed, op, "the object's attributes forbid it")
+		default:
+			s.token.objects = slices.DeleteFunc(s.token.objects, func(x *modelObject) bool { return x == o })
+		}
+	}
+	return len(s.seen(q)), refused
+}
+
+func (s *modelSession) PutData(ctx context.Context, d hsm.Data) error {
+	op := fmt.Sprintf("store the data object %q", d.Label)
+	if err := s.enter(ctx, op); err != nil {
+		return err
+	}
+	defer s.module.leave()
+	if d.Private && s.token.who != hsm.Operator {
+		return refuse(hsm.NotAllowed, op, "nobody is logged in")
+	}
+	d.Value = bytes.Clone(d.Value)
+	can := strconv.FormatBool(!d.WriteOnce)
+	s.token.objects = append(s.token.objects, &modelObject{private: d.Private, writeOnce: d.WriteOnce, data: d,
+		Object: hsm.Object{Class: "data", Label: d.Label, Attributes: []hsm.Attribute{
+			{Name: "token", Value: "true"}, {Name: "private", Value: strconv.FormatBool(d.Private)},
+			{Name: "application", Value: d.Application}, {Name: "object-id", Value: ""},
+			{Name: "modifiable", Value: can}, {Name: "copyable", Value: can}, {Name: "destroyable", Value: can},
+		}}})
+	return nil
+}
+
+func (s *modelSession) GetData(ctx context.Context, application string) ([]hsm.Data, error) {
+	if err := s.enter(ctx, fmt.Sprintf("read the data objects of %q", application)); err != nil {
+		return nil, err
+	}
+	defer s.module.leave()
+	var list []hsm.Data
+	for _, o := range s.seen(hsm.Query{Class: "data"}) {
+		if o.data.Application == application {
+			d := o.data
+			d.Value = bytes.Clone(d.Value)
+			list = append(list, d)
+		}
+	}
+	return list, nil
+}
+
+func (s *modelSession) Close() error {
+	s.module.model.mu.Lock()
+	defer s.module.model.mu.Unlock()
+	if s.closed || s.module.closed {
+		return nil
+	}
+	s.closed = true
+	if s.token.open--; s.token.open == 0 {
+		s.token.who = ""
+	}
+	return nil
+}

@@ -1,0 +1,673 @@
+package hsmtest
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/sha512"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"claviger/hsm"
+)
+
+// Algorithms are all that hsm names, with the mechanism each needs to be made.
+var Algorithms = []struct {
+	Name      hsm.Algorithm
+	Mechanism string
+}{
+	{hsm.ECP256, "CKM_EC_KEY_PAIR_GEN"},
+	{hsm.ECP384, "CKM_EC_KEY_PAIR_GEN"},
+	{hsm.ECP521, "CKM_EC_KEY_PAIR_GEN"},
+	{hsm.RSA3072, "CKM_RSA_PKCS_KEY_PAIR_GEN"},
+	{hsm.RSA4096, "CKM_RSA_PKCS_KEY_PAIR_GEN"},
+	{hsm.Ed25519, "CKM_EC_EDWARDS_KEY_PAIR_GEN"},
+}
+
+// Run is what every hsm.Module must do, on whatever token. open gives a freshly
+// initialised token with both PINs set and no objects; it is called once a test,
+// from parallel tests. What a token lacks is left out by the mechanisms it lists,
+// never by its name.
+func Run(t *testing.T, open func(t *testing.T) *Token) {
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, *Token)
+	}{
+		{"module says what it is", testInfo},
+		{"token is found by serial", testTokens},
+		{"login", testLogin},
+		{"PINs", testPINs},
+		{"generated keys are as asked", testGenerate},
+		{"generate refuses", testGenerateRefuses},
+		{"objects", testFind},
+		{"sign refuses", testSignRefuses},
+		{"destroy", testDestroy},
+		{"data", testData},
+		{"write once", testWriteOnce},
+		{"random", testRandom},
+		{"practice mark", testPracticeMark},
+		{"initialise again", testInitialiseAgain},
+		{"closed", testClosed},
+		{"given up before", testGivenUp},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			test.run(t, open(t))
+		})
+	}
+}
+
+// Class fails the test unless err is an *hsm.Error of this class, with a
+// sentence.
+func Class(t testing.TB, err error, want hsm.Class) {
+	t.Helper()
+	var e *hsm.Error
+	switch {
+	case !errors.As(err, &e):
+		t.Errorf("got %v, want an error of class %q", err, want)
+	case e.Class != want:
+		t.Errorf("got class %q (%v), want %q", e.Class, err, want)
+	case e.Op == "" || e.Why == "":
+		t.Errorf("%v does not say what was asked and why not", err)
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// generate makes a key pair. A token that does not make what it was asked to is
+// no failure of the driver as long as that says so, truly: then the test goes on
+// with the key as it is.
+func generate(t testing.TB, s hsm.Session, spec hsm.KeySpec) hsm.KeyPair {
+	t.Helper()
+	pair, err := s.Generate(context.Background(), spec)
+	var m *hsm.Mismatch
+	if !errors.As(err, &m) {
+		must(t, err)
+		return pair
+	}
+	t.Logf("stopped: %v", m)
+	found, err := s.Find(context.Background(), hsm.Query{ID: spec.ID})
+	must(t, err)
+	if len(found) != 2 || pair.SPKI == nil {
+		t.Fatalf("the token shows %d objects, the driver %+v", len(found), pair)
+	}
+	for _, o := range found {
+		told := map[string]hsm.Object{"private-key": pair.Private, "public-key": pair.Public}[o.Class]
+		if fmt.Sprint(o) != fmt.Sprint(told) {
+			t.Errorf("the token holds %v, the driver says %v", o, told)
+		}
+		half := strings.TrimSuffix(o.Class, "key")
+		for _, d := range m.Wrong {
+			name, ours := strings.CutPrefix(d.Attribute, strings.TrimSuffix(half, "-")+" ")
+			if got := Value(o, name); ours && got != "" && got != d.Got {
+				t.Errorf("%s: the driver says %q, the token %q", d.Attribute, d.Got, got)
+			}
+		}
+	}
+	return pair
+}
+
+// hasOfficer says whether the token knows a security officer once its user PIN is
+// set.
+func hasOfficer(t testing.TB, k *Token) bool {
+	t.Helper()
+	s, err := k.Module.Open(context.Background(), k.Serial)
+	must(t, err)
+	defer s.Close()
+	var e *hsm.Error
+	if err := s.Login(context.Background(), hsm.SecurityOfficer, k.SO); errors.As(err, &e) && e.Class == hsm.NotSupported {
+		t.Logf("the token has no security officer: %v", err)
+		return false
+	}
+	return true
+}
+
+// ID is an id as ceremonies give them: 20 bytes.
+func ID(text string) []byte {
+	sum := sha256.Sum256([]byte(text))
+	return sum[:20]
+}
+
+// Spec is a signing key that never leaves its token.
+func Spec(label string, algorithm hsm.Algorithm) hsm.KeySpec {
+	return hsm.KeySpec{ID: ID(label), Label: label, Algorithm: algorithm, Purpose: hsm.Sign, Protection: hsm.ModuleOnly}
+}
+
+// Verify checks a signature as hsm.Session.Sign makes it, with Go's library.
+func Verify(spki []byte, message, signature []byte) error {
+	public, err := x509.ParsePKIXPublicKey(spki)
+	if err != nil {
+		return err
+	}
+	ok := false
+	switch key := public.(type) {
+	case *ecdsa.PublicKey:
+		ok = ecdsa.VerifyASN1(key, digest(key.Curve, message), signature)
+	case ed25519.PublicKey:
+		ok = ed25519.Verify(key, message, signature)
+	case *rsa.PublicKey:
+		sum := sha256.Sum256(message)
+		return rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], signature)
+	}
+	if !ok {
+		return fmt.Errorf("the signature is not of this key (%T) and message", public)
+	}
+	return nil
+}
+
+func digest(curve elliptic.Curve, message []byte) []byte {
+	switch curve {
+	case elliptic.P256():
+		sum := sha256.Sum256(message)
+		return sum[:]
+	case elliptic.P384():
+		sum := sha512.Sum384(message)
+		return sum[:]
+	}
+	sum := sha512.Sum512(message)
+	return sum[:]
+}
+
+func testInfo(t *testing.T, k *Token) {
+	info, err := k.Module.Info(t.Context())
+	must(t, err)
+	if info.Path == "" || len(info.SHA256) != 64 || info.Manufacturer == "" || info.Cryptoki == "" {
+		t.Errorf("the module does not say what it is: %+v", info)
+	}
+}
+
+func testTokens(t *testing.T, k *Token) {
+	tokens, err := k.Module.Tokens(t.Context())
+	must(t, err)
+	i := slices.IndexFunc(tokens, func(i hsm.TokenInfo) bool { return i.Serial == k.Serial })
+	if i < 0 {
+		t.Fatalf("no token %s among %+v", k.Serial, tokens)
+	}
+	got := tokens[i]
+	if !got.Initialised || !got.UserPINSet || got.Label != k.Label || got.PracticeMark {
+		t.Errorf("wrong state: %+v", got)
+	}
+	s := k.Session(t)
+	again, err := s.Token(t.Context())
+	must(t, err)
+	if again.Serial != k.Serial || again.Label != k.Label {
+		t.Errorf("the session's token is %+v, the list's %+v", again, got)
+	}
+	mechanisms, err := k.Module.Mechanisms(t.Context(), k.Serial)
+	must(t, err)
+	if len(mechanisms) == 0 {
+		t.Error("the token lists no mechanisms")
+	}
+	_, err = k.Module.Mechanisms(t.Context(), "no such serial")
+	Class(t, err, hsm.Gone)
+	_, err = k.Module.Open(t.Context(), "no such serial")
+	Class(t, err, hsm.Gone)
+	_, err = k.Module.InitToken(t.Context(), "no such serial", "x", k.SO)
+	Class(t, err, hsm.Gone)
+}
+
+func testLogin(t *testing.T, k *Token) {
+	officer := hasOfficer(t, k)
+	s, err := k.Module.Open(t.Context(), k.Serial)
+	must(t, err)
+	Class(t, s.Login(t.Context(), hsm.Operator, Secret(t, "not this one")), hsm.WrongPIN)
+	if officer {
+		Class(t, s.Login(t.Context(), hsm.SecurityOfficer, Secret(t, "not this one")), hsm.WrongPIN)
+	}
+	Class(t, s.Login(t.Context(), "janitor", k.User), hsm.NotSupported)
+	must(t, s.Login(t.Context(), hsm.Operator, k.User))
+	Class(t, s.Login(t.Context(), hsm.Operator, k.User), hsm.Busy)
+	if officer {
+		Class(t, s.Login(t.Context(), hsm.SecurityOfficer, k.SO), hsm.Busy)
+	}
+	must(t, s.Logout(t.Context()))
+	if officer {
+		must(t, s.Login(t.Context(), hsm.SecurityOfficer, k.SO))
+		must(t, s.Logout(t.Context()))
+	}
+	if k.User.Len() == 0 || k.SO.Len() == 0 {
+		t.Error("login wiped a PIN that it was only lent")
+	}
+}
+
+func testPINs(t *testing.T, k *Token) {
+	officer := hasOfficer(t, k)
+	s, err := k.Module.Open(t.Context(), k.Serial)
+	must(t, err)
+	first, second, so := Secret(t, "first-123456"), Secret(t, "second-123456"), Secret(t, "officer-123456")
+	Class(t, s.InitPIN(t.Context(), first), hsm.NotAllowed)
+	must(t, s.Login(t.Context(), hsm.Operator, k.User))
+	Class(t, s.SetPIN(t.Context(), so, first), hsm.WrongPIN)
+	must(t, s.SetPIN(t.Context(), k.User, first))
+	must(t, s.Logout(t.Context()))
+	Class(t, s.Login(t.Context(), hsm.Operator, k.User), hsm.WrongPIN)
+	must(t, s.Login(t.Context(), hsm.Operator, first))
+	Class(t, s.InitPIN(t.Context(), second), hsm.NotAllowed)
+	must(t, s.Logout(t.Context()))
+	if !officer {
+		return
+	}
+	must(t, s.Login(t.Context(), hsm.SecurityOfficer, k.SO))
+	must(t, s.InitPIN(t.Context(), second))
+	must(t, s.SetPIN(t.Context(), k.SO, so))
+	must(t, s.Logout(t.Context()))
+	must(t, s.Login(t.Context(), hsm.Operator, second))
+	must(t, s.Logout(t.Context()))
+	Class(t, s.Login(t.Context(), hsm.SecurityOfficer, k.SO), hsm.WrongPIN)
+	must(t, s.Login(t.Context(), hsm.SecurityOfficer, so))
+}
+
+// Has says whether a token lists a mechanism.
+func (k *Token) Has(t testing.TB, mechanism string) bool {
+	t.Helper()
+	list, err := k.Module.Mechanisms(context.Background(), k.Serial)
+	must(t, err)
+	return slices.ContainsFunc(list, func(m hsm.Mechanism) bool { return m.Name == mechanism })
+}
+
+func testGenerate(t *testing.T, k *Token) {
+	s := k.Session(t)
+	for _, a := range Algorithms {
+		if !k.Has(t, a.Mechanism) {
+			t.Logf("the token does not make %s keys: it lacks %s", a.Name, a.Mechanism)
+			continue
+		}
+		if a.Name == hsm.RSA4096 && !Proof() {
+			continue // seconds a key, and like RSA-3072
+		}
+		for _, protection := range []hsm.Protection{hsm.ModuleOnly, hsm.WrapBackup} {
+			spec := Spec(string(a.Name)+" "+string(protection), a.Name)
+			spec.Protection = protection
+			checkPair(t, s, spec, generate(t, s, spec))
+		}
+	}
+}
+
+// Exact asserts that a token makes keys of every kind with every attribute as
+// asked: what Run leaves to the token.
+func Exact(t *testing.T, k *Token) {
+	s := k.Session(t)
+	for _, a := range Algorithms {
+		if a.Name == hsm.RSA4096 && !Proof() {
+			continue
+		}
+		for _, protection := range []hsm.Protection{hsm.ModuleOnly, hsm.WrapBackup} {
+			spec := Spec(string(a.Name)+" "+string(protection), a.Name)
+			spec.Protection = protection
+			pair, err := s.Generate(t.Context(), spec)
+			if err != nil {
+				t.Errorf("%s: %v", spec.Label, err)
+				continue
+			}
+			exactly(t, spec, pair)
+		}
+	}
+}
+
+func exactly(t *testing.T, spec hsm.KeySpec, pair hsm.KeyPair) {
+	t.Helper()
+	extractable := "false"
+	if spec.Protection == hsm.WrapBackup {
+		extractable = "true"
+	}
+	never := map[string]string{"true": "false", "false": "true"}[extractable]
+	for name, want := range map[string]string{
+		"token": "true", "private": "true", "sensitive": "true", "extractable": extractable,
+		"sign": "true", "decrypt": "false", "unwrap": "false", "derive": "false",
+		"local": "true", "always-sensitive": "true", "never-extractable": never,
+	} {
+		if got := Value(pair.Private, name); got != want {
+			t.Errorf("%s: private %s is %q, want %q", spec.Label, name, got, want)
+		}
+	}
+	for name, want := range map[string]string{"token": "true", "private": "false", "verify": "true", "encrypt": "false", "wrap": "false", "local": "true"} {
+		if got := Value(pair.Public, name); got != want {
+			t.Errorf("%s: public %s is %q, want %q", spec.Label, name, got, want)
+		}
+	}
+}
+
+func checkPair(t *testing.T, s hsm.Session, spec hsm.KeySpec, pair hsm.KeyPair) {
+	t.Helper()
+	for _, o := range []hsm.Object{pair.Private, pair.Public} {
+		if o.Label != spec.Label || !bytes.Equal(o.ID, spec.ID) {
+			t.Errorf("%s: the token says label %q, id %x", spec.Label, o.Label, o.ID)
+		}
+	}
+	spki, err := s.PublicKey(t.Context(), spec.ID)
+	must(t, err)
+	if !bytes.Equal(spki, pair.SPKI) {
+		t.Errorf("%s: the public key read later is another one", spec.Label)
+	}
+	if i, ok := s.(hsm.Inspector); ok {
+		again, err := i.Inspect(t.Context(), spec)
+		var m *hsm.Mismatch
+		if err != nil && !errors.As(err, &m) || fmt.Sprint(again) != fmt.Sprint(pair) {
+			t.Errorf("%s: read again it is %v, %v", spec.Label, again, err)
+		}
+		other := spec
+		other.Label = "another"
+		if _, err := i.Inspect(t.Context(), other); !errors.As(err, &m) {
+			t.Errorf("%s: read as %q it is taken for that: %v", spec.Label, other.Label, err)
+		}
+	}
+	message := []byte("proof of possession of " + spec.Label)
+	signature, err := s.Sign(t.Context(), spec.ID, message)
+	if err != nil {
+		t.Errorf("%s: %v", spec.Label, err)
+		return
+	}
+	if err := Verify(pair.SPKI, message, signature); err != nil {
+		t.Errorf("%s: %v", spec.Label, err)
+	}
+	if Verify(pair.SPKI, []byte("another message"), signature) == nil {
+		t.Errorf("%s: the signature is of any message", spec.Label)
+	}
+}
+
+// Value is what an object says of an attribute; "" if it says nothing.
+func Value(o hsm.Object, attribute string) string {
+	for _, a := range o.Attributes {
+		if a.Name == attribute {
+			return a.Value
+		}
+	}
+	return ""
+}
+
+func testGenerateRefuses(t *testing.T, k *Token) {
+	s := k.Session(t)
+	for name, spoil := range map[string]func(*hsm.KeySpec){
+		"unknown algorithm":  func(s *hsm.KeySpec) { s.Algorithm = "rsa-1024" },
+		"unknown purpose":    func(s *hsm.KeySpec) { s.Purpose = "everything" },
+		"unknown protection": func(s *hsm.KeySpec) { s.Protection = "" },
+		"no id":              func(s *hsm.KeySpec) { s.ID = nil },
+		"no label":           func(s *hsm.KeySpec) { s.Label = "" },
+	} {
+		spec := Spec("a key", hsm.ECP256)
+		spoil(&spec)
+		if _, err := s.Generate(t.Context(), spec); err == nil {
+			t.Errorf("%s: a key was made", name)
+		} else {
+			Class(t, err, hsm.NotSupported)
+		}
+	}
+	spec := Spec("a key", hsm.ECP256)
+	generate(t, s, spec)
+	_, err := s.Generate(t.Context(), spec)
+	Class(t, err, hsm.NotAllowed)
+	must(t, s.Logout(t.Context()))
+	_, err = s.Generate(t.Context(), Spec("another", hsm.ECP256))
+	Class(t, err, hsm.NotAllowed)
+	must(t, s.Login(t.Context(), hsm.Operator, k.User))
+	found, err := s.Find(t.Context(), hsm.Query{})
+	must(t, err)
+	if len(found) != 2 {
+		t.Errorf("the token holds %d objects, want the one pair", len(found))
+	}
+}
+
+func testFind(t *testing.T, k *Token) {
+	s := k.Session(t)
+	if found, err := s.Find(t.Context(), hsm.Query{}); err != nil || len(found) != 0 {
+		t.Errorf("an empty token holds %v, %v", found, err)
+	}
+	// Bytes that no text may have, too.
+	labels := []string{"eins", "zwei", "schlüssel", "trois"}
+	for _, label := range labels {
+		generate(t, s, Spec(label, hsm.ECP256))
+	}
+	for _, q := range []struct {
+		query hsm.Query
+		want  int
+	}{
+		{hsm.Query{}, 8},
+		{hsm.Query{Class: "private-key"}, 4},
+		{hsm.Query{Class: "public-key"}, 4},
+		{hsm.Query{Class: "secret-key"}, 0},
+		{hsm.Query{Label: "schlüssel"}, 2},
+		{hsm.Query{Label: "schl"}, 0},
+		{hsm.Query{ID: ID("zwei")}, 2},
+		{hsm.Query{ID: ID("zwei"), Class: "private-key"}, 1},
+		{hsm.Query{ID: ID("zwei"), Label: "eins"}, 0},
+	} {
+		found, err := s.Find(t.Context(), q.query)
+		if err != nil || len(found) != q.want {
+			t.Errorf("%+v: %d objects, %v; want %d", q.query, len(found), err, q.want)
+		}
+	}
+	if _, err := s.Find(t.Context(), hsm.Query{Class: "spoon"}); err == nil {
+		t.Error("there are spoons")
+	}
+	must(t, s.Logout(t.Context()))
+	if found, err := s.Find(t.Context(), hsm.Query{Class: "private-key"}); err != nil || len(found) != 0 {
+		t.Errorf("logged out, private keys are seen: %v, %v", found, err)
+	}
+	if found, err := s.Find(t.Context(), hsm.Query{Class: "public-key"}); err != nil || len(found) != 4 {
+		t.Errorf("logged out, %d public keys are seen, %v", len(found), err)
+	}
+}
+
+func testSignRefuses(t *testing.T, k *Token) {
+	s := k.Session(t)
+	_, err := s.Sign(t.Context(), ID("nothing"), []byte("x"))
+	Class(t, err, hsm.NotAllowed)
+	_, err = s.Sign(t.Context(), nil, []byte("x"))
+	Class(t, err, hsm.NotAllowed)
+	_, err = s.PublicKey(t.Context(), ID("nothing"))
+	Class(t, err, hsm.NotAllowed)
+	generate(t, s, Spec("key", hsm.ECP256))
+	must(t, s.Logout(t.Context()))
+	_, err = s.Sign(t.Context(), ID("key"), []byte("x"))
+	Class(t, err, hsm.NotAllowed)
+}
+
+func testDestroy(t *testing.T, k *Token) {
+	s := k.Session(t)
+	for _, label := range []string{"goes", "stays"} {
+		generate(t, s, Spec(label, hsm.ECP256))
+	}
+	left, err := s.Destroy(t.Context(), hsm.Query{ID: ID("goes")})
+	if left != 0 || err != nil {
+		t.Errorf("%d left, %v", left, err)
+	}
+	_, err = s.Sign(t.Context(), ID("goes"), []byte("x"))
+	Class(t, err, hsm.NotAllowed)
+	if _, err := s.Sign(t.Context(), ID("stays"), []byte("x")); err != nil {
+		t.Error(err)
+	}
+	left, err = s.Destroy(t.Context(), hsm.Query{ID: ID("goes")})
+	if left != 0 || err != nil {
+		t.Errorf("of nothing, %d left, %v", left, err)
+	}
+	if found, err := s.Find(t.Context(), hsm.Query{}); err != nil || len(found) != 2 {
+		t.Errorf("%d objects stayed, %v", len(found), err)
+	}
+}
+
+// storesData says whether the token keeps data objects at all.
+func storesData(t *testing.T, s hsm.Session) bool {
+	t.Helper()
+	probe := hsm.Data{Application: "probe", Label: "probe", Value: []byte("probe")}
+	var e *hsm.Error
+	if err := s.PutData(t.Context(), probe); errors.As(err, &e) && e.Class == hsm.NotSupported {
+		t.Logf("the token keeps no data objects: %v", err)
+		return false
+	}
+	_, err := s.Destroy(t.Context(), hsm.Query{Class: "data", Label: probe.Label})
+	must(t, err)
+	return true
+}
+
+func testData(t *testing.T, k *Token) {
+	s := k.Session(t)
+	const app = "claviger test"
+	want := []hsm.Data{
+		{Application: app, Label: "head/1", Private: true, Value: []byte("note 1\n")},
+		{Application: app, Label: "head/2", Private: true, Value: bytes.Repeat([]byte{0, 0xff}, 600)},
+		{Application: app, Label: "for all", Value: []byte("public")},
+		{Application: "other", Label: "head/1", Private: true, Value: []byte("not asked for")},
+	}
+	if !storesData(t, s) {
+		return
+	}
+	for _, d := range want {
+		must(t, s.PutData(t.Context(), d))
+	}
+	check := func(want []hsm.Data) {
+		t.Helper()
+		got, err := s.GetData(t.Context(), app)
+		must(t, err)
+		order := func(a, b hsm.Data) int { return bytes.Compare([]byte(a.Label), []byte(b.Label)) }
+		slices.SortFunc(got, order)
+		slices.SortFunc(want, order)
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("got  %v\nwant %v", got, want)
+		}
+	}
+	check(slices.Clone(want[:3]))
+	must(t, s.Logout(t.Context()))
+	check([]hsm.Data{want[2]})
+	if s.PutData(t.Context(), want[0]) == nil {
+		t.Error("logged out, a private object was stored")
+	}
+	must(t, s.Login(t.Context(), hsm.Operator, k.User))
+	left, err := s.Destroy(t.Context(), hsm.Query{Class: "data", Label: "head/1"})
+	if left != 0 || err != nil {
+		t.Errorf("%d left, %v", left, err)
+	}
+	check([]hsm.Data{want[1], want[2]})
+}
+
+// A token that has no write-once objects must say so.
+func testWriteOnce(t *testing.T, k *Token) {
+	s := k.Session(t)
+	d := hsm.Data{Application: "claviger test", Label: "for ever", Private: true, WriteOnce: true, Value: []byte("head")}
+	if err := s.PutData(t.Context(), d); err != nil {
+		Class(t, err, hsm.NotSupported)
+		return
+	}
+	left, err := s.Destroy(t.Context(), hsm.Query{Label: d.Label})
+	if left != 1 {
+		t.Errorf("%d left of an object that cannot be destroyed", left)
+	}
+	Class(t, err, hsm.NotAllowed)
+	got, err := s.GetData(t.Context(), d.Application)
+	must(t, err)
+	if len(got) != 1 || !got[0].WriteOnce || string(got[0].Value) != "head" {
+		t.Errorf("got %v", got)
+	}
+}
+
+func testRandom(t *testing.T, k *Token) {
+	s := k.Session(t)
+	a, err := s.Random(t.Context(), 32)
+	must(t, err)
+	defer a.Wipe()
+	b, err := s.Random(t.Context(), 32)
+	must(t, err)
+	defer b.Wipe()
+	if a.Len() != 32 || b.Len() != 32 || a.Equal(b) {
+		t.Error("32 random bytes are not 32, or the same twice")
+	}
+	_, err = s.Random(t.Context(), 0)
+	Class(t, err, hsm.NotAllowed)
+}
+
+func testPracticeMark(t *testing.T, k *Token) {
+	s := k.Session(t)
+	if !storesData(t, s) {
+		return
+	}
+	must(t, s.PutData(t.Context(), hsm.Data{Application: "claviger", Label: hsm.PracticeMark, Value: []byte("practice")}))
+	marked, err := s.Token(t.Context())
+	must(t, err)
+	if !marked.PracticeMark {
+		t.Error("the mark is not seen by the session")
+	}
+	must(t, s.Logout(t.Context()))
+	must(t, s.Login(t.Context(), hsm.SecurityOfficer, k.SO))
+	tokens, err := k.Module.Tokens(t.Context())
+	must(t, err)
+	if !slices.ContainsFunc(tokens, func(i hsm.TokenInfo) bool { return i.Serial == k.Serial && i.PracticeMark }) {
+		t.Error("the mark is not seen in the list while the security officer is logged in")
+	}
+}
+
+func testInitialiseAgain(t *testing.T, k *Token) {
+	if !hasOfficer(t, k) {
+		return
+	}
+	s := k.Session(t)
+	generate(t, s, Spec("old", hsm.ECP256))
+	_, err := k.Module.InitToken(t.Context(), k.Serial, "second life", k.SO)
+	Class(t, err, hsm.Busy)
+	must(t, s.Close())
+	_, err = k.Module.InitToken(t.Context(), k.Serial, "second life", Secret(t, "not this one"))
+	Class(t, err, hsm.WrongPIN)
+	for _, bad := range []string{"", "a label that has more than 32 bytes", "blank at the end "} {
+		_, err = k.Module.InitToken(t.Context(), k.Serial, bad, k.SO)
+		Class(t, err, hsm.NotAllowed)
+	}
+	again, err := k.Module.InitToken(t.Context(), k.Serial, "second life", k.SO)
+	must(t, err)
+	if again.Label != "second life" || again.UserPINSet || !again.Initialised {
+		t.Errorf("after it the token is %+v", again)
+	}
+	k.Serial = again.Serial
+	must(t, k.setUserPIN(t.Context()))
+	found, err := k.Session(t).Find(t.Context(), hsm.Query{})
+	must(t, err)
+	if len(found) != 0 {
+		t.Errorf("an initialised token holds %v", found)
+	}
+}
+
+func testClosed(t *testing.T, k *Token) {
+	s := k.Session(t)
+	must(t, s.Close())
+	_, err := s.Find(t.Context(), hsm.Query{})
+	Class(t, err, hsm.Gone)
+	_, err = s.Random(t.Context(), 16)
+	Class(t, err, hsm.Gone)
+	Class(t, s.Login(t.Context(), hsm.Operator, k.User), hsm.Gone)
+	must(t, s.Close())
+	s = k.Session(t)
+	must(t, k.Module.Close())
+	_, err = s.Find(t.Context(), hsm.Query{})
+	Class(t, err, hsm.Gone)
+	_, err = k.Module.Tokens(t.Context())
+	Class(t, err, hsm.Gone)
+	must(t, s.Close())
+	must(t, k.Module.Close())
+}
+
+func testGivenUp(t *testing.T, k *Token) {
+	s := k.Session(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Generate(ctx, Spec("never", hsm.ECP256)); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := k.Module.Tokens(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	found, err := s.Find(t.Context(), hsm.Query{})
+	if err != nil || len(found) != 0 {
+		t.Errorf("after a call that was never made: %v, %v", found, err)
+	}
+}

@@ -1,0 +1,149 @@
+//go:build cgo && linux
+
+package p11
+
+import (
+	"context"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/miekg/pkcs11"
+
+	"claviger/hsm"
+	"claviger/hsm/hsmtest"
+	"claviger/hsm/worker"
+)
+
+// TestMain lets this binary be its own worker.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "worker" {
+		if worker.Serve(Open) != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func start(ctx context.Context, path string, env []string) (hsm.Module, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return worker.Start(ctx, worker.Options{Argv: []string{self, "worker"}, ModulePath: path, Env: env})
+}
+
+// beside measures an act through the worker and the bare PKCS#11 calls it stands
+// for, one after the other in the same run, and reports medians.
+func beside(b *testing.B, bare, act func() error) {
+	b.Helper()
+	var bares, acts []time.Duration
+	timed := func(f func() error) time.Duration {
+		begin := time.Now()
+		if err := f(); err != nil {
+			b.Fatal(err)
+		}
+		return time.Since(begin)
+	}
+	for b.Loop() {
+		bares = append(bares, timed(bare))
+		acts = append(acts, timed(act))
+	}
+	median := func(list []time.Duration) float64 {
+		slices.Sort(list)
+		return float64(list[len(list)/2].Nanoseconds()) / 1000
+	}
+	b.ReportMetric(median(bares), "bare-µs")
+	b.ReportMetric(median(acts), "act-µs")
+	b.ReportMetric(median(acts)-median(bares), "more-µs")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkActs: the bare side has its own store in this process.
+func BenchmarkActs(b *testing.B) {
+	ctx := context.Background()
+	k := hsmtest.SoftHSM(b, start)
+	s := k.Session(b)
+	library, env := hsmtest.Store(b)
+	b.Setenv("SOFTHSM2_CONF", env[0][len("SOFTHSM2_CONF="):])
+	inside := hsmtest.Fresh(b, func(context.Context, string, []string) (hsm.Module, error) { return Open(library) }, library, env, "")
+	bare := inside.Session(b).(*session)
+	c, h := bare.m.ctx, bare.h
+
+	for _, a := range []hsm.Algorithm{hsm.ECP256, hsm.ECP384, hsm.RSA3072, hsm.Ed25519} {
+		spec := hsmtest.Spec(string(a), a)
+		for _, side := range []hsm.Session{s, bare} {
+			if _, err := side.Generate(ctx, spec); err != nil {
+				b.Fatal(err)
+			}
+		}
+		key, err := bare.one("", "private-key", spec.ID)
+		if err != nil {
+			b.Fatal(err)
+		}
+		how, _ := algorithmOf(a)
+		message := make([]byte, 32)
+		if how.digest != 0 {
+			message = make([]byte, how.digest.Size())
+		}
+		b.Run("sign/"+string(a), func(b *testing.B) {
+			beside(b, func() error {
+				if err := c.SignInit(h, []*pkcs11.Mechanism{pkcs11.NewMechanism(how.sign, nil)}, key); err != nil {
+					return err
+				}
+				_, err := c.Sign(h, message)
+				return err
+			}, func() error {
+				_, err := s.Sign(ctx, spec.ID, message)
+				return err
+			})
+		})
+	}
+	b.Run("random/32", func(b *testing.B) {
+		beside(b, func() error {
+			_, err := c.GenerateRandom(h, 32)
+			return err
+		}, func() error {
+			r, err := s.Random(ctx, 32)
+			r.Wipe()
+			return err
+		})
+	})
+	b.Run("generate/ec-p256", func(b *testing.B) {
+		spec := hsmtest.Spec("bench", hsm.ECP256)
+		how, _ := algorithmOf(hsm.ECP256)
+		private, public := templates(spec, how)
+		beside(b, func() error {
+			pub, priv, err := c.GenerateKeyPair(h, []*pkcs11.Mechanism{pkcs11.NewMechanism(how.generate, nil)}, template(public, recent), template(private, recent))
+			if err != nil {
+				return err
+			}
+			if err := c.DestroyObject(h, pub); err != nil {
+				return err
+			}
+			return c.DestroyObject(h, priv)
+		}, func() error {
+			if _, err := s.Generate(ctx, spec); err != nil {
+				return err
+			}
+			_, err := s.Destroy(ctx, hsm.Query{ID: spec.ID})
+			return err
+		})
+	})
+	b.Run("find/all", func(b *testing.B) {
+		beside(b, func() error {
+			if err := c.FindObjectsInit(h, nil); err != nil {
+				return err
+			}
+			if _, _, err := c.FindObjects(h, 64); err != nil {
+				return err
+			}
+			return c.FindObjectsFinal(h)
+		}, func() error {
+			_, err := s.Find(ctx, hsm.Query{})
+			return err
+		})
+	})
+}

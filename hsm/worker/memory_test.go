@@ -1,0 +1,184 @@
+package worker_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"claviger/hsm"
+	"claviger/hsm/hsmtest"
+	"claviger/hsm/secret"
+)
+
+// letters draws a PIN that never was in Go's memory.
+func letters(t *testing.T, n int) *secret.Buffer {
+	t.Helper()
+	pin, err := secret.Random(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pin.Wipe)
+	for i, b := range pin.Bytes() {
+		pin.Bytes()[i] = "abcdefghijkmnopqrstuvwxyzABCDEF0"[b&31]
+	}
+	return pin
+}
+
+// TestNoPINStaysBehind uses PINs in every way there is, then looks at the memory
+// of both processes.
+func TestNoPINStaysBehind(t *testing.T) {
+	k := hsmtest.SoftHSM(t, start)
+	s := k.Session(t)
+	ctx := t.Context()
+	var pins []*secret.Buffer
+	for _, n := range []int{8, 13, 24, 31, 48, 64} {
+		user, so, other := letters(t, n), letters(t, n), letters(t, n)
+		pins = append(pins, user, so, other)
+		wrong := s.Login(ctx, hsm.Operator, other) // refused: logged in already, or wrong
+		err := errors.Join(
+			s.SetPIN(ctx, k.User, user), s.Logout(ctx), s.Login(ctx, hsm.Operator, user), s.Logout(ctx),
+			s.Login(ctx, hsm.SecurityOfficer, k.SO), s.SetPIN(ctx, k.SO, so), s.InitPIN(ctx, user), s.Logout(ctx),
+			s.Login(ctx, hsm.Operator, user))
+		if err != nil || wrong == nil {
+			t.Fatal(err, wrong)
+		}
+		k.User, k.SO = user, so
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := letters(t, 48)
+	pins = append(pins, again)
+	if _, err := k.Module.InitToken(ctx, k.Serial, "again", again); err == nil {
+		t.Error("initialised with a wrong PIN")
+	}
+	if _, err := k.Module.InitToken(ctx, k.Serial, "again", k.SO); err != nil {
+		t.Error(err)
+	}
+	runtime.GC()
+	for _, pin := range pins {
+		// An allocator writes its own numbers over the start of what is freed, so the
+		// end of a PIN is looked for, too.
+		end := secret.New(pin.Len())
+		t.Cleanup(end.Wipe)
+		if err := end.Append(pin.Bytes()[pin.Len()/2:]...); err != nil {
+			t.Fatal(err)
+		}
+		for _, look := range []struct {
+			pid   int
+			what  *secret.Buffer
+			words string
+			want  int
+		}{
+			{os.Getpid(), pin, "PIN in the window's process", 0},
+			{os.Getpid(), end, "end of a PIN in the window's process", 1}, // in the PIN's own page
+			{client(t, k).Pid(), pin, "PIN in the worker", 0},
+			{client(t, k).Pid(), end, "end of a PIN in the worker", 0},
+		} {
+			if look.what.Len() < 8 {
+				continue // too short to be nobody else's
+			}
+			n, err := hsmtest.Copies(look.pid, look.what)
+			if errors.Is(err, os.ErrPermission) {
+				t.Skip("another process's memory can be read as root only")
+			}
+			if err != nil || n != look.want {
+				t.Errorf("%s (%d characters): %d times, want %d, %v", look.words, look.what.Len(), n, look.want, err)
+			}
+		}
+	}
+}
+
+// TestNothingLeaks opens and closes a worker many times.
+func TestNothingLeaks(t *testing.T) {
+	k := hsmtest.SoftHSM(t, start)
+	cycles := 10
+	if hsmtest.Proof() {
+		cycles = 200
+	}
+	cycle := func() {
+		k.Restart(t)
+		s := k.Session(t)
+		r, err := s.Random(t.Context(), 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Wipe()
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cycle() // what is made once
+	before := census(t)
+	for range cycles {
+		cycle()
+	}
+	after := census(t)
+	for what, n := range before {
+		if after[what] > n {
+			t.Errorf("%d cycles left %d %s, before there were %d", cycles, after[what], what, n)
+		}
+	}
+}
+
+// census counts what this process holds.
+func census(t *testing.T) map[string]int {
+	t.Helper()
+	runtime.GC()
+	count := func(pattern string) int {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found)
+	}
+	self := filepath.Join("/proc", strconv.Itoa(os.Getpid()))
+	children := 0
+	threads, err := filepath.Glob(self + "/task/*/children")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range threads {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			continue // the thread has ended
+		}
+		for _, b := range text {
+			if b == ' ' {
+				children++
+			}
+		}
+	}
+	return map[string]int{
+		"child processes": children,
+		"descriptors":     count(self + "/fd/*"),
+		// The scheduler may keep a few threads more or less.
+		"threads beyond ten": max(0, count(self+"/task/*")-10),
+		"goroutines":         runtime.NumGoroutine(),
+		"locked pages":       lockedKB(t),
+	}
+}
+
+func lockedKB(t *testing.T) int {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "VmLck:"); ok {
+			var kb int
+			if _, err := fmt.Sscan(rest, &kb); err != nil {
+				t.Fatal(err)
+			}
+			return kb
+		}
+	}
+	t.Fatal("the system does not tell how much memory is locked")
+	return 0
+}

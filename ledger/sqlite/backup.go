@@ -1,0 +1,114 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"claviger/ledger"
+)
+
+// Copy is a copy of a ledger that was read back and verified.
+type Copy struct {
+	Head   ledger.Head
+	Bytes  int64
+	SHA256 ledger.Hash
+}
+
+// Backup writes a copy of the ledger, as it is at this moment, to a path that
+// must not exist, makes it durable, reads it back from the medium and verifies
+// all of it. A copy that fails is removed. Appends may go on meanwhile.
+func (r *Reader) Backup(ctx context.Context, path string) (Copy, error) {
+	path, err := filepath.Abs(path) // so that no name can be taken for a URI
+	if err != nil {
+		return Copy{}, fmt.Errorf("couldn't copy the ledger: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
+	if err != nil {
+		return Copy{}, fmt.Errorf("couldn't copy the ledger: %w", err)
+	}
+	defer f.Close()
+	c, err := r.copyTo(ctx, f)
+	if err != nil {
+		return Copy{}, errors.Join(fmt.Errorf("couldn't copy the ledger to %s: %w", path, full(explain(err))), os.Remove(path))
+	}
+	return c, nil
+}
+
+func (r *Reader) copyTo(ctx context.Context, f *os.File) (Copy, error) {
+	if err := r.vacuumInto(ctx, f.Name()); err != nil {
+		return Copy{}, err
+	}
+	if err := errors.Join(f.Sync(), syncDir(filepath.Dir(f.Name()))); err != nil {
+		return Copy{}, err
+	}
+	// What is verified shall come from the medium, not from memory.
+	dropCache(f)
+	head, err := verifyFile(ctx, f.Name())
+	if err != nil {
+		return Copy{}, err
+	}
+	root, err := ledger.RootAt(r, head.Size)
+	if err != nil {
+		return Copy{}, err
+	}
+	if root != head.Root {
+		return Copy{}, fmt.Errorf("the copy holds %d records that aren't this ledger's", head.Size)
+	}
+	size, sum, err := Digest(f.Name())
+	return Copy{head, size, sum}, err
+}
+
+// vacuumInto uses a connection of its own: query_only forbids writing to any
+// file, and mode=ro alone keeps the ledger from being written.
+func (r *Reader) vacuumInto(ctx context.Context, path string) error {
+	db, err := openDB(r.path, r.options)
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, "VACUUM INTO ?", path)
+	return errors.Join(err, db.Close())
+}
+
+// verifyFile verifies all that can be verified without knowing bodies.
+func verifyFile(ctx context.Context, path string) (ledger.Head, error) {
+	r, findings, err := OpenRead(ctx, path)
+	if err != nil {
+		return ledger.Head{}, err
+	}
+	defer r.Close()
+	head, more, err := ledger.VerifyChain(ctx, r, nil)
+	if err != nil {
+		return ledger.Head{}, err
+	}
+	blobs, err := ledger.VerifyBlobs(ctx, r)
+	if err != nil {
+		return ledger.Head{}, err
+	}
+	for _, found := range [][]ledger.Finding{findings, more, blobs} {
+		if len(found) > 0 {
+			return ledger.Head{}, fmt.Errorf("the copy doesn't verify: %s", found[0].What)
+		}
+	}
+	return head, nil
+}
+
+// Digest is the length and the SHA-256 of a closed ledger or of a copy: what a
+// receipt says about the file as a whole, unused bytes included.
+func Digest(path string) (int64, ledger.Hash, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, ledger.Hash{}, fmt.Errorf("couldn't hash the ledger's file: %w", err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	n, err := io.Copy(h, f)
+	if err != nil {
+		return 0, ledger.Hash{}, fmt.Errorf("couldn't hash the ledger's file: %w", err)
+	}
+	return n, ledger.Hash(h.Sum(nil)), nil
+}

@@ -1,0 +1,368 @@
+package flow
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"claviger/ceremony"
+	"claviger/ceremony/share"
+	"claviger/hsm/secret"
+)
+
+var noon = time.Date(2026, 11, 22, 11, 42, 31, 0, time.UTC)
+
+func TestFrameOfASiteAtRest(t *testing.T) {
+	for name, c := range map[string]struct {
+		snapshot ceremony.Snapshot
+		want     Frame
+	}{
+		"practice, verified": {
+			ceremony.Snapshot{Site: ceremony.SiteView{Organisation: "Northwind", Practice: true}, Ledger: ceremony.LedgerView{Records: 2319, Last: "5ac19e702d4b90fe", Verified: true}, HSM: ceremony.HSMView{State: "open", Label: "NW-HSM-01", Serial: "7700"}},
+			Frame{Band: practiceBand, Place: "Northwind", Pills: []Pill{{"HSM open · NW-HSM-01 · SN 7700", LampOn}}, Status: Status{"#2 318", "head 5ac1 9e70 2d4b …", "verified", Good}},
+		},
+		"real, not verified": {
+			ceremony.Snapshot{Site: ceremony.SiteView{Organisation: "Northwind"}, Ledger: ceremony.LedgerView{Records: 1, Last: "5ac19e702d4b90fe"}, HSM: ceremony.HSMView{State: "absent"}},
+			Frame{Place: "Northwind", Pills: []Pill{{"HSM absent", LampOff}}, Status: Status{"#0", "head 5ac1 9e70 2d4b …", "not verified yet", Waiting}},
+		},
+		"a record that does not hold": {
+			ceremony.Snapshot{Ledger: ceremony.LedgerView{Records: 3, Verified: true, Findings: []string{"record 2: prev differs"}}},
+			Frame{Pills: []Pill{{"HSM not looked", LampOff}}, Status: Status{"#2", "", "does not hold", Bad}},
+		},
+		"nothing yet": {
+			ceremony.Snapshot{Ledger: ceremony.LedgerView{Verified: true}},
+			Frame{Pills: []Pill{{"HSM not looked", LampOff}}, Status: Status{"none yet", "", "verified", Good}},
+		},
+	} {
+		if diff := cmp.Diff(c.want, NewFrame(c.snapshot)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func ceremonyView() *ceremony.CeremonyView {
+	return &ceremony.CeremonyView{
+		Number: "2026-014", Title: "Key generation", Script: "3f9a1c07", Started: noon.Add(-72 * time.Minute), Planned: 90 * time.Minute, Steps: 15, Attempt: 1,
+		Phases: []ceremony.PhaseView{{Number: 1, Title: "Open the room", Steps: []ceremony.StepView{
+			{Number: 1, Title: "Room", Status: "done", Marks: "AO MB"}, {Number: 2, Title: "Workstation", Status: "deviated"},
+			{Number: 3, Title: "Roll call", Status: "now", CannotUndo: true}, {Number: 4, Title: "Token", Status: "failed"}, {Number: 5, Title: "Seal", Status: "todo"}}}},
+		Step:  &ceremony.StepView{Number: 3, ID: "roll-call", Title: "Roll call", Phase: "Open the room"},
+		Aloud: "We call the roll.", Facts: []ceremony.Fact{{Label: "Label", Value: "root", Style: "strong"}}, Result: "Read back",
+		People: []ceremony.PersonView{
+			{Someone: ceremony.Someone{Name: "Marta Brandt", Initials: "MB"}, Role: "administrator", Status: "signed 11:42:08", State: "signed"},
+			{Someone: ceremony.Someone{Name: "Amara Okafor", Initials: "AO"}, Role: "witness", Status: "to act now", State: "acting"},
+			{Someone: ceremony.Someone{Name: "Li Chen", Initials: "LC"}, Role: "custodian", State: "idle"},
+			{Someone: ceremony.Someone{Name: "Farah Noor", Initials: "FN"}, Role: "custodian", Status: "not here yet", State: "absent"}},
+		Needs: []ceremony.Need{{Text: "2 of 2 officers authorised", Met: true}}, Waiting: "Waiting for the witness: Amara Okafor", Deviations: 1,
+	}
+}
+
+func TestFrameOfACeremony(t *testing.T) {
+	got := NewFrame(ceremony.Snapshot{Ceremony: ceremonyView(), Working: "The token is making the key", Since: noon})
+	want := Frame{
+		Pills:  []Pill{{"HSM not looked", LampOff}, {"Ceremony 2026-014", NoLamp}, {"1 deviation", NoLamp}},
+		Status: Status{Record: "none yet", State: "not verified yet", Tone: Waiting},
+		Rail: &Rail{Head: "Key generation · script 3F9A 1C07", Phases: []RailPhase{{"Open the room", []RailStep{
+			{1, "Room", "AO MB", Done, false}, {2, "Workstation", "", Deviated, false}, {3, "Roll call", "", Now, true}, {4, "Token", "", Failed, false}, {5, "Seal", "", Todo, false}}}}},
+		People: []Person{
+			{"MB", "Marta Brandt", "Administrator · signed 11:42:08", Good, false}, {"AO", "Amara Okafor", "Witness · to act now", Waiting, false},
+			{"LC", "Li Chen", "Custodian", Neutral, false}, {"FN", "Farah Noor", "Custodian · not here yet", Neutral, true}},
+		Needs:   []Need{{"2 of 2 officers authorised", true}},
+		Working: "The token is making the key", Since: noon,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if got := Elapsed(ceremony.Snapshot{Ceremony: ceremonyView()}, noon); got != "Elapsed 01:12:00 of 01:30:00" {
+		t.Errorf("elapsed: %q", got)
+	}
+}
+
+func TestTimesInWords(t *testing.T) {
+	for _, c := range [][2]string{
+		{Elapsed(ceremony.Snapshot{}, noon), ""},
+		{Clock(noon), "Sun 22 Nov 2026 11:42:31 UTC"},
+		{Clock(noon.In(time.FixedZone("", 3600))), "Sun 22 Nov 2026 11:42:31 UTC"},
+		{During(3 * time.Second), "0:03"},
+		{During(125 * time.Second), "2:05"},
+		{During(-time.Second), "0:00"}, // the clock was set back
+		{thousands(7), "7"}, {thousands(2318), "2 318"}, {thousands(1234567), "1 234 567"},
+	} {
+		if c[0] != c[1] {
+			t.Errorf("%q, want %q", c[0], c[1])
+		}
+	}
+}
+
+func TestTitles(t *testing.T) {
+	for _, c := range [][2]string{
+		{Title(true, "generate", "sign-off", "Marta Brandt", 12), "Claviger · PRACTICE · generate · sign-off · Marta Brandt · 12"},
+		{Title(false, "room", "confirm", "", 1), "Claviger · room · confirm · 1"},
+		{Title(true, "overview", "", "", 0), "Claviger · PRACTICE · overview"},
+	} {
+		if c[0] != c[1] {
+			t.Errorf("%q, want %q", c[0], c[1])
+		}
+	}
+}
+
+// The page of each kind of prompt: what is there, and what is not.
+func TestPages(t *testing.T) {
+	marta := ceremony.Someone{ID: "mb", Name: "Marta Brandt", Initials: "MB"}
+	practice := ceremony.Snapshot{Site: ceremony.SiteView{Practice: true}, Ceremony: ceremonyView()}
+	real := practice
+	real.Site.Practice = false
+	words := secret.From([]byte("six words"))
+	defer words.Wipe()
+	public := func(pg Page) Page { // what every public page of this step shows
+		pg.Kicker, pg.Aloud, pg.Waiting = "Step 3 of 15 · Open the room", "We call the roll.", "Waiting for the witness: Amara Okafor"
+		return pg
+	}
+	private := func(pg Page) Page {
+		pg.Private, pg.Kicker, pg.Waiting = true, "Step 3 of 15 · Roll call", "Waiting for the witness: Amara Okafor"
+		return pg
+	}
+	found := func(pg Page) Page {
+		pg = public(pg)
+		pg.CardTitle, pg.Chip, pg.Facts = "Found so far", "Read back", []Fact{{Label: "Label", Value: "root", Strong: true}}
+		return pg
+	}
+	for name, c := range map[string]struct {
+		prompt   ceremony.Prompt
+		snapshot ceremony.Snapshot
+		want     Page
+	}{
+		"confirm": {ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "Go"}, practice, found(Page{Kind: PageConfirm, Title: "Go", Go: "Go on"})},
+		"irreversible": {ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "Seal the record", Irreversible: true}, practice, func() Page {
+			pg := found(Page{Kind: PageConfirm, Grave: true, Title: "Seal the record", Go: "Seal the record"})
+			pg.Kicker = "Step 3 of 15 · cannot be undone"
+			return pg
+		}()},
+		"form": {ceremony.Prompt{Kind: ceremony.AskForm, Fields: []ceremony.Field{{Name: "wall", Label: "Wall clock", Type: "time", Max: 5}}}, practice,
+			found(Page{Kind: PageForm, Go: "Go on", Fields: []Field{{Name: "wall", Label: "Wall clock", Max: 5, Time: true}}})},
+		"decide": {ceremony.Prompt{Kind: ceremony.AskDecide, Problem: &ceremony.Problem{Happened: "h", Safe: "s", Do: "d", Code: "c"}, Options: []ceremony.Option{{ID: "abort", Label: "Abort", Help: "ends", Danger: true}}}, practice,
+			found(Page{Kind: PageDecide, Go: "Do as chosen", Trouble: &Trouble{"h", "s", "d", "c"}, Options: []Option{{"abort", "Abort", "ends", true}}})},
+		"sign with a PIN": {ceremony.Prompt{Kind: ceremony.AskSignOff, Act: "phase", Who: marta, With: ceremony.SessionPIN, Aloud: "Read the list.", Facts: []ceremony.Fact{{Label: "Key", Value: "7d1e 40b2", Style: "hash"}, {Label: "Id", Value: "9c41", Style: "mono"}}}, practice, func() Page {
+			pg := public(Page{Kind: PageSign, CardTitle: "What is signed", Go: "Sign off this phase", CanDisagree: true, Practice: "Use the practice PIN",
+				Hashes: []Hash{{"Key", "7d1e40b2", []string{"klaxon", "Burlington", "crackdown", "pioneer"}}}, Facts: []Fact{{Label: "Id", Value: "9c41", Mono: true}},
+				Secret: SecretAsk{"Session PIN of Marta Brandt", pinBytes, leastPIN}})
+			pg.Aloud = "Read the list."
+			return pg
+		}()},
+		"sign on a real site": {ceremony.Prompt{Kind: ceremony.AskSignOff, Act: "authorise", Who: marta, With: ceremony.Passphrase, Facts: []ceremony.Fact{{Label: "Act", Value: "generate"}}}, real,
+			public(Page{Kind: PageSign, CardTitle: "What is signed", Go: "Authorise", CanDisagree: true, Facts: []Fact{{Label: "Act", Value: "generate"}}, Secret: SecretAsk{"Passphrase of Marta Brandt", passphraseBytes, 1}})},
+		"passphrase": {ceremony.Prompt{Kind: ceremony.AskPassphrase, Who: marta}, practice,
+			private(Page{Kind: PageSecret, Go: "Open my key", Secret: SecretAsk{"Passphrase, six words", passphraseBytes, 1}, Practice: "Use the practice passphrase"})},
+		"transport PIN": {ceremony.Prompt{Kind: ceremony.AskTransportPIN, Who: marta}, practice,
+			private(Page{Kind: PageSecret, Go: "Use this PIN", Secret: SecretAsk{"Transport PIN", pinBytes, leastPIN}, Practice: "Use the practice PIN"})},
+		"new PIN": {ceremony.Prompt{Kind: ceremony.AskNewPIN, Who: marta}, real,
+			private(Page{Kind: PageNewPIN, Go: "Take this PIN", Secret: SecretAsk{"Session PIN", pinBytes, leastPIN}})},
+		"passphrase shown": {ceremony.Prompt{Kind: ceremony.ShowPassphrase, Who: marta, Reveal: words}, practice,
+			private(Page{Kind: PageShowWords, Go: "I have written it down", Reveal: words})},
+	} {
+		got := NewPage(c.prompt, c.snapshot)
+		got.prompt = ceremony.Prompt{}
+		if diff := cmp.Diff(c.want, got, cmp.AllowUnexported(Page{}, CardAsk{}), cmp.Comparer(func(a, b *secret.Buffer) bool { return a == b })); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// A private page shows nothing of the step but its name: what the witness
+// screen would show is not read over a shoulder.
+func TestPrivatePagesShowNoFactsAndSayNothingAloud(t *testing.T) {
+	for _, kind := range []ceremony.PromptKind{ceremony.AskPassphrase, ceremony.AskNewPIN, ceremony.AskCard, ceremony.AskTransportPIN, ceremony.ShowPassphrase, ceremony.ShowCard} {
+		pg := NewPage(ceremony.Prompt{Kind: kind}, ceremony.Snapshot{Ceremony: ceremonyView()})
+		if !pg.Private || pg.Aloud != "" || len(pg.Facts) > 0 {
+			t.Errorf("%s: private %v, aloud %q, %d facts", kind, pg.Private, pg.Aloud, len(pg.Facts))
+		}
+	}
+}
+
+func TestFormsSayWhatIsWrongAtTheField(t *testing.T) {
+	pg := Page{Fields: []Field{{Name: "place", Max: 5}, {Name: "wall", Time: true, Max: 5}}}
+	for name, c := range map[string]struct {
+		values map[string]string
+		want   Wrong
+	}{
+		"right":    {map[string]string{"place": " Room ", "wall": "09:01"}, nil},
+		"empty":    {map[string]string{"place": "  ", "wall": "09:01"}, Wrong{"place": "Nothing is typed here yet."}},
+		"too long": {map[string]string{"place": "Vault 2", "wall": "09:01"}, Wrong{"place": "At most 5 characters."}},
+		"no time":  {map[string]string{"place": "Room", "wall": "25:00"}, Wrong{"wall": `"25:00" is not a time: type hours and minutes, like 11:42.`}},
+		"short":    {map[string]string{"place": "Room", "wall": "9:01"}, Wrong{"wall": `"9:01" is not a time: type hours and minutes, like 11:42.`}},
+	} {
+		answer, wrong := pg.Filled(c.values)
+		if diff := cmp.Diff(c.want, wrong); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		if wrong == nil && answer.Fields["place"] != "Room" {
+			t.Errorf("%s: %v", name, answer.Fields)
+		}
+	}
+}
+
+func TestDeviationSheet(t *testing.T) {
+	deciders := Deciders(ceremony.Snapshot{Site: ceremony.SiteView{People: []ceremony.PersonView{
+		{Someone: ceremony.Someone{ID: "mb", Name: "Marta Brandt"}, Role: "administrator"}, {Someone: ceremony.Someone{ID: "tn", Name: "Tomas Novak"}, Role: "approver, owner"}}}})
+	if len(deciders) != 1 || deciders[0].ID != "tn" {
+		t.Errorf("deciders are %v, want the approver", deciders)
+	}
+	_, wrong := Deviation{Exposed: -1, Decision: -1, DecidedBy: -1}.Raised(deciders)
+	if diff := cmp.Diff(Wrong{"expected": "Nothing is typed here yet.", "happened": "Nothing is typed here yet.", "reason": "Nothing is typed here yet.",
+		"exposed": "Choose one.", "decision": "Choose one.", "decided-by": "Choose who decided."}, wrong); diff != "" {
+		t.Errorf("an empty sheet (-want +got):\n%s", diff)
+	}
+	answer, wrong := Deviation{Expected: "a sealed bag", Happened: "an open one", Reason: "counted", Exposed: 2, Decision: 1, DecidedBy: 0}.Raised(deciders)
+	if wrong != nil || answer.Action != ceremony.Deviate {
+		t.Fatalf("refused: %v", wrong)
+	}
+	want := map[string]string{"expected": "a sealed bag", "happened": "an open one", "reason": "counted", "exposed": "unknown", "decision": "repeat", "decided-by": "tn"}
+	if diff := cmp.Diff(want, answer.Fields); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestOverviewSaysWhatNeedsADecision(t *testing.T) {
+	year := func(y int) time.Time { return time.Date(y, 11, 22, 0, 0, 0, 0, time.UTC) }
+	key := func(state string, until time.Time) ceremony.KeyView {
+		return ceremony.KeyView{Label: "k", Algorithm: "EC P-384", State: state, Fingerprint: "7d1e40b2c9", From: year(2024), Until: until}
+	}
+	for name, c := range map[string]struct {
+		snapshot ceremony.Snapshot
+		greeting string
+	}{
+		"empty":          {ceremony.Snapshot{}, "Good morning. Nothing needs a decision."},
+		"long to go":     {ceremony.Snapshot{Keys: []ceremony.KeyView{key("Active", year(2041))}}, "Good morning. Nothing needs a decision."},
+		"soon":           {ceremony.Snapshot{Keys: []ceremony.KeyView{key("Active", noon.AddDate(0, 0, 11))}}, "Good morning. One key needs a decision."},
+		"over":           {ceremony.Snapshot{Keys: []ceremony.KeyView{key("Active", year(2025)), key("Suspended", year(2041))}}, "Good morning. Two keys need a decision."},
+		"open ceremony":  {ceremony.Snapshot{Ceremonies: []ceremony.CeremonyLine{{Number: "2026-015", Status: "paused at step 6"}}}, "Good morning. Ceremony 2026-015 waits to be finished."},
+		"interrupted":    {ceremony.Snapshot{Ceremonies: []ceremony.CeremonyLine{{Number: "2026-015", Status: "interrupted at step 6"}}}, "Good morning. Ceremony 2026-015 waits to be finished."},
+		"sealed, no due": {ceremony.Snapshot{Ceremonies: []ceremony.CeremonyLine{{Number: "2026-015", Status: "sealed"}}}, "Good morning. Nothing needs a decision."},
+	} {
+		if got := NewOverview(c.snapshot, nil, noon).Greeting; got != c.greeting {
+			t.Errorf("%s: %q, want %q", name, got, c.greeting)
+		}
+	}
+	for hour, want := range map[int]string{2: "Good night", 9: "Good morning", 13: "Good afternoon", 20: "Good evening"} {
+		if got := greeting(time.Date(2026, 11, 22, hour, 0, 0, 0, time.UTC)); got != want {
+			t.Errorf("at %d: %q", hour, got)
+		}
+	}
+	row := NewOverview(ceremony.Snapshot{Keys: []ceremony.KeyView{key("Active", noon.AddDate(0, 0, 11))}}, nil, noon).Keys[0]
+	if row.Below != "EC P-384 · 7d1e 40b2" || row.Left != "11 days" || row.Tone != Waiting {
+		t.Errorf("key row %+v", row)
+	}
+}
+
+func TestTrustSaysWhatIsNotKnown(t *testing.T) {
+	for name, c := range map[string]struct {
+		snapshot ceremony.Snapshot
+		want     []TrustRow
+	}{
+		"signed to the end": {ceremony.Snapshot{Ledger: ceremony.LedgerView{Records: 2318, Verified: true, SignedTo: 2318}, HSM: ceremony.HSMView{State: "open"}},
+			[]TrustRow{{"2 318 records, chain unbroken, every rule kept", Good}, {"Signed by the HSM up to the last record", Good}}},
+		"signed in part": {ceremony.Snapshot{Ledger: ceremony.LedgerView{Records: 20, Verified: true, SignedTo: 19}, HSM: ceremony.HSMView{State: "absent"}},
+			[]TrustRow{{"20 records, chain unbroken, every rule kept", Good}, {"Signed by the HSM up to record 18; 1 record is later", Info}, {"The HSM is not there", Waiting}}},
+		"a finding": {ceremony.Snapshot{Ledger: ceremony.LedgerView{Records: 20, Findings: []string{"record 7: changed"}}},
+			[]TrustRow{{"record 7: changed", Bad}, {"Not yet signed by the HSM", Waiting}, {"The HSM was not looked into since the program started", Info}}},
+	} {
+		c.want = append(c.want, TrustRow{"Nothing brought from outside was compared: keep each checkpoint that you carry away", Info})
+		if diff := cmp.Diff(c.want, trust(c.snapshot)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestLastPage(t *testing.T) {
+	sealed := NewDone(Finished{Number: "2026-014", Status: "sealed", Report: "/e/report.pdf", Key: "/e/site.vkey"})
+	if sealed.Title != "Ceremony 2026-014 is sealed" || sealed.Verify != "claviger-verify --site /e/site.vkey /e/report.pdf" {
+		t.Errorf("sealed: %+v", sealed)
+	}
+	for status, want := range map[string]Tone{"paused": Waiting, "aborted": Bad, "sealed": Good} {
+		if got := NewDone(Finished{Status: status}); got.Tone != want || got.Verify != "" {
+			t.Errorf("%s: %+v", status, got)
+		}
+	}
+	if got := NewDone(Finished{Number: "2026-014", Trouble: &Trouble{Happened: "The disk is full."}}); got.Tone != Bad || got.Title != "Ceremony 2026-014 has stopped" {
+		t.Errorf("stopped: %+v", got)
+	}
+	row := CeremonyRow{Number: "2026-001", Report: "/site/evidence/2026-001/report.pdf"}
+	if got := row.Evidence().Verify; got != "claviger-verify --site /site/evidence/2026-001/site.vkey /site/evidence/2026-001/report.pdf" {
+		t.Errorf("evidence: %q", got)
+	}
+}
+
+// A card as it is typed: what is said after so many letters.
+func TestCardIsCheckedAsItIsTyped(t *testing.T) {
+	S, err := secret.Random(32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer S.Wipe()
+	set, cards, err := share.Split(S, 2, 3, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer share.Wipe(cards...)
+	text := secret.New(200)
+	defer text.Wipe()
+	if err := cards[1].Text(text); err != nil {
+		t.Fatal(err)
+	}
+	card := strings.ReplaceAll(string(text.Bytes()), " ", "")
+	other := strings.Map(func(r rune) rune { // another letter of the alphabet
+		if r == 'Q' {
+			return 'P'
+		}
+		return 'Q'
+	}, card[40:41])
+	prompt := ceremony.CardPrompt{Set: set.Name(), Index: 2, K: 2, N: 3, Prefix: "KP1", Opens: "the token"}
+	changed := func(change func(*ceremony.CardPrompt)) ceremony.CardPrompt {
+		p := prompt
+		change(&p)
+		return p
+	}
+	for name, c := range map[string]struct {
+		prompt ceremony.CardPrompt
+		typed  string
+		want   CardState
+	}{
+		"nothing":       {prompt, card[:3], CardState{}},
+		"half":          {prompt, card[:40], CardState{}},
+		"whole":         {prompt, card, CardState{OK: true, Say: "All 18 groups fit.", Tone: Good}},
+		"entered":       {changed(func(p *ceremony.CardPrompt) { p.Entered = []int{2} }), card[:40], CardState{Say: "Card 2 is entered already.", Tone: Bad}},
+		"another card":  {changed(func(p *ceremony.CardPrompt) { p.Index = 3 }), card[:40], CardState{Say: "This is card 2; card 3 is asked for.", Tone: Bad}},
+		"another set":   {changed(func(p *ceremony.CardPrompt) { p.Set = "QQQQ QQQQ" }), card[:40], CardState{Bad: []int{1, 2}, Say: "This card is of set " + set.Name() + "; this step needs set QQQQ QQQQ.", Tone: Bad}},
+		"wrong letter":  {prompt, card[:40] + other + card[41:], CardState{Bad: []int{10}, Tone: Bad}},
+		"not checked k": {prompt, "", CardState{}},
+	} {
+		ask := newCardAsk(c.prompt, true)
+		code := secret.New(75)
+		if err := code.Append([]byte(c.typed)...); err != nil {
+			t.Fatal(err)
+		}
+		if err := code.Append(make([]byte, 75-len(c.typed))...); err != nil {
+			t.Fatal(err)
+		}
+		got := ask.Check(code)
+		code.Wipe()
+		if name == "wrong letter" {
+			if !strings.Contains(got.Say, "roup 10") {
+				t.Errorf("%s: says %q", name, got.Say)
+			}
+			got.Say = ""
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	ask := newCardAsk(prompt, true)
+	if ask.Set != "Card set "+set.Name()+", card 2 of 3, any 2 open the token" {
+		t.Errorf("said above the cells: %q", ask.Set)
+	}
+	if diff := cmp.Diff([]string{"KC1"}, ask.Others); diff != "" {
+		t.Errorf("other prefixes: %s", diff)
+	}
+}

@@ -1,0 +1,664 @@
+package ui
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/test"
+
+	"claviger/ceremony"
+	"claviger/ceremony/share"
+	"claviger/hsm/secret"
+	"claviger/ui/flow"
+	"claviger/ui/kit"
+)
+
+// desk is a window whose thread is the test: what is sent to it waits in a
+// queue until the test takes it out.
+type desk struct {
+	t     *testing.T
+	shell *Shell
+	queue chan func()
+	timer []func()
+	asked []string // every title that asked something
+}
+
+// play is an engine for tests: it asks what it was given and keeps the answers.
+type play struct {
+	snapshot ceremony.Snapshot
+	run      func(ctx context.Context, room ceremony.Room) (flow.Finished, error)
+	practice map[string]string
+	broken   error
+}
+
+func (p *play) Snapshot(context.Context) (ceremony.Snapshot, error) { return p.snapshot, p.broken }
+
+func (p *play) Starts(context.Context) ([]flow.Start, error) {
+	return []flow.Start{{Name: "key-generation", Title: "Generate a key", Parameters: []flow.Parameter{{Name: "label", Ask: "Label of the key", Default: "signing-key"}}}}, nil
+}
+
+func (p *play) Check(_ string, values map[string]string) flow.Wrong {
+	if values["label"] == "taken" {
+		return flow.Wrong{"label": "There is a key named taken already. Choose another label."}
+	}
+	return nil
+}
+
+func (p *play) Run(ctx context.Context, room ceremony.Room, _ string, _ map[string]string) (flow.Finished, error) {
+	return p.run(ctx, room)
+}
+
+func (p *play) Resume(ctx context.Context, room ceremony.Room) (flow.Finished, error) {
+	return p.run(ctx, room)
+}
+
+func (p *play) Practice(_ context.Context, prompt ceremony.Prompt) (*secret.Buffer, error) {
+	s, ok := p.practice[prompt.Who.ID]
+	if !ok {
+		return nil, errors.New("There is no practice secret for this person.")
+	}
+	return secret.From([]byte(s)), nil
+}
+
+func practiceSite() ceremony.Snapshot {
+	return ceremony.Snapshot{Site: ceremony.SiteView{Organisation: "Practice site", Practice: true, People: []ceremony.PersonView{{Someone: ceremony.Someone{ID: "tn", Name: "Tomas Novak"}, Role: "approver"}}},
+		Ledger: ceremony.LedgerView{Records: 12, Verified: true, Last: strings.Repeat("ab", 32)}}
+}
+
+func open(t *testing.T, p Program) *desk {
+	t.Helper()
+	d := &desk{t: t, queue: make(chan func(), 1000)}
+	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	d.shell = New(Config{App: test.NewTempApp(t), Program: p, Do: func(f func()) { d.queue <- f },
+		Later: func(after time.Duration, f func()) {
+			switch after {
+			case frameTime:
+				f()
+			case quietTime:
+				d.timer = append(d.timer, f)
+			} // and the clock stands
+		},
+		Now: func() time.Time { return now }})
+	t.Cleanup(d.shell.Stop)
+	d.shell.Start()
+	return d
+}
+
+// until takes from the queue until the window's title holds all of parts.
+func (d *desk) until(parts ...string) {
+	d.t.Helper()
+	deadline := time.After(20 * time.Second) // a hang, not a measure
+	for {
+		title := d.shell.Window().Title()
+		missing := false
+		for _, part := range parts {
+			missing = missing || !strings.Contains(title, part)
+		}
+		if !missing {
+			return
+		}
+		select {
+		case f := <-d.queue:
+			f()
+		case <-deadline:
+			d.t.Fatalf("the title stays %q; waited for %q", title, parts)
+		}
+	}
+}
+
+func (d *desk) press(keys ...fyne.KeyName) {
+	d.t.Helper()
+	for _, k := range keys {
+		f := d.shell.Window().Canvas().Focused()
+		if f == nil {
+			d.t.Fatalf("nothing has the focus for %s on %q", k, d.shell.Window().Title())
+		}
+		f.TypedKey(&fyne.KeyEvent{Name: k})
+	}
+}
+
+func (d *desk) write(s string) {
+	d.t.Helper()
+	f := d.shell.Window().Canvas().Focused()
+	if f == nil {
+		d.t.Fatalf("nothing has the focus to type into on %q", d.shell.Window().Title())
+	}
+	for _, r := range s {
+		f.TypedRune(r)
+	}
+}
+
+// focusOn goes on with Tab until the button with this label has the focus.
+func (d *desk) focusOn(label string) {
+	d.t.Helper()
+	c := d.shell.Window().Canvas()
+	for range 40 {
+		if b, ok := c.Focused().(*kit.Button); ok && b.Label == label {
+			return
+		}
+		c.(interface{ FocusNext() }).FocusNext()
+	}
+	d.t.Fatalf("40 Tabs do not lead to %q", label)
+}
+
+func (d *desk) shows(words string) {
+	d.t.Helper()
+	if text := d.text(); !strings.Contains(text, words) {
+		d.t.Errorf("the window does not show %q but:\n%s", words, text)
+	}
+}
+
+func (d *desk) text() string {
+	var b strings.Builder
+	var walk func(o fyne.CanvasObject)
+	walk = func(o fyne.CanvasObject) {
+		if !o.Visible() {
+			return
+		}
+		switch o := o.(type) {
+		case *kit.Text:
+			b.WriteString(o.String() + "\n")
+		case *kit.Button:
+			b.WriteString("[" + o.Label + "]\n")
+		case *fyne.Container:
+			for _, child := range o.Objects {
+				walk(child)
+			}
+		case fyne.Widget:
+			for _, child := range test.WidgetRenderer(o).Objects() {
+				walk(child)
+			}
+		}
+	}
+	walk(d.shell.Window().Content())
+	if top := d.shell.Window().Canvas().Overlays().Top(); top != nil {
+		walk(top)
+	}
+	return b.String()
+}
+
+// start goes from the overview into the ceremony, by keys.
+func (d *desk) start() {
+	d.t.Helper()
+	d.until("PRACTICE", "overview")
+	d.press(fyne.KeyReturn)
+	d.until("prepare", "key-generation")
+	d.press(fyne.KeyReturn)
+}
+
+var (
+	marta = ceremony.Someone{ID: "mb", Name: "Marta Brandt", Initials: "MB"}
+	farah = ceremony.Someone{ID: "fn", Name: "Farah Noor", Initials: "FN"}
+)
+
+// A whole ceremony by keys, one prompt of each kind; what the engine gets is
+// what the people typed.
+func TestCeremonyByKeysFromOverviewToReport(t *testing.T) {
+	var got []ceremony.Answer
+	p := &play{snapshot: practiceSite(), practice: map[string]string{"mb": "antelope crescent drizzle umbrella harbor vivid"}}
+	p.run = func(ctx context.Context, room ceremony.Room) (flow.Finished, error) {
+		for _, prompt := range []ceremony.Prompt{
+			{Kind: ceremony.AskConfirm, Step: "room", Title: "Room check"},
+			{Kind: ceremony.AskForm, Step: "room", Title: "Clock", Fields: []ceremony.Field{{Name: "place", Label: "Place", Max: 120}, {Name: "wall", Label: "Wall clock", Type: "time", Max: 5}}},
+			{Kind: ceremony.AskPassphrase, Step: "roll-call", Title: "Marta Brandt, open your key", Who: marta},
+			{Kind: ceremony.AskNewPIN, Step: "roll-call", Title: "Marta Brandt, choose a session PIN", Who: marta},
+			{Kind: ceremony.AskSignOff, Act: "phase", Step: "phase-1", Title: "Sign off", Who: marta, With: ceremony.SessionPIN},
+			{Kind: ceremony.AskDecide, Step: "generate", Title: "Decide", Options: []ceremony.Option{{ID: "repeat", Label: "Try again"}, {ID: "abort", Label: "Abort", Danger: true}}},
+		} {
+			a, err := room.Ask(ctx, prompt)
+			if err != nil {
+				return flow.Finished{}, err
+			}
+			got = append(got, a)
+		}
+		return flow.Finished{Number: "2026-001", Status: "sealed", Report: "/site/evidence/2026-001/report.pdf", Key: "/site/evidence/2026-001/site.vkey"}, nil
+	}
+	d := open(t, p)
+	d.start()
+	d.until("room · confirm")
+	d.press(fyne.KeyReturn)
+	d.until("room · form")
+	d.write("Vault room 2")
+	d.press(fyne.KeyReturn)
+	d.write("25:00")
+	d.press(fyne.KeyReturn)
+	d.shows("is not a time")
+	for range 5 {
+		d.press(fyne.KeyBackspace)
+	}
+	d.write("09:01")
+	d.press(fyne.KeyReturn)
+	d.until("roll-call · passphrase · Marta Brandt")
+	d.focusOn("Use the practice passphrase")
+	d.press(fyne.KeyReturn)
+	d.until("passphrase", "filled")
+	d.press(fyne.KeyReturn)
+	d.until("roll-call · new-pin · Marta Brandt")
+	d.write("4711")
+	d.press(fyne.KeyReturn)
+	d.write("4712")
+	d.press(fyne.KeyReturn)
+	d.shows("not the same")
+	d.write("4711")
+	d.press(fyne.KeyReturn)
+	d.until("phase-1 · sign-off · Marta Brandt")
+	d.write("4711")
+	d.press(fyne.KeyReturn)
+	d.until("generate · decide")
+	d.press(fyne.KeyReturn, fyne.KeyReturn)
+	d.write("The cable was loose")
+	d.press(fyne.KeyReturn, fyne.KeyReturn)
+	d.until("done", "sealed")
+	d.shows("claviger-verify --site /site/evidence/2026-001/site.vkey /site/evidence/2026-001/report.pdf")
+
+	if got[1].Fields["place"] != "Vault room 2" || got[1].Fields["wall"] != "09:01" {
+		t.Errorf("form answered %v", got[1].Fields)
+	}
+	for i, want := range map[int]string{2: p.practice["mb"], 3: "4711", 4: "4711"} {
+		b := secret.From([]byte(want))
+		if !got[i].Secret.Equal(b) {
+			t.Errorf("answer %d holds another secret than was typed", i)
+		}
+		b.Wipe()
+		got[i].Secret.Wipe()
+	}
+	if got[4].Verdict != ceremony.Agree {
+		t.Errorf("signed with verdict %q", got[4].Verdict)
+	}
+	if got[5].Choice != "repeat" || got[5].Reason != "The cable was loose" {
+		t.Errorf("decided %q because %q", got[5].Choice, got[5].Reason)
+	}
+}
+
+// ask plays one prompt and gives its answer.
+func ask(t *testing.T, prompt ceremony.Prompt, drive func(d *desk)) ceremony.Answer {
+	t.Helper()
+	var got ceremony.Answer
+	p := &play{snapshot: practiceSite()}
+	p.run = func(ctx context.Context, room ceremony.Room) (flow.Finished, error) {
+		var err error
+		got, err = room.Ask(ctx, prompt)
+		return flow.Finished{Status: "sealed"}, err
+	}
+	d := open(t, p)
+	d.start()
+	d.until(string(prompt.Kind))
+	drive(d)
+	d.until("done")
+	return got
+}
+
+func TestRefusalNeedsItsReasonAndItsSecret(t *testing.T) {
+	got := ask(t, ceremony.Prompt{Kind: ceremony.AskSignOff, Act: "attest", Step: "attest", Who: marta, With: ceremony.SessionPIN}, func(d *desk) {
+		d.focusOn("I do not agree")
+		d.press(fyne.KeyReturn)
+		d.write("The serial number was not compared")
+		d.focusOn("I do not agree")
+		d.press(fyne.KeyReturn)
+		d.shows("At least 4 characters")
+		d.write("4711")
+		d.focusOn("I do not agree")
+		d.press(fyne.KeyReturn)
+	})
+	if got.Verdict != ceremony.Disagree || got.Reason != "The serial number was not compared" || got.Secret.Len() != 4 {
+		t.Errorf("verdict %q, reason %q, %d bytes of secret", got.Verdict, got.Reason, got.Secret.Len())
+	}
+	got.Secret.Wipe()
+}
+
+func TestPauseDeviationAndAbortAreAnswersToAnyPrompt(t *testing.T) {
+	prompt := ceremony.Prompt{Kind: ceremony.AskPassphrase, Step: "roll-call", Who: marta}
+	paused := ask(t, prompt, func(d *desk) {
+		d.write("half a secr")
+		d.shell.menu.pause.Action()
+		d.until("roll-call · pause")
+		d.write("Fire alarm")
+		d.press(fyne.KeyReturn, fyne.KeyReturn)
+	})
+	if paused.Action != ceremony.Pause || paused.Reason != "Fire alarm" || paused.Secret != nil {
+		t.Errorf("answered %+v", paused)
+	}
+	aborted := ask(t, prompt, func(d *desk) {
+		d.shell.menu.abort.Action()
+		d.until("roll-call · abort")
+		d.write("Fire")
+		d.press(fyne.KeyReturn)
+		phrase := d.shell.Window().Canvas().Focused()
+		d.focusOn("Abort the ceremony")
+		d.press(fyne.KeyReturn)
+		d.shows("Type exactly ABORT")
+		d.until("roll-call · abort") // nothing was answered
+		d.shell.Window().Canvas().Focus(phrase)
+		d.write("ABORT")
+		d.press(fyne.KeyReturn)
+		d.until("roll-call · abort")
+		d.focusOn("Abort the ceremony")
+		d.press(fyne.KeyReturn)
+	})
+	if aborted.Action != ceremony.Abort || aborted.Reason != "Fire" {
+		t.Errorf("answered %+v", aborted)
+	}
+	deviated := ask(t, prompt, func(d *desk) {
+		d.shell.menu.deviate.Action()
+		d.until("roll-call · deviation")
+		d.focusOn("Record the deviation")
+		d.press(fyne.KeyReturn)
+		d.shows("Choose who decided.")
+		d.shell.menu.deviate.Action()
+		d.write("A sealed bag")
+		d.press(fyne.KeyReturn)
+		d.write("The bag was open")
+		d.press(fyne.KeyReturn, fyne.KeyReturn, fyne.KeyReturn) // not exposed
+		d.press(fyne.KeyReturn, fyne.KeyReturn)                 // go on
+		d.press(fyne.KeyReturn, fyne.KeyReturn)                 // the approver
+		d.write("Counted and complete")
+		d.press(fyne.KeyReturn, fyne.KeyReturn)
+	})
+	want := map[string]string{"expected": "A sealed bag", "happened": "The bag was open", "exposed": "no", "decision": "continue", "decided-by": "tn", "reason": "Counted and complete"}
+	if deviated.Action != ceremony.Deviate || !maps.Equal(deviated.Fields, want) {
+		t.Errorf("answered %+v", deviated)
+	}
+}
+
+func TestSheetGoesBackToThePromptAsItWas(t *testing.T) {
+	got := ask(t, ceremony.Prompt{Kind: ceremony.AskPassphrase, Step: "roll-call", Who: marta}, func(d *desk) {
+		d.write("abc")
+		d.shell.menu.deviate.Action()
+		d.until("deviation")
+		d.focusOn("Back to the step")
+		d.press(fyne.KeyReturn)
+		d.until("roll-call · passphrase")
+		d.write("def")
+		d.press(fyne.KeyReturn)
+	})
+	want := secret.From([]byte("abcdef"))
+	defer want.Wipe()
+	if !got.Secret.Equal(want) {
+		t.Error("what was typed before the sheet is lost")
+	}
+	got.Secret.Wipe()
+}
+
+func TestIrreversibleHasNoDefault(t *testing.T) {
+	ask(t, ceremony.Prompt{Kind: ceremony.AskConfirm, Step: "seal", Title: "Seal the record", Irreversible: true}, func(d *desk) {
+		if f := d.shell.Window().Canvas().Focused(); f != nil {
+			t.Errorf("%T has the focus on what cannot be undone", f)
+		}
+		d.shows("CANNOT BE UNDONE")
+		d.focusOn("Seal the record")
+		d.press(fyne.KeyReturn)
+	})
+}
+
+// A practice card of a set made for the test, as it is printed.
+func newCard(t *testing.T) (text, set string) {
+	t.Helper()
+	S, err := secret.Random(32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer S.Wipe()
+	made, cards, err := share.Split(S, 2, 3, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer share.Wipe(cards...)
+	b := secret.New(200)
+	defer b.Wipe()
+	if err := cards[1].Text(b); err != nil {
+		t.Fatal(err)
+	}
+	return string(b.Bytes()), made.Name()
+}
+
+// A scanner types the card and Enter, and may send a line feed after it: that
+// must not press the next page's button.
+func TestKeysAfterACardFallIntoNothing(t *testing.T) {
+	card, set := newCard(t)
+	p := &play{snapshot: practiceSite()}
+	var got *secret.Buffer
+	p.run = func(ctx context.Context, room ceremony.Room) (flow.Finished, error) {
+		a, err := room.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskCard, Step: "open", Who: farah, Card: ceremony.CardPrompt{Set: set, Index: 2, K: 2, N: 3, Prefix: "KP1"}})
+		if err != nil {
+			return flow.Finished{}, err
+		}
+		got = a.Secret
+		_, err = room.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Step: "one", Title: "After the card"})
+		return flow.Finished{Status: "sealed"}, err
+	}
+	d := open(t, p)
+	d.start()
+	d.until("open · card · Farah Noor")
+	d.write(card)
+	d.shows("All 18 groups fit.")
+	d.press(fyne.KeyReturn)
+	for len(d.timer) == 0 {
+		(<-d.queue)()
+	}
+	if f := d.shell.Window().Canvas().Focused(); f != nil {
+		t.Fatalf("%T has the focus while keys may still be coming", f)
+	}
+	if strings.Contains(d.shell.Window().Title(), "confirm") {
+		t.Error("the title says that the page is ready for keys")
+	}
+	d.timer[0]()
+	d.until("one · confirm")
+	d.press(fyne.KeyReturn)
+	d.until("done")
+	want := secret.From([]byte(strings.ReplaceAll(card, " ", "")))
+	defer want.Wipe()
+	if !got.Equal(want) {
+		t.Error("the engine got another card than was scanned")
+	}
+	got.Wipe()
+}
+
+func TestWrongCardIsToldWhileItIsTyped(t *testing.T) {
+	card, set := newCard(t)
+	prompt := ceremony.Prompt{Kind: ceremony.AskCard, Step: "open", Who: farah, Card: ceremony.CardPrompt{Set: set, Index: 2, K: 2, N: 3, Prefix: "KP1"}}
+	got := ask(t, prompt, func(d *desk) {
+		d.write("KC1")
+		d.shows("A card that begins with KC1 is a real one.")
+		d.write("B")
+		d.shows("is not used on cards")
+		wrong := []byte(card)
+		if wrong[len(wrong)-1] == 'Q' {
+			wrong[len(wrong)-1] = 'P'
+		} else {
+			wrong[len(wrong)-1] = 'Q'
+		}
+		d.write(string(wrong[:len(wrong)-1]))
+		d.press(fyne.KeyReturn)
+		d.shows("Group 18 is short")
+		d.press(fyne.KeyEnd)
+		d.press(fyne.KeyLeft)
+		d.write(string(wrong[len(wrong)-1:]))
+		d.shows("group 18")
+		d.press(fyne.KeyReturn) // refused by the window already
+		d.until("open · card")
+		d.write(card)
+		d.press(fyne.KeyReturn)
+	})
+	got.Secret.Wipe()
+	other, _ := newCard(t)
+	got = ask(t, prompt, func(d *desk) {
+		d.write(other[:20])
+		d.shows("this step needs set " + set)
+		d.focusOn("Begin anew")
+		d.press(fyne.KeyReturn)
+		d.write(card)
+		d.press(fyne.KeyReturn)
+	})
+	got.Secret.Wipe()
+}
+
+func TestTitleIsNeverTheSameTwice(t *testing.T) {
+	p := &play{snapshot: practiceSite()}
+	p.run = func(ctx context.Context, room ceremony.Room) (flow.Finished, error) {
+		for range 3 {
+			if _, err := room.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Step: "room", Title: "Again"}); err != nil {
+				return flow.Finished{}, err
+			}
+		}
+		return flow.Finished{Status: "sealed"}, nil
+	}
+	d := open(t, p)
+	d.start()
+	for _, n := range []string{"· 1", "· 2", "· 3"} {
+		d.until("room · confirm", n)
+		d.press(fyne.KeyReturn)
+	}
+	d.until("done")
+}
+
+func TestWithdrawnPromptIsWiped(t *testing.T) {
+	p := &play{snapshot: practiceSite()}
+	stop := make(chan context.CancelFunc, 1)
+	p.run = func(ctx context.Context, room ceremony.Room) (flow.Finished, error) {
+		inner, cancel := context.WithCancel(ctx)
+		stop <- cancel
+		_, err := room.Ask(inner, ceremony.Prompt{Kind: ceremony.AskPassphrase, Step: "roll-call", Who: marta})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("withdrawn with %v", err)
+		}
+		return flow.Finished{Status: "paused"}, nil
+	}
+	d := open(t, p)
+	d.start()
+	d.until("passphrase")
+	d.write("abc")
+	(<-stop)()
+	d.until("done", "paused")
+	if d.shell.pending != nil {
+		t.Error("the prompt is still there")
+	}
+}
+
+func TestTroubleIsToldInThreeLines(t *testing.T) {
+	p := &play{snapshot: practiceSite()}
+	p.run = func(context.Context, ceremony.Room) (flow.Finished, error) {
+		return flow.Finished{}, &ceremony.Problem{Happened: "The disk is full.", Safe: "No record is lost.", Do: "Make room, then resume.", Code: "ENOSPC"}
+	}
+	d := open(t, p)
+	d.start()
+	d.until("done")
+	for _, line := range []string{"The disk is full.", "No record is lost.", "Make room, then resume.", "Details: ENOSPC"} {
+		d.shows(line)
+	}
+}
+
+func TestRecordThatDoesNotOpenIsTold(t *testing.T) {
+	d := open(t, &play{broken: errors.New("couldn't open ledger.db: it is held by process 4711")})
+	d.until("trouble")
+	d.shows("it is held by process 4711")
+}
+
+// Whatever the program does takes place beside the window's thread: while it
+// hangs, the window lives.
+func TestWindowLivesWhileTheProgramIsBusy(t *testing.T) {
+	hung := make(chan struct{})
+	p := &slow{play: play{snapshot: practiceSite()}, hung: hung}
+	p.run = func(ctx context.Context, room ceremony.Room) (flow.Finished, error) {
+		a, err := room.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskPassphrase, Step: "roll-call", Who: marta})
+		a.Secret.Wipe()
+		return flow.Finished{Status: "sealed"}, err
+	}
+	d := open(t, p)
+	d.until("working")
+	d.shows("Reading and verifying the record")
+	d.shell.settings()
+	d.until("settings")
+	d.shows("Text at 200 %")
+	hung <- struct{}{}
+	d.shell.home()
+	hung <- struct{}{}
+	d.start()
+	d.until("passphrase")
+	d.focusOn("Use the practice passphrase")
+	d.press(fyne.KeyReturn)
+	d.shell.window.Canvas().Focus(d.shell.screen.First)
+	d.write("typed meanwhile")
+	d.press(fyne.KeyReturn)
+	hung <- struct{}{}
+	hung <- struct{}{} // the snapshot after the run
+	d.until("done")
+}
+
+// slow is a program whose record and practice secrets take until somebody says
+// so.
+type slow struct {
+	play
+	hung chan struct{}
+}
+
+func (p *slow) Snapshot(ctx context.Context) (ceremony.Snapshot, error) {
+	<-p.hung
+	return p.play.Snapshot(ctx)
+}
+
+func (p *slow) Practice(context.Context, ceremony.Prompt) (*secret.Buffer, error) {
+	<-p.hung
+	return secret.From([]byte("too late")), nil
+}
+
+func TestWrongParameterIsToldAtItsField(t *testing.T) {
+	d := open(t, &play{snapshot: practiceSite(), run: func(context.Context, ceremony.Room) (flow.Finished, error) {
+		t.Error("a ceremony with a taken label has begun")
+		return flow.Finished{}, nil
+	}})
+	d.until("overview")
+	d.press(fyne.KeyReturn)
+	d.until("prepare")
+	for range 40 {
+		d.shell.Window().Canvas().(interface{ FocusNext() }).FocusNext()
+		if _, button := d.shell.Window().Canvas().Focused().(*kit.Button); !button {
+			break
+		}
+	}
+	for range len("signing-key") {
+		d.press(fyne.KeyEnd, fyne.KeyBackspace)
+	}
+	d.write("taken")
+	d.press(fyne.KeyReturn, fyne.KeyReturn)
+	d.shows("There is a key named taken already.")
+	d.until("prepare")
+}
+
+func TestWindowIsNotClosedUnderACeremony(t *testing.T) {
+	paused := ask(t, ceremony.Prompt{Kind: ceremony.AskConfirm, Step: "room"}, func(d *desk) {
+		d.shell.quit()
+		d.shows("A ceremony is under way")
+		d.press(fyne.KeyEscape)
+		d.until("room · confirm")
+		d.shell.quit()
+		d.focusOn("Pause the ceremony")
+		d.press(fyne.KeyReturn)
+		d.until("pause")
+		d.write("Going home")
+		d.press(fyne.KeyReturn, fyne.KeyReturn)
+	})
+	if paused.Action != ceremony.Pause {
+		t.Errorf("answered %+v", paused)
+	}
+}
+
+func TestSnapshotLeavesThePageAlone(t *testing.T) {
+	ask(t, ceremony.Prompt{Kind: ceremony.AskForm, Step: "room", Fields: []ceremony.Field{{Name: "place", Label: "Place"}}}, func(d *desk) {
+		d.write("Vault")
+		focused := d.shell.Window().Canvas().Focused()
+		s := practiceSite()
+		s.Ledger.Records = 99
+		d.shell.show(s)
+		d.shows("#98")
+		if d.shell.Window().Canvas().Focused() != focused {
+			t.Error("a new snapshot took the focus")
+		}
+		d.write(" room 2")
+		d.press(fyne.KeyReturn)
+	})
+}
