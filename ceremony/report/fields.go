@@ -200,7 +200,8 @@ func (d *doc) fieldsA5() group {
 		{"Module file", stateOf("identify-token", "Module")},
 		{"Module SHA-256", codeOrMissing(module)},
 		{"Module version", stateOf("identify-token", "Library")},
-		{"Media and bag numbers", d.bags()},
+		{"Media", missing()},
+		{"Bag numbers", d.bags()},
 		{"Device inventory", inventory},
 	}}
 }
@@ -218,7 +219,7 @@ func (d *doc) bags() []run {
 		out = append(out, it.Item+" in bag "+it.Bag)
 	}
 	if out == nil {
-		return missing()
+		return body.in(italic).col(muted).of("not in these records")
 	}
 	return stated(strings.Join(out, "; "))
 }

@@ -47,6 +47,12 @@ func (d *doc) result(st script.Step) string {
 		return fmt.Sprintf("%s read, %d failed; see “Workstation and module”", plural(len(ss.Facts), "fact"), failed)
 	case ceremony.RollCallStep, ceremony.EnrolStep:
 		return people(len(d.p.Body.People)) + " present"
+	case ceremony.AttestStep:
+		said := fmt.Sprintf("%d of %d attested", len(d.p.Attested), len(d.p.Body.People))
+		if no := d.p.NotAccepted(); len(no) > 0 {
+			said += "; not accepted by " + d.names(no)
+		}
+		return said
 	case ceremony.SealStep:
 		return fmt.Sprintf("Sealed, record %d", d.t.sealed)
 	case "read-fingerprint":
@@ -99,10 +105,13 @@ func (d *doc) signers(st script.Step) string {
 			signed = append(signed, part.Person)
 		}
 	}
-	if len(signed) == 0 {
+	switch {
+	case len(signed) > 0:
+		return d.surnames(signed)
+	case len(d.p.Attested) > 0:
 		return "attestations"
 	}
-	return d.surnames(signed)
+	return "not signed"
 }
 
 func (d *doc) whatHappened() {
@@ -164,14 +173,14 @@ func (d *doc) shares() {
 					}
 				}
 			}
-			bag := ""
+			bag := cells.in(italic).col(muted).of("not in these records")
 			for _, it := range d.p.Items {
 				if it.Person == c.Holder && it.Intent == set.Intent {
-					bag = it.Bag
+					bag = cells.of(it.Bag)
 				}
 			}
 			rows = append(rows, row{cells: [][]run{code.of(setName(set.Set)), cells.of(opens(set.Purpose)), cells.of(fmt.Sprintf("%d of %d, any %d", c.Index, set.Count, set.Threshold)),
-				cells.of(d.name(c.Holder)), code.pt(7.9).of(fours(c.Fingerprint[:min(16, len(c.Fingerprint))])), cellOr(bag), cells.of(used)}})
+				cells.of(d.name(c.Holder)), code.pt(7.9).of(fours(c.Fingerprint[:min(16, len(c.Fingerprint))])), bag, cells.of(used)}})
 		}
 	}
 	d.heading("Shares")
@@ -239,9 +248,14 @@ func (d *doc) interruptions() {
 		if s.reason == ceremony.ReasonInterrupted {
 			what = "Interrupted: the program ended without saying why"
 		}
-		told := s.reason
+		told := s.reason + "; "
+		if s.reason == ceremony.ReasonInterrupted {
+			told = "found at the next start; "
+		}
 		if s.resumed.seq > 0 {
-			told += fmt.Sprintf("; resumed %s by record %d", stamp(s.resumed.at), s.resumed.seq)
+			told += fmt.Sprintf("resumed %s by record %d", stamp(s.resumed.at), s.resumed.seq)
+		} else {
+			told += "not resumed"
 		}
 		add(s.moment, what, told)
 	}

@@ -495,9 +495,9 @@ func (p *page) hashBlock(groups [2]string, words []string) {
 // signatures: lines for signing by hand, two a row.
 func (p *page) signatures(names []string) {
 	w := (p.w - 2*margin - 22) / 2
+	p.room(30*float64((len(names)+1)/2) + 4)
 	for i, n := range names {
 		if i%2 == 0 {
-			p.room(34)
 			p.y += 30
 		}
 		x := margin + float64(i%2)*(w+22)

@@ -155,7 +155,7 @@ var fields = map[string][]string{
 	"A2":  {"Policy, CP, CPS, KMPS", "Request reference", "Approval (order)", "Script", "Script SHA-256", "Parameters", "Planned date", "Rehearsal reference"},
 	"A3":  {"Organisation", "Site", "Room", "Access-control reference", "Visitor log reference", "Occupancy rule", "Cameras", "Clock"},
 	"A4":  {"Marta Brandt", "Amara Okafor", "Priya Kapoor", "Rui Santos", "Li Chen", "Jonas Dahl", "Conflict matrix", "Training, background checks"},
-	"A5":  {"Computer make, model, serial", "Operating system", "Network state", "HSM vendor, model, versions", "HSM serial number", "HSM validation", "Module file", "Module SHA-256", "Module version", "Media and bag numbers", "Device inventory"},
+	"A5":  {"Computer make, model, serial", "Operating system", "Network state", "HSM vendor, model, versions", "HSM serial number", "HSM validation", "Module file", "Module SHA-256", "Module version", "Media", "Bag numbers", "Device inventory"},
 	"A6":  {"Mechanism", "Size or curve", "Template attributes", "Source of randomness", "Cryptoperiod", "Tier", "Parent key", "Extractability"},
 	"A7":  {"Steps, times, results"},
 	"A8":  {"Public key (PEM)", "SHA-256", "SHA-256 in words", "Subject key identifier", "Self-signature, CSR, certificate", "Attributes read back", "Quality checks", "Proof of possession", "Attestation by the module"},

@@ -129,6 +129,9 @@ func NewPage(p ceremony.Prompt, s ceremony.Snapshot) Page {
 	}
 	pg.addFacts(p, s.Ceremony)
 	pg.addEntry(p, s.Site.Practice)
+	if p.Verb != "" {
+		pg.Go = p.Verb
+	}
 	return pg
 }
 

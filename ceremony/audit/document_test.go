@@ -1,0 +1,422 @@
+package audit_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"claviger/ceremony"
+	"claviger/ceremony/audit"
+	"claviger/ceremony/report"
+	"claviger/ledger"
+)
+
+func TestReportHolds(t *testing.T) {
+	dir := site(t)
+	pdf := readFile(t, dir, "report.pdf")
+	vkey := string(readFile(t, dir, "site.vkey"))
+	for _, c := range []struct {
+		name     string
+		ledger   string
+		o        audit.Options
+		anchored bool
+	}{
+		{"alone", "", audit.Options{}, false},
+		{"with the site's key", "", audit.Options{Site: vkey}, true},
+		{"with the ledger", ledgerOf(dir), audit.Options{}, false},
+		{"with all", ledgerOf(dir), audit.Options{Site: vkey, Checkpoints: [][]byte{readFile(t, dir, "checkpoint.txt")}}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			res := checkPDF(t, pdf, c.ledger, c.o)
+			if !res.Holds() || res.Anchored != c.anchored || !res.Practice || res.Ceremony != number {
+				t.Errorf("%+v", res)
+			}
+			if res.PeopleSignedTo == 0 || res.HSMSignedTo <= res.PeopleSignedTo {
+				t.Errorf("signed to %d by people and %d by the HSM", res.PeopleSignedTo, res.HSMSignedTo)
+			}
+		})
+	}
+}
+
+func TestReportOfAResumedCeremonyHolds(t *testing.T) {
+	dir := resumedSite(t)
+	pdf := readFile(t, dir, "report.pdf")
+	if res := checkPDF(t, pdf, ledgerOf(dir), audit.Options{Site: string(readFile(t, dir, "site.vkey"))}); !res.Holds() {
+		t.Error(res.Findings)
+	}
+	old := makePDF(t, collect(t, filepath.Join(dir, "paused.db")))
+	if res := checkPDF(t, old, "", audit.Options{}); !res.Holds() {
+		t.Error(res.Findings)
+	}
+	wants(t, checkPDF(t, old, ledgerOf(dir), audit.Options{}), "report.edition", -1)
+}
+
+// TestTamperedRecords: records inside the document are changed by someone who
+// makes the pages fit again.
+func TestTamperedRecords(t *testing.T) {
+	in := collect(t, ledgerOf(site(t)))
+	seqAt := func(kind string) int64 { return in.Records[place(t, in.Records, kind)].Seq }
+	for _, c := range []struct {
+		name   string
+		rule   string
+		seq    int64
+		tamper func(in *report.Input)
+	}{
+		{"one byte of a record", "record.prev", seqAt(ceremony.ClockCheckedKind), func(in *report.Input) {
+			i := place(t, in.Records, ceremony.ClockCheckedKind)
+			in.Records[i].Bytes = bytes.Replace(in.Records[i].Bytes, []byte(`"offset":0`), []byte(`"offset":9`), 1)
+		}},
+		{"a record spelled in another way", "record.parse", -1, func(in *report.Input) {
+			in.Records[5].Bytes = bytes.Replace(in.Records[5].Bytes, []byte(`,"kind"`), []byte(`, "kind"`), 1)
+		}},
+		{"a record left out", "record.order", in.Records[11].Seq, func(in *report.Input) { in.Records = slices.Delete(in.Records, 10, 11) }},
+		{"the end left out", "run.open", -1, func(in *report.Input) { in.Records = in.Records[:len(in.Records)-1] }},
+		{"the context changed, all linked again", "signoff.key", -1, func(in *report.Input) {
+			in.Records = relink(t, in.Records, place(t, in.Records, ceremony.ContextKind), func(body any) {
+				body.(*ceremony.Context).Uncovered = nil
+			})
+		}},
+		{"a result without its intent", "result.intent", -1, func(in *report.Input) {
+			in.Records = relink(t, in.Records, place(t, in.Records, ceremony.KeyGeneratedKind), func(body any) { body.(*ceremony.KeyGenerated).Intent[0] ^= 1 })
+		}},
+		{"an act authorised by one", "act.unauthorised", -1, func(in *report.Input) {
+			in.Records = relink(t, in.Records, place(t, in.Records, ceremony.IntentKind), func(body any) {
+				b := body.(*ceremony.Intent)
+				b.Authorisations = b.Authorisations[:1]
+			})
+		}},
+		{"a key told as it is not", "key.readback", -1, func(in *report.Input) {
+			in.Records = relink(t, in.Records, place(t, in.Records, ceremony.KeyGeneratedKind), func(body any) {
+				for i, a := range body.(*ceremony.KeyGenerated).Attributes {
+					if a.Name == "never-extractable" {
+						body.(*ceremony.KeyGenerated).Attributes[i].Value = "false"
+					}
+				}
+			})
+		}},
+		{"the end changed, linked again", "proof.inclusion", -1, func(in *report.Input) {
+			i := len(in.Records) - 1
+			r := in.Records[i]
+			body, err := ceremony.Body(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			again, err := ledger.Build(ledger.Head{Size: r.Seq, Last: r.Prev}, ledger.Draft{Ceremony: r.Ceremony, Kind: r.Kind, V: 1, Time: r.Time.Add(1e9), Body: body})
+			if err != nil {
+				t.Fatal(err)
+			}
+			in.Records[i] = again[0]
+		}},
+		{"another script", "script.hash", -1, func(in *report.Input) {
+			h := in.Ceremony.Body.Script
+			in.Blobs[h] = append([]byte("# another\n"), in.Blobs[h]...)
+		}},
+		{"what was shown", "signoff.shown", -1, func(in *report.Input) {
+			h := shownHash(t, in.Records)
+			in.Blobs[h] = append(in.Blobs[h], ' ')
+		}},
+		{"the checkpoint's root", "checkpoint.signature", -1, func(in *report.Input) {
+			in.Checkpoint = strings.Replace(in.Checkpoint, "\n\n", "\n\n", 1)
+			lines := strings.SplitN(in.Checkpoint, "\n", 4)
+			lines[2] = "A" + lines[2][1:]
+			if strings.Contains(in.Checkpoint, "\nA") {
+				lines[2] = "B" + lines[2][1:]
+			}
+			in.Checkpoint = strings.Join(lines, "\n")
+		}},
+		{"a proof left out", "proof.missing", -1, func(in *report.Input) { in.Proofs = in.Proofs[:1] }},
+		{"proofs swapped", "proof.inclusion", -1, func(in *report.Input) { in.Proofs[0], in.Proofs[1] = in.Proofs[1], in.Proofs[0] }},
+		{"a checkpoint said not to be there", "pdf.page", -1, func(in *report.Input) {}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			in := collect(t, ledgerOf(site(t)))
+			if c.rule == "pdf.page" {
+				// Pages with a checkpoint, and the attachment that says there is none.
+				pdf := replaceAttachment(t, makePDF(t, in), report.CheckpointFile, []byte(report.NotSigned))
+				wants(t, checkPDF(t, pdf, "", audit.Options{}), c.rule, c.seq)
+				return
+			}
+			pdf := tampered(t, in, c.tamper)
+			wants(t, checkPDF(t, pdf, "", audit.Options{}), c.rule, c.seq)
+		})
+	}
+}
+
+// tampered swaps the attachments of a true document for those of a changed
+// input, by another program.
+func tampered(t *testing.T, in report.Input, tamper func(*report.Input)) []byte {
+	t.Helper()
+	pdf := makePDF(t, in)
+	before, err := in.Attachments()
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := map[string][]byte{}
+	for _, a := range before {
+		was[a.Name] = bytes.Clone(a.Content)
+	}
+	changed := in
+	changed.Records, changed.Proofs = slices.Clone(in.Records), slices.Clone(in.Proofs)
+	tamper(&changed)
+	after, err := changed.Attachments()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, a := range after {
+		if !bytes.Equal(was[a.Name], a.Content) {
+			pdf = replaceAttachment(t, pdf, a.Name, a.Content)
+			n++
+		}
+	}
+	if n == 0 {
+		t.Fatal("nothing was tampered with")
+	}
+	return pdf
+}
+
+func replaceAttachment(t *testing.T, pdf []byte, name string, content []byte) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	for n, b := range map[string][]byte{"in.pdf": pdf, "file": content} {
+		if err := os.WriteFile(filepath.Join(dir, n), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	key := ""
+	for line := range strings.Lines(must(t, dir, "qpdf", "--list-attachments", "--verbose", "in.pdf")) {
+		if k, _, ok := strings.Cut(line, " -> "); ok && strings.HasPrefix(line, "Attachement") {
+			key = k
+		}
+		if strings.HasSuffix(strings.TrimSpace(line), " "+name) {
+			break
+		}
+	}
+	must(t, dir, "qpdf", "in.pdf", "--remove-attachment="+key, "--add-attachment", "file", "--key="+key, "--filename="+name, "--", "out.pdf")
+	return readFile(t, dir, "out.pdf")
+}
+
+func shownHash(t *testing.T, records []ledger.Record) ledger.Hash {
+	t.Helper()
+	body, err := ceremony.Body(records[place(t, records, ceremony.SignOffKind)])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return body.(*ceremony.SignOff).Shown
+}
+
+// TestEveryAttachmentCounts: whichever file inside the document another tool
+// rewrites, takes out or adds, the checker says so.
+func TestEveryAttachmentCounts(t *testing.T) {
+	in := collect(t, ledgerOf(site(t)))
+	pdf := makePDF(t, in)
+	files, err := in.Attachments()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range files {
+		t.Run(a.Name, func(t *testing.T) {
+			changed := append(bytes.Clone(a.Content), '\n')
+			if res := checkPDF(t, replaceAttachment(t, pdf, a.Name, changed), "", audit.Options{}); res.Exit() != 1 {
+				t.Errorf("exit %d, %v", res.Exit(), res.Findings)
+			}
+		})
+	}
+	dir := t.TempDir()
+	for n, b := range map[string][]byte{"in.pdf": pdf, "extra": []byte("extra")} {
+		if err := os.WriteFile(filepath.Join(dir, n), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(t, dir, "qpdf", "in.pdf", "--add-attachment", "extra", "--", "more.pdf")
+	wants(t, checkPDF(t, readFile(t, dir, "more.pdf"), "", audit.Options{}), "pdf.object", -1)
+	must(t, dir, "qpdf", "in.pdf", "--remove-attachment=Attachement1", "less.pdf")
+	wants(t, checkPDF(t, readFile(t, dir, "less.pdf"), "", audit.Options{}), "pdf.attachment", -1)
+}
+
+// TestRewrittenByQPDF: another tool may write the file again, as long as it
+// changes nothing that is said.
+func TestRewrittenByQPDF(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "in.pdf"), readFile(t, site(t), "report.pdf"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"--object-streams=generate", "--recompress-flate", "--compression-level=1"},
+		{"--stream-data=uncompress"},
+		{"--linearize"},
+	} {
+		must(t, dir, "qpdf", append(args, "in.pdf", "out.pdf")...)
+		res := checkPDF(t, readFile(t, dir, "out.pdf"), "", audit.Options{})
+		if !res.Holds() {
+			t.Errorf("%v: %v", args, res.Findings)
+		}
+	}
+}
+
+// TestEditedPages: the attachments are intact and a digit on a page is another.
+func TestEditedPages(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "in.pdf"), readFile(t, site(t), "report.pdf"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// Uncompressed, a digit can be changed in its place.
+	must(t, dir, "qpdf", "--stream-data=uncompress", "in.pdf", "plain.pdf")
+	pdf := readFile(t, dir, "plain.pdf")
+	var digits []int
+	for _, m := range regexp.MustCompile(`Td \(([^\n]*)\) Tj`).FindAllSubmatchIndex(pdf, -1) {
+		for i := m[2]; i+1 < m[3]; i += 2 {
+			if pdf[i] == 0 && pdf[i+1] >= '0' && pdf[i+1] <= '9' {
+				digits = append(digits, i+1)
+			}
+		}
+	}
+	if len(digits) < 1000 {
+		t.Fatalf("only %d digits on the pages", len(digits))
+	}
+	samples := 40
+	if os.Getenv("CLAVIGER_PROOF") != "" {
+		samples = len(digits)
+	}
+	pick := rand.New(rand.NewPCG(1, 1)).Perm(len(digits))[:samples]
+	for _, p := range pick {
+		at := digits[p]
+		edited := bytes.Clone(pdf)
+		edited[at] = '0' + (edited[at]-'0'+1)%10
+		res := checkPDF(t, edited, "", audit.Options{})
+		first, _ := res.First()
+		if res.Exit() != 1 || first.Rule != "pdf.page" || !strings.Contains(first.Why, "it shows “") {
+			t.Fatalf("digit at %d changed: exit %d, %v", at, res.Exit(), res.Findings)
+		}
+	}
+	if os.Getenv("CLAVIGER_PROOF") != "" {
+		fmt.Printf("PROOF: evidence: %d digits on the pages of a report changed one at a time: each found, the page named\n", samples)
+	}
+}
+
+// TestDrawnWithSomethingElse: the words of a page are intact, and what they are
+// drawn with is not: a glyph swapped in a font, a page cut short, a note stuck on.
+func TestDrawnWithSomethingElse(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "in.pdf"), readFile(t, site(t), "report.pdf"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	must(t, dir, "qpdf", "--stream-data=uncompress", "in.pdf", "plain.pdf")
+	pdf := readFile(t, dir, "plain.pdf")
+	glyphs := bytes.Index(pdf, []byte("glyf"))
+	for name, edited := range map[string][]byte{
+		"a font":   append(append(bytes.Clone(pdf[:glyphs+4000]), pdf[glyphs+4000]^1), pdf[glyphs+4001:]...),
+		"the size": bytes.Replace(pdf, []byte("841.89"), []byte("141.89"), 1),
+		"a note":   bytes.Replace(pdf, []byte("/PageMode /UseOutlines"), []byte("/OpenAction [ null  ]"+" "), 1),
+		"a title":  bytes.Replace(pdf, []byte("/Title"), []byte("/Tatle"), 1),
+	} {
+		if bytes.Equal(edited, pdf) {
+			t.Fatalf("%s: nothing was changed", name)
+		}
+		res := checkPDF(t, edited, "", audit.Options{})
+		if first, _ := res.First(); res.Exit() != 1 || first.Rule != "pdf.page" && first.Rule != "pdf.object" {
+			t.Errorf("%s: exit %d, %v", name, res.Exit(), res.Findings)
+		}
+	}
+}
+
+// TestCheckpointLeftOut: a report that says the HSM has not signed it yet is
+// consistent in itself, and vouched for by nobody.
+func TestCheckpointLeftOut(t *testing.T) {
+	in := collect(t, ledgerOf(site(t)))
+	in.Checkpoint, in.Proofs = "", nil
+	pdf := makePDF(t, in)
+	if res := checkPDF(t, pdf, "", audit.Options{}); !res.Holds() || res.HSMSignedTo != 0 || res.Uncovered == 0 {
+		t.Errorf("%+v", res)
+	}
+	wants(t, checkPDF(t, pdf, "", audit.Options{Site: string(readFile(t, site(t), "site.vkey"))}), "site.unsigned", -1)
+	wants(t, checkPDF(t, pdf, ledgerOf(site(t)), audit.Options{}), "report.edition", -1)
+}
+
+// TestNewerRecordInAReport: a kind that this version does not know is not
+// skipped and not called wrong, as long as it fits the chain.
+func TestNewerRecordInAReport(t *testing.T) {
+	for _, fits := range []bool{true, false} {
+		in := collect(t, ledgerOf(site(t)))
+		pdf := tampered(t, in, func(in *report.Input) {
+			last := in.Records[len(in.Records)-1]
+			at := ledger.Head{Size: last.Seq + 1, Last: last.Leaf}
+			if !fits {
+				at.Last[0] ^= 1
+			}
+			newer, err := ledger.Build(at, ledger.Draft{Ceremony: last.Ceremony, Kind: "key.blessed", V: 1, Time: last.Time, Body: struct{}{}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			in.Records = append(in.Records, newer...)
+		})
+		want := map[bool]int{true: 3, false: 1}[fits]
+		if res := checkPDF(t, pdf, "", audit.Options{}); res.Exit() != want {
+			t.Errorf("exit %d, want %d: %v", res.Exit(), want, res.Findings)
+		}
+	}
+}
+
+func TestNewerLayoutIsNotJudged(t *testing.T) {
+	dir := t.TempDir()
+	pdf := bytes.Replace(readFile(t, site(t), "report.pdf"), []byte("report layout 1,"), []byte("report layout 7,"), 1)
+	if err := os.WriteFile(filepath.Join(dir, "in.pdf"), pdf, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if res := checkPDF(t, pdf, "", audit.Options{}); res.Exit() != 3 {
+		t.Errorf("exit %d, %v", res.Exit(), res.Findings)
+	}
+}
+
+func TestUnreadable(t *testing.T) {
+	pdf := readFile(t, site(t), "report.pdf")
+	for name, b := range map[string][]byte{"nothing": nil, "text": []byte("no PDF at all"), "cut": pdf[:len(pdf)/3]} {
+		_, err := audit.PDF(t.Context(), b, "", audit.Options{})
+		var unreadable *audit.UnreadableError
+		if !errors.As(err, &unreadable) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// TestHowToVerify runs the file inside the document, as it stands.
+func TestHowToVerify(t *testing.T) {
+	for name, dir := range map[string]string{"whole": site(t), "resumed": resumedSite(t)} {
+		check := t.TempDir()
+		must(t, check, "pdfdetach", "-saveall", "-o", check, filepath.Join(dir, "report.pdf"))
+		out := must(t, check, "sh", report.HowToFile)
+		in := collect(t, ledgerOf(dir))
+		var key string
+		for _, k := range in.State.Keys {
+			key = k.Body.Fingerprint
+		}
+		for _, want := range []string{"HOLDS, as far as", "PRACTICE", strings.TrimSpace(string(readFile(t, dir, "site.vkey"))), key} {
+			if !strings.Contains(out, want) {
+				t.Errorf("%s: %q is not in\n%s", name, want, out)
+			}
+		}
+	}
+	for _, file := range []string{report.RecordsFile, report.CheckpointFile, report.ProofsFile, report.ScriptFile, report.KeyFile, report.ContentFile} {
+		check := t.TempDir()
+		must(t, check, "pdfdetach", "-saveall", "-o", check, filepath.Join(site(t), "report.pdf"))
+		b := readFile(t, check, file)
+		i := len(b) / 2
+		for b[i] < '0' || b[i] > '9' {
+			i++
+		}
+		b[i] = '0' + (b[i]-'0'+1)%10
+		if err := os.WriteFile(filepath.Join(check, file), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := command(t, check, "sh", report.HowToFile); err == nil || strings.Contains(out, "HOLDS, as far as") {
+			t.Errorf("%s changed, and the recipe says\n%s", file, out)
+		}
+	}
+}
