@@ -176,6 +176,7 @@ type HSMView struct{ State, Label, Serial string }
 // "aborted", "sealed" or "interrupted".
 type CeremonyLine struct {
 	Number, Title, About, Status string
+	Unknown                      string // an act whose outcome nobody knows yet
 	People, Steps, Deviations    int
 	Started, Ended               time.Time
 	Report                       string // path of its report, "" while there is none

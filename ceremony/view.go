@@ -50,7 +50,11 @@ func (s *State) line(p *Progress) CeremonyLine {
 			}
 		}
 	}
-	return CeremonyLine{Number: p.Number, Title: p.Plan.Title, About: p.Plan.Values["label"], Status: status,
+	unknown := ""
+	for _, in := range p.openIntents() {
+		unknown = strings.ReplaceAll(in.Body.Act.Do, "-", " ")
+	}
+	return CeremonyLine{Unknown: unknown, Number: p.Number, Title: p.Plan.Title, About: p.Plan.Values["label"], Status: status,
 		People: len(p.Body.People), Steps: len(p.Plan.Steps()), Deviations: len(p.Deviations), Started: p.Started, Ended: p.Ended}
 }
 

@@ -286,6 +286,12 @@ func (p *program) play(ctx context.Context, room ceremony.Room, run func(*rehear
 	done := flow.Finished{Number: last.Number, Status: string(last.Status)}
 	var stop *ceremony.Stop
 	if err != nil && !errors.As(err, &stop) {
+		if open := last.OpenIntents(); len(open) > 0 {
+			act := s.State().ActLine(open[0].Intent.Act).Label
+			return done, &ceremony.Problem{Happened: fmt.Sprintf("The module stopped while the token did this: %s. Its outcome is unknown.", act),
+				Safe: "The intent and the fault are recorded. Nothing is assumed.",
+				Do:   "Resume the ceremony: when the cards have opened the token, it is read, and what it holds is shown.", Code: err.Error()}
+		}
 		return done, p.told(err)
 	}
 	if last.Status != ceremony.SealedStatus && last.Status != ceremony.AbortedStatus {

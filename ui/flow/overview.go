@@ -168,6 +168,9 @@ func newCeremonyRow(c ceremony.CeremonyLine) CeremonyRow {
 	} else {
 		about = append(about, "no deviation")
 	}
+	if c.Unknown != "" {
+		about = append(about, "outcome of “"+c.Unknown+"” unknown until the token is read")
+	}
 	row.About = strings.Join(about, " · ")
 	switch status := strings.ToLower(c.Status); {
 	case status == "sealed":
