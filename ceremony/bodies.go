@@ -9,74 +9,76 @@ import "claviger/ledger"
 
 // Kinds of records. They are append-only: an old ledger verifies for ever.
 const (
-	SiteOpenedKind        = "site.opened"
-	TokenEnrolledKind     = "token.enrolled"
-	TokenOpenedKind       = "token.opened"
-	TokenClosedKind       = "token.closed"
-	TokenInventoryKind    = "token.inventory"
-	TokenFaultKind        = "token.fault"
-	LedgerKeyEnrolledKind = "ledger-key.enrolled"
-	PersonEnrolledKind    = "person.enrolled"
-	ScriptRegisteredKind  = "script.registered"
-	StartedKind           = "ceremony.started"
-	ContextKind           = "ceremony.context"
-	PausedKind            = "ceremony.paused"
-	ResumedKind           = "ceremony.resumed"
-	AbortedKind           = "ceremony.aborted"
-	SealedKind            = "ceremony.sealed"
-	ArrivedKind           = "presence.arrived"
-	CeremonyKeyKind       = "ceremony-key.certified"
-	StepStartedKind       = "step.started"
-	IntentKind            = "step.intent"
-	ResultKind            = "step.result"
-	SignOffKind           = "signoff.given"
-	DeviationRaisedKind   = "deviation.raised"
-	DeviationDecidedKind  = "deviation.decided"
-	KeyGeneratedKind      = "key.generated"
-	KeyQuarantinedKind    = "key.quarantined"
-	SetIssuedKind         = "set.issued"
-	SetReadBackKind       = "set.read-back"
-	ItemSealedKind        = "item.sealed"
-	CheckpointSignedKind  = "checkpoint.signed"
-	LoginTriedKind        = "login.tried"
-	ClockCheckedKind      = "clock.checked"
-	ReportMadeKind        = "report.made"
+	SiteOpenedKind         = "site.opened"
+	TokenEnrolledKind      = "token.enrolled"
+	TokenOpenedKind        = "token.opened"
+	TokenClosedKind        = "token.closed"
+	TokenInventoryKind     = "token.inventory"
+	TokenFaultKind         = "token.fault"
+	LedgerKeyEnrolledKind  = "ledger-key.enrolled"
+	PersonEnrolledKind     = "person.enrolled"
+	ScriptRegisteredKind   = "script.registered"
+	StartedKind            = "ceremony.started"
+	ContextKind            = "ceremony.context"
+	PausedKind             = "ceremony.paused"
+	ResumedKind            = "ceremony.resumed"
+	AbortedKind            = "ceremony.aborted"
+	SealedKind             = "ceremony.sealed"
+	ArrivedKind            = "presence.arrived"
+	CeremonyKeyKind        = "ceremony-key.certified"
+	StepStartedKind        = "step.started"
+	IntentKind             = "step.intent"
+	ResultKind             = "step.result"
+	SignOffKind            = "signoff.given"
+	DeviationRaisedKind    = "deviation.raised"
+	DeviationDecidedKind   = "deviation.decided"
+	KeyGeneratedKind       = "key.generated"
+	KeyQuarantinedKind     = "key.quarantined"
+	SetIssuedKind          = "set.issued"
+	SetReadBackKind        = "set.read-back"
+	ItemSealedKind         = "item.sealed"
+	CheckpointComparedKind = "checkpoint.compared"
+	CheckpointSignedKind   = "checkpoint.signed"
+	LoginTriedKind         = "login.tried"
+	ClockCheckedKind       = "clock.checked"
+	ReportMadeKind         = "report.made"
 )
 
 // bodies is the one table from kind to body type; unknown kinds are refused,
 // never skipped.
 var bodies = map[string]func() any{
-	SiteOpenedKind:        func() any { return new(SiteOpened) },
-	TokenEnrolledKind:     func() any { return new(TokenEnrolled) },
-	TokenOpenedKind:       func() any { return new(TokenOpened) },
-	TokenClosedKind:       func() any { return new(TokenClosed) },
-	TokenInventoryKind:    func() any { return new(TokenInventory) },
-	TokenFaultKind:        func() any { return new(TokenFault) },
-	LedgerKeyEnrolledKind: func() any { return new(LedgerKeyEnrolled) },
-	PersonEnrolledKind:    func() any { return new(PersonEnrolled) },
-	StartedKind:           func() any { return new(Started) },
-	ContextKind:           func() any { return new(Context) },
-	PausedKind:            func() any { return new(Paused) },
-	ResumedKind:           func() any { return new(Resumed) },
-	AbortedKind:           func() any { return new(Aborted) },
-	SealedKind:            func() any { return new(Sealed) },
-	ArrivedKind:           func() any { return new(Arrived) },
-	CeremonyKeyKind:       func() any { return new(CeremonyKey) },
-	StepStartedKind:       func() any { return new(StepStarted) },
-	IntentKind:            func() any { return new(Intent) },
-	ResultKind:            func() any { return new(Result) },
-	SignOffKind:           func() any { return new(SignOff) },
-	DeviationRaisedKind:   func() any { return new(DeviationRaised) },
-	DeviationDecidedKind:  func() any { return new(DeviationDecided) },
-	KeyGeneratedKind:      func() any { return new(KeyGenerated) },
-	KeyQuarantinedKind:    func() any { return new(KeyQuarantined) },
-	SetIssuedKind:         func() any { return new(SetIssued) },
-	SetReadBackKind:       func() any { return new(SetReadBack) },
-	ItemSealedKind:        func() any { return new(ItemSealed) },
-	CheckpointSignedKind:  func() any { return new(CheckpointSigned) },
-	LoginTriedKind:        func() any { return new(LoginTried) },
-	ClockCheckedKind:      func() any { return new(ClockChecked) },
-	ReportMadeKind:        func() any { return new(ReportMade) },
+	SiteOpenedKind:         func() any { return new(SiteOpened) },
+	TokenEnrolledKind:      func() any { return new(TokenEnrolled) },
+	TokenOpenedKind:        func() any { return new(TokenOpened) },
+	TokenClosedKind:        func() any { return new(TokenClosed) },
+	TokenInventoryKind:     func() any { return new(TokenInventory) },
+	TokenFaultKind:         func() any { return new(TokenFault) },
+	LedgerKeyEnrolledKind:  func() any { return new(LedgerKeyEnrolled) },
+	PersonEnrolledKind:     func() any { return new(PersonEnrolled) },
+	StartedKind:            func() any { return new(Started) },
+	ContextKind:            func() any { return new(Context) },
+	PausedKind:             func() any { return new(Paused) },
+	ResumedKind:            func() any { return new(Resumed) },
+	AbortedKind:            func() any { return new(Aborted) },
+	SealedKind:             func() any { return new(Sealed) },
+	ArrivedKind:            func() any { return new(Arrived) },
+	CeremonyKeyKind:        func() any { return new(CeremonyKey) },
+	StepStartedKind:        func() any { return new(StepStarted) },
+	IntentKind:             func() any { return new(Intent) },
+	ResultKind:             func() any { return new(Result) },
+	SignOffKind:            func() any { return new(SignOff) },
+	DeviationRaisedKind:    func() any { return new(DeviationRaised) },
+	DeviationDecidedKind:   func() any { return new(DeviationDecided) },
+	KeyGeneratedKind:       func() any { return new(KeyGenerated) },
+	KeyQuarantinedKind:     func() any { return new(KeyQuarantined) },
+	SetIssuedKind:          func() any { return new(SetIssued) },
+	SetReadBackKind:        func() any { return new(SetReadBack) },
+	ItemSealedKind:         func() any { return new(ItemSealed) },
+	CheckpointComparedKind: func() any { return new(CheckpointCompared) },
+	CheckpointSignedKind:   func() any { return new(CheckpointSigned) },
+	LoginTriedKind:         func() any { return new(LoginTried) },
+	ClockCheckedKind:       func() any { return new(ClockChecked) },
+	ReportMadeKind:         func() any { return new(ReportMade) },
 }
 
 // SiteOpened is record 0.
@@ -428,6 +430,23 @@ type ItemSealed struct {
 type CheckpointSigned struct {
 	Note string `json:"note"`
 }
+
+// CheckpointCompared is a head from outside of this file held against it.
+type CheckpointCompared struct {
+	Detail string      `json:"detail"` // what disagrees; "" where it agrees
+	Result string      `json:"result"`
+	Root   ledger.Hash `json:"root"`
+	Size   int64       `json:"size"`
+	Source string      `json:"source"` // "token <serial>"
+}
+
+// Results of a comparison.
+const (
+	HeadAgrees  = "consistent"
+	HeadAhead   = "rollback" // the head covers records that are not here
+	HeadForked  = "fork"     // the same number of records, another root
+	HeadForeign = "unknown signer"
+)
 
 // ClockChecked is the wall clock as the witness read it.
 type ClockChecked struct {

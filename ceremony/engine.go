@@ -429,6 +429,9 @@ func (e *Engine) stop(ctx context.Context, cause error) error {
 	env := &env{e, script.Step{}}
 	err := env.Checkpoint(ctx)
 	e.keys.Wipe()
+	if err == nil {
+		err = env.KeepHead(ctx)
+	}
 	return errors.Join(cause, err, env.Logout(ctx, "the ceremony stopped"), e.dropModule())
 }
 

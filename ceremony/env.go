@@ -335,7 +335,13 @@ func (e *env) sign(ctx context.Context, ask SignOffAsk, a Answer) (SignOff, erro
 		return SignOff{}, err
 	}
 	b.Signature = hex.EncodeToString(sig)
-	return b, e.Record(ctx, []Entry{{SignOffKind, b}}, shown)
+	if err := e.Record(ctx, []Entry{{SignOffKind, b}}, shown); err != nil {
+		return b, err
+	}
+	if ask.Act == ActAttest {
+		return b, e.keys.release(ask.Person, a.Secret)
+	}
+	return b, nil
 }
 
 // Session opens the module's process and the session at need, by serial number.
@@ -449,7 +455,7 @@ func (e *env) Checkpoint(ctx context.Context) error {
 	if p == nil {
 		p = e.state.lastRun()
 	}
-	if p == nil || !p.TokenOpen || p.OpenedAs != string(hsm.Operator) || e.session == nil {
+	if p == nil || !p.TokenOpen || p.OpenedAs != string(hsm.Operator) || e.session == nil || e.state.Contradiction != "" {
 		return nil
 	}
 	i := slices.IndexFunc(e.state.LedgerKeys, func(k LedgerKey) bool { return k.Body.Serial == p.Token })
@@ -467,8 +473,30 @@ func (e *env) Checkpoint(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("couldn't have the token sign the checkpoint: %w", err)
 	}
+	if e.state.Open == nil {
+		if note, err = e.cosign(p, note); err != nil {
+			return err
+		}
+	}
 	_, err = e.append(ctx, nil, Entry{CheckpointSignedKind, CheckpointSigned{Note: note}})
 	return err
+}
+
+// cosign adds, to the checkpoint over a seal, the people who attested: they say
+// that they were present at this root, no more.
+func (e *env) cosign(p *Progress, note string) (string, error) {
+	for _, part := range p.Body.People {
+		key, ok := e.keys.released[part.Person]
+		if !ok {
+			continue
+		}
+		var err error
+		note, err = ledger.Cosign(note, part.Person, key.Public(), e.host.Now(), func(msg []byte) ([]byte, error) { return key.Sign(msg), nil })
+		if err != nil {
+			return "", fmt.Errorf("couldn't cosign the seal: %w", err)
+		}
+	}
+	return note, nil
 }
 
 // Someone names a person for a screen.

@@ -14,13 +14,16 @@ type Keyring struct {
 	folder *Folder
 	gated  map[string]*signoff.Locked // behind a session PIN
 	free   map[string]*signoff.Key
+	// released: whose attestation has also consented to cosign the seal. The keys
+	// belong to gated and free.
+	released map[string]*signoff.Key
 }
 
 // ErrSecret: the passphrase or session PIN is not the right one.
 var ErrSecret = errors.New("that is not the right one")
 
 func newKeyring(f *Folder) *Keyring {
-	return &Keyring{folder: f, gated: map[string]*signoff.Locked{}, free: map[string]*signoff.Key{}}
+	return &Keyring{folder: f, gated: map[string]*signoff.Locked{}, free: map[string]*signoff.Key{}, released: map[string]*signoff.Key{}}
 }
 
 // Open unseals a person's enrolled key. The caller wipes it.
@@ -63,8 +66,24 @@ func (k *Keyring) signGated(person string, pin *secret.Buffer, message []byte) (
 	return sig, err
 }
 
+// release lets the person's ceremony key cosign the seal: the secret that has
+// just signed the attestation consents to it.
+func (k *Keyring) release(person string, pin *secret.Buffer) error {
+	if locked, ok := k.gated[person]; ok {
+		key, err := locked.Release(pin)
+		if err != nil {
+			return err
+		}
+		k.released[person] = key
+	} else if key, ok := k.free[person]; ok {
+		k.released[person] = key
+	}
+	return nil
+}
+
 // Wipe forgets every ceremony key; nothing can sign for this run afterwards.
 func (k *Keyring) Wipe() {
+	clear(k.released)
 	for id, l := range k.gated {
 		l.Wipe()
 		delete(k.gated, id)

@@ -81,6 +81,10 @@ type Env interface {
 	// Checkpoint has the token sign the tree head; without a ledger key or an
 	// open token it does nothing.
 	Checkpoint(ctx context.Context) error
+	// KeepHead stores the last checkpoint in the token; CompareHeads holds those
+	// kept there against the ledger.
+	KeepHead(ctx context.Context) error
+	CompareHeads(ctx context.Context) error
 
 	// Module is the vendor's library in its own process, started at need.
 	Module(ctx context.Context) (hsm.Module, error)

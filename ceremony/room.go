@@ -165,7 +165,8 @@ type LedgerView struct {
 	Records  int64
 	Last     string // leaf of the last record, hex
 	Verified bool
-	SignedTo int64 // records covered by the HSM's last checkpoint
+	SignedTo int64    // records covered by the HSM's last checkpoint
+	Compared []string // what came from outside of the file and agreed
 	Findings []string
 }
 

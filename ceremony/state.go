@@ -85,7 +85,14 @@ type State struct {
 	Open       *Progress // the ceremony whose run is under way
 	SignedTo   int64     // records covered by the HSM's last checkpoint
 	Note       string    // that checkpoint
-	Reports    []Report
+	// PeopleSignedTo counts the records under the last checkpoint that people
+	// cosigned.
+	PeopleSignedTo int64
+	// Contradiction says what disagrees with this ledger; the site is read-only.
+	Contradiction string
+	// Compared is the newest head that agreed, by where it came from.
+	Compared map[string]int64
+	Reports  []Report
 
 	uncovered []Uncovered
 	fresh     bool // the record before began a run: a context must follow
@@ -139,7 +146,7 @@ type Report struct {
 // NewState is the state before record 0.
 func NewState(kinds Kinds, blobs Blobs) *State {
 	return &State{kinds: kinds, blobs: blobs,
-		People: map[string]*Person{}, Tokens: map[string]*Token{}, Sets: map[string]*Set{}, Keys: map[string]*Key{}}
+		People: map[string]*Person{}, Tokens: map[string]*Token{}, Sets: map[string]*Set{}, Keys: map[string]*Key{}, Compared: map[string]int64{}}
 }
 
 // NewPartialState folds what a report carries.
@@ -212,7 +219,10 @@ func (s *State) Uncovered() []Uncovered { return slices.Clone(s.uncovered) }
 // place: the order of records, and which kinds may stand where.
 func (s *State) place(r *record) error {
 	begins := r.Kind == StartedKind || r.Kind == ResumedKind
+	ends := r.Kind == PausedKind || r.Kind == AbortedKind
 	switch {
+	case s.Contradiction != "" && !ends && r.Kind != TokenClosedKind:
+		return r.refuse("site.contradicted", "the site is read-only since %s", s.Contradiction)
 	case r.Seq == s.Size && r.Prev != s.Last:
 		return r.refuse("record.prev", "it names another record before it than the one that stands there")
 	case r.Seq != s.Size && !(s.partial && begins && r.Seq > s.Size && s.Open == nil):
@@ -304,6 +314,8 @@ func (s *State) admit(r *record) error {
 		return s.tokenFault(r, b)
 	case *CheckpointSigned:
 		return s.checkpointSigned(r, b)
+	case *CheckpointCompared:
+		return s.checkpointCompared(r, b)
 	case *DeviationRaised:
 		return s.deviationRaised(r, b)
 	case *DeviationDecided:
@@ -927,10 +939,16 @@ func (s *State) checkpointSigned(r *record, b *CheckpointSigned) error {
 		}
 		verifiers = append(verifiers, v)
 	}
-	cp, _, err := ledger.OpenCheckpoint(b.Note, verifiers...)
+	people, err := s.Cosigners()
+	if err != nil {
+		return r.refuse("checkpoint.cosigner", "%v", err)
+	}
+	cp, n, err := ledger.OpenCheckpoint(b.Note, append(verifiers, people...)...)
 	switch {
 	case err != nil:
 		return r.refuse("checkpoint.signature", "%v", err)
+	case len(n.UnverifiedSigs) > 0:
+		return r.refuse("checkpoint.cosigner", "it carries a signature of %s, who has no ceremony key that may sign it", n.UnverifiedSigs[0].Name)
 	case cp.Origin != s.Site.Origin:
 		return r.refuse("checkpoint.origin", "it is a checkpoint of %s", cp.Origin)
 	case cp.Size != r.Seq:
@@ -938,8 +956,53 @@ func (s *State) checkpointSigned(r *record, b *CheckpointSigned) error {
 	}
 	r.claim(Claim{Rule: "checkpoint.root", What: "the tree head in the checkpoint", Root: &cp})
 	s.SignedTo, s.Note = cp.Size, b.Note
+	if len(n.Sigs) > 1 {
+		s.PeopleSignedTo = cp.Size
+	}
 	s.uncovered = slices.DeleteFunc(s.uncovered, func(u Uncovered) bool { return u.Seq < cp.Size })
 	return nil
+}
+
+// checkpointCompared: a head that disagrees makes the site read-only. Only the
+// run under way may still be ended; nothing here accepts the contradiction.
+func (s *State) checkpointCompared(r *record, b *CheckpointCompared) error {
+	switch b.Result {
+	case HeadAgrees:
+		s.Compared[b.Source] = b.Size
+		if b.Size > r.Seq {
+			return r.refuse("checkpoint.compared", "it is said to agree, and covers %d records where %d are", b.Size, r.Seq)
+		}
+		if !s.partial {
+			r.claim(Claim{Rule: "checkpoint.root", What: "the head that was compared", Root: &ledger.Checkpoint{Origin: s.Site.Origin, Size: b.Size, Root: b.Root}})
+		}
+	case HeadAhead, HeadForked, HeadForeign:
+		s.Contradiction = fmt.Sprintf("record %d: %s", r.Seq, b.Detail)
+	default:
+		return r.refuse("checkpoint.compared", "%q is no result of a comparison", b.Result)
+	}
+	return nil
+}
+
+// Cosigners are those whose ceremony keys count in this checkpoint: who attested,
+// and only in the one over the seal.
+func (s *State) Cosigners() ([]note.Verifier, error) {
+	p := s.lastRun()
+	if s.Open != nil || p == nil || p.Status != SealedStatus {
+		return nil, nil
+	}
+	var out []note.Verifier
+	for _, person := range sortedKeys(p.Attested) {
+		vkey, err := ledger.PersonKey(s.Site.Origin, person, p.Certified[person].Public)
+		if err != nil {
+			return nil, err
+		}
+		v, err := ledger.NewVerifier(vkey)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
 }
 
 func (s *State) deviationRaised(r *record, b *DeviationRaised) error {

@@ -57,6 +57,15 @@ func (l *Locked) Sign(pin *secret.Buffer, message []byte) ([]byte, error) {
 	return l.key.Sign(message), nil
 }
 
+// Release gives the key free of the PIN for the one signature that the same
+// entry of the PIN has consented to. Locked stays the key's owner.
+func (l *Locked) Release(pin *secret.Buffer) (*Key, error) {
+	if _, err := l.Sign(pin, nil); err != nil {
+		return nil, err
+	}
+	return l.key, nil
+}
+
 func (l *Locked) Public() ed25519.PublicKey { return l.key.Public() }
 
 // Wipe forgets key and PIN.

@@ -83,7 +83,7 @@ func (seal) Check(_ *ceremony.State, st script.Step, r ledger.Record, _ any) err
 }
 
 // Do keeps the order: sealed, the HSM's note, checkpoint.signed, keys wiped,
-// logout. What comes after the seal is closing and is listed as uncovered.
+// head into the token, logout. What comes after the seal is closing and is listed as uncovered.
 func (seal) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
 	if _, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "Seal the record", Verb: "Seal the record", Irreversible: true,
 		Text: "After the seal nothing can be added to this ceremony. The token signs the head of the record, every ceremony key is wiped, and the token is closed."}); err != nil {
@@ -97,5 +97,8 @@ func (seal) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
 		return err
 	}
 	env.People().Wipe()
+	if err := env.KeepHead(ctx); err != nil {
+		return err
+	}
 	return env.Logout(ctx, "sealed")
 }

@@ -332,7 +332,7 @@ func known(s *ceremony.State, o ceremony.ObjectSeen) bool {
 			return true
 		}
 	}
-	return o.Class == "data" && (strings.HasPrefix(o.Label, "ledger-head/"+s.Site.ID+"/") || o.Label == "claviger-practice")
+	return o.Class == "data" && (strings.HasPrefix(o.Label, ceremony.HeadLabel(s.Site.ID)) || o.Label == "claviger-practice")
 }
 
 func keyID(intent ledger.Hash) string { return hex.EncodeToString(intent[:20]) }
@@ -379,6 +379,9 @@ func (openToken) open(ctx context.Context, env ceremony.Env, st script.Step) ([]
 		if err != nil {
 			return nil, err
 		}
+	}
+	if err := env.CompareHeads(ctx); err != nil {
+		return nil, err
 	}
 	s, err := env.Session(ctx)
 	if err != nil {

@@ -1,0 +1,148 @@
+package ceremony
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"claviger/hsm"
+	"claviger/ledger"
+)
+
+// headApplication is the CKA_APPLICATION of the heads kept in a token.
+const headApplication = "claviger"
+
+// HeadLabel is how a head of this site begins; its size follows.
+func HeadLabel(siteID string) string { return "ledger-head/" + siteID + "/" }
+
+// KeepHead stores the last checkpoint in the token, where whoever only holds
+// the file cannot take it away. It is bookkeeping: no intent, no authorisation,
+// and a token without room for it is a fault on record, not an end.
+func (e *env) KeepHead(ctx context.Context) error {
+	p := e.state.lastRun()
+	if p == nil || !p.TokenOpen || p.OpenedAs != string(hsm.Operator) || e.session == nil || e.state.Note == "" || e.state.Contradiction != "" {
+		return nil
+	}
+	d := hsm.Data{Application: headApplication, Label: fmt.Sprintf("%s%d", HeadLabel(e.state.Site.ID), e.state.SignedTo), Private: true, WriteOnce: true, Value: []byte(e.state.Note)}
+	err := e.session.PutData(ctx, d)
+	var mismatch *hsm.Mismatch
+	if ClassOf(err) == hsm.NotSupported || errors.As(err, &mismatch) {
+		err = e.replaceHeads(ctx, d)
+	}
+	if err != nil {
+		return e.fault(ctx, ledger.Hash{}, fmt.Errorf("couldn't keep the head in the token: %w", err))
+	}
+	return nil
+}
+
+// replaceHeads serves a token that knows no write-once objects: the new head is
+// made and read back before the older ones go.
+func (e *env) replaceHeads(ctx context.Context, d hsm.Data) error {
+	older, err := e.session.GetData(ctx, headApplication)
+	if err != nil {
+		return err
+	}
+	d.WriteOnce = false
+	if err := e.session.PutData(ctx, d); err != nil {
+		return err
+	}
+	for _, o := range older {
+		if strings.HasPrefix(o.Label, HeadLabel(e.state.Site.ID)) && o.Label != d.Label {
+			if _, err := e.session.Destroy(ctx, hsm.Query{Class: "data", Label: o.Label}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// CompareHeads holds every head that the token keeps for this site against the
+// ledger, and records the newest that agrees, or the first that does not.
+func (e *env) CompareHeads(ctx context.Context) error {
+	s, err := e.Session(ctx)
+	if err != nil {
+		return err
+	}
+	all, err := s.GetData(ctx, headApplication)
+	if err != nil {
+		return err
+	}
+	var newest *CheckpointCompared
+	for _, d := range all {
+		if !strings.HasPrefix(d.Label, HeadLabel(e.state.Site.ID)) {
+			continue
+		}
+		c, err := e.compare(string(d.Value), "token "+e.state.Open.Token)
+		if err != nil {
+			return err
+		}
+		if c.Result != HeadAgrees {
+			if _, err := e.append(ctx, nil, Entry{CheckpointComparedKind, c}); err != nil {
+				return err
+			}
+			return &Problem{Happened: "This ledger contradicts a head that the token keeps: " + c.Detail + ".",
+				Safe: "The site is read-only from here. The token's head and this file are both evidence.",
+				Do:   "Stop, keep everything as it is, and call the auditor. Nothing in this program accepts a contradiction.", Code: c.Result}
+		}
+		if newest == nil || c.Size > newest.Size {
+			newest = &c
+		}
+	}
+	if newest == nil {
+		return nil
+	}
+	_, err = e.append(ctx, nil, Entry{CheckpointComparedKind, *newest})
+	return err
+}
+
+// compare judges one head.
+func (e *Engine) compare(text, source string) (CheckpointCompared, error) {
+	c := CheckpointCompared{Source: source}
+	var verifiers []note.Verifier
+	for _, k := range e.state.LedgerKeys {
+		v, err := ledger.NewVerifier(k.Body.Verifier)
+		if err != nil {
+			return c, err
+		}
+		verifiers = append(verifiers, v)
+	}
+	cp, _, err := ledger.OpenCheckpoint(text, verifiers...)
+	if err != nil {
+		c.Result, c.Detail = HeadForeign, limitText("its head is not signed by a ledger key that this record knows: "+err.Error())
+		return c, nil
+	}
+	c.Size, c.Root = cp.Size, cp.Root
+	if cp.Origin != e.state.Site.Origin {
+		c.Result, c.Detail = HeadForeign, "the head is of another site, "+cp.Origin
+		return c, nil
+	}
+	if cp.Size > e.state.Size {
+		c.Result, c.Detail = HeadAhead, fmt.Sprintf("the head covers %d records and this file has %d: its end was cut, or an older copy was put back", cp.Size, e.state.Size)
+		return c, nil
+	}
+	root, err := tlog.TreeHash(cp.Size, e.store)
+	if err != nil {
+		return c, fmt.Errorf("couldn't compute the tree head at %d: %w", cp.Size, err)
+	}
+	if ledger.Hash(root) != cp.Root {
+		c.Result, c.Detail = HeadForked, fmt.Sprintf("the head of %d records is %s and theirs in this file is %s: two histories were written", cp.Size, cp.Root, ledger.Hash(root))
+		return c, nil
+	}
+	c.Result = HeadAgrees
+	return c, nil
+}
+
+// comparedWith says what this record was held against, for a screen.
+func (s *State) comparedWith() []string {
+	var out []string
+	for _, source := range sortedKeys(s.Compared) {
+		out = append(out, fmt.Sprintf("%s, up to record %d", source, s.Compared[source]-1))
+	}
+	slices.Sort(out)
+	return out
+}

@@ -1,0 +1,86 @@
+package rehearse
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"claviger/ceremony"
+	"claviger/ceremony/steps"
+)
+
+// TestYesterdaysFilePutBack: the token remembers a later head than the file
+// that was put back; the site is read-only, for ever, and nothing accepts it.
+func TestYesterdaysFilePutBack(t *testing.T) {
+	dir := copySite(t)
+	yesterday := filepath.Join(t.TempDir(), "ledger.db")
+	copyTo(t, filepath.Join(dir, "ledger.db"), yesterday)
+	s, _ := openSite(t, setting(dir, nil))
+	if err := s.Begin(t.Context(), generation(t), nil); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	for _, name := range []string{"ledger.db", "ledger.db-wal", "ledger.db-shm"} {
+		os.Remove(filepath.Join(dir, name))
+	}
+	copyTo(t, yesterday, filepath.Join(dir, "ledger.db"))
+
+	s, tr := openSite(t, setting(dir, nil))
+	err := s.Begin(t.Context(), generation(t), nil)
+	var problem *ceremony.Problem
+	if !errors.As(err, &problem) || problem.Code != ceremony.HeadAhead {
+		t.Fatalf("got %v, want a rollback", err)
+	}
+	for _, p := range tr.asked {
+		for _, o := range p.Options {
+			t.Errorf("an option %q was offered", o.Label)
+		}
+	}
+	size := s.State().Size
+	err = s.Resume(t.Context())
+	var refusal *ceremony.Refusal
+	if !errors.As(err, &refusal) || refusal.Rule != "site.contradicted" {
+		t.Errorf("resuming: got %v", err)
+	}
+	if s.State().Size != size {
+		t.Error("a contradicted site was written")
+	}
+	s.Close()
+	s, _ = openSite(t, setting(dir, nil))
+	if s.State().Contradiction == "" {
+		t.Error("the next start has forgotten the contradiction")
+	}
+	if _, _, findings, err := ceremony.Fold(t.Context(), s.store, steps.Kinds()); err != nil || len(findings) > 0 {
+		t.Errorf("the record of the contradiction does not verify: %v %v", findings, err)
+	}
+}
+
+func copyTo(t *testing.T, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSealIsCosigned: everyone who attested stands under the seal, by the key
+// of that ceremony alone; a line by anyone else is refused.
+func TestSealIsCosigned(t *testing.T) {
+	s, all, number := played(t)
+	if s.State().PeopleSignedTo != s.State().SignedTo || s.State().SignedTo == 0 {
+		t.Errorf("people signed to %d, the HSM to %d", s.State().PeopleSignedTo, s.State().SignedTo)
+	}
+	for _, part := range s.State().Find(number).Body.People {
+		if !strings.Contains(s.State().Note, "/person/"+part.Person+" ") {
+			t.Errorf("%s did not cosign", part.Person)
+		}
+	}
+	if len(all) == 0 {
+		t.Fatal("no records")
+	}
+}
