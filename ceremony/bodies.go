@@ -448,11 +448,13 @@ const (
 	HeadForeign = "unknown signer"
 )
 
-// ClockChecked is the wall clock as the witness read it.
+// ClockChecked is the wall clock as the witness read it (kind "wall"), or a jump
+// of the workstation's clock that the program noticed by itself (kind "jump").
 type ClockChecked struct {
 	By     string `json:"by"`
-	Offset int    `json:"offset"` // seconds, workstation minus wall, to the minute
-	Wall   string `json:"wall"`   // HH:MM as typed, UTC
+	Kind   string `json:"kind"`
+	Offset int    `json:"offset"` // seconds: workstation minus wall, to the minute; or how far it jumped
+	Wall   string `json:"wall"`   // HH:MM as typed, UTC; or what the workstation says after the jump
 }
 
 type ReportMade struct {

@@ -36,8 +36,9 @@ type Engine struct {
 	acting  string
 	working string
 	since   time.Time
-	signing int    // the phase that is being signed off
-	seen    string // state of the HSM when last looked at
+	signing int // the phase that is being signed off
+	clock
+	seen string // state of the HSM when last looked at
 }
 
 // Config wires an engine.
@@ -135,12 +136,7 @@ func (e *Engine) appendAs(ctx context.Context, number string, blobs [][]byte, en
 	if len(e.findings) > 0 {
 		return nil, &Problem{Happened: "The ledger does not hold: " + e.findings[0].String() + ".", Safe: "Nothing was written.", Do: "Keep this folder as it is and show it to your auditor."}
 	}
-	now := e.host.Now().UTC().Truncate(time.Millisecond)
-	if now.Before(e.state.Time) {
-		return nil, &Problem{
-			Happened: fmt.Sprintf("The workstation's clock says %s, but the last record was written at %s.", now.Format(time.RFC3339), e.state.Time.Format(time.RFC3339)),
-			Safe:     "Nothing was written and the token was not touched.", Do: "Set the clock and start again."}
-	}
+	now := e.now()
 	var drafts []ledger.Draft
 	for _, en := range entries {
 		drafts = append(drafts, ledger.Draft{Ceremony: number, Kind: en.Kind, V: 1, Time: now, Body: en.Body})
@@ -242,7 +238,7 @@ func (e *Engine) Hold(ctx context.Context, plan Plan) error {
 // one batch. The context is a function of the state after the first record, so
 // it is worked out on a fold that is thrown away.
 func (e *Engine) beginRun(ctx context.Context, number, kind string, body any, blobs [][]byte) error {
-	now := e.host.Now().UTC().Truncate(time.Millisecond)
+	now := e.now()
 	records, err := ledger.Build(e.head, ledger.Draft{Ceremony: number, Kind: kind, V: 1, Time: now, Body: body})
 	if err != nil {
 		return err

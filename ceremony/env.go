@@ -63,6 +63,9 @@ func (e *env) Ask(ctx context.Context, p Prompt) (Answer, error) {
 	if p.Step == "" {
 		p.Step = e.step.ID
 	}
+	if err := e.settleClock(ctx); err != nil {
+		return Answer{}, err
+	}
 	e.working, e.acting = "", p.Who.ID
 	e.show()
 	defer func() { e.acting = "" }()
@@ -71,30 +74,38 @@ func (e *env) Ask(ctx context.Context, p Prompt) (Answer, error) {
 		if err != nil {
 			return Answer{}, err
 		}
-		switch a.Action {
-		case GoOn:
-			return a, nil
-		case Pause:
-			a.Secret.Wipe()
-			return Answer{}, &Stop{Err: ErrPaused, Reason: a.Reason}
-		case Abort:
-			a.Secret.Wipe()
-			return Answer{}, &Stop{Err: ErrAborted, Reason: a.Reason}
-		case Deviate:
-			a.Secret.Wipe()
-			if err := e.deviation(ctx, a.Fields); err != nil {
-				return Answer{}, err
-			}
-			if a.Fields["decision"] == "repeat" {
-				return Answer{}, errRepeat
-			}
-			if a.Fields["decision"] == "abort" {
-				return Answer{}, &Stop{Err: ErrAborted, Reason: a.Fields["happened"]}
-			}
-		default:
-			return Answer{}, fmt.Errorf("the room answered %q", a.Action)
+		goOn, err := e.acted(ctx, a)
+		if goOn || err != nil {
+			return a, err
 		}
 	}
+}
+
+// acted carries out what an answer asks of the engine; it says whether the
+// answer is one to the question itself.
+func (e *env) acted(ctx context.Context, a Answer) (bool, error) {
+	if a.Action == GoOn {
+		return true, nil
+	}
+	a.Secret.Wipe()
+	switch a.Action {
+	case Pause:
+		return false, &Stop{Err: ErrPaused, Reason: a.Reason}
+	case Abort:
+		return false, &Stop{Err: ErrAborted, Reason: a.Reason}
+	case Deviate:
+		if err := e.deviation(ctx, a.Fields); err != nil {
+			return false, err
+		}
+		switch a.Fields["decision"] {
+		case "repeat":
+			return false, errRepeat
+		case "abort":
+			return false, &Stop{Err: ErrAborted, Reason: a.Fields["happened"]}
+		}
+		return false, nil
+	}
+	return false, fmt.Errorf("the room answered %q", a.Action)
 }
 
 // deviation records what did not go as scripted and what was decided.

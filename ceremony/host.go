@@ -6,6 +6,8 @@ import "time"
 // rehearsals give their own.
 type Host interface {
 	Now() time.Time
+	// Elapsed is a clock that nobody can set: time since some moment.
+	Elapsed() time.Duration
 	Program() Program
 	// Facts are the workstation's own statements about itself.
 	Facts() []HostFact

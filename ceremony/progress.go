@@ -61,6 +61,7 @@ type Progress struct {
 	Items      []ItemSealed
 	Cards      []Held // used at the last login
 	Clock      *ClockChecked
+	Jumps      []ClockChecked
 	Runs       []RunSpan
 	TokenOpen  bool
 	Foreign    int // objects in the token, at the last look, that no record knows
@@ -73,6 +74,7 @@ type Progress struct {
 	authorisations []*Authorisation
 	login          *ledger.Record
 	founding       bool
+	jumped         bool // the clock jumped, and no deviation has decided about it
 	runFirst       int64
 	runBefore      ledger.Hash
 	runLast        ledger.Hash
@@ -471,6 +473,9 @@ func (p *Progress) sealable() error {
 		if _, ok := p.Attested[part.Person]; !ok {
 			return fmt.Errorf("%s has not attested", part.Person)
 		}
+	}
+	if p.jumped {
+		return fmt.Errorf("the clock jumped, and no deviation has decided about it")
 	}
 	for _, d := range p.Deviations {
 		if d.Decided == nil {

@@ -322,7 +322,14 @@ func (s *State) admit(r *record) error {
 		return s.deviationDecided(r, b)
 	case *ReportMade:
 		return s.reportMade(r, b)
-	case *TokenEnrolled, *LedgerKeyEnrolled, *KeyGenerated, *KeyQuarantined, *SetIssued, *SetReadBack, *ItemSealed, *ClockChecked, *TokenInventory:
+	case *ClockChecked:
+		if b.Kind == ClockJump {
+			s.Open.jumped = true
+			s.Open.Jumps = append(s.Open.Jumps, *b)
+			return nil
+		}
+		return s.fact(r)
+	case *TokenEnrolled, *LedgerKeyEnrolled, *KeyGenerated, *KeyQuarantined, *SetIssued, *SetReadBack, *ItemSealed, *TokenInventory:
 		return s.fact(r)
 	}
 	return &Unknown{Seq: r.Seq, What: fmt.Sprintf("no rule for kind %q", r.Kind)}
@@ -616,6 +623,9 @@ func (s *State) ceremonyKey(r *record, b *CeremonyKey) error {
 
 func (s *State) stepStarted(r *record, b *StepStarted) error {
 	p := s.Open
+	if p.jumped {
+		return r.refuse("clock.jump", "the clock jumped, and no deviation has decided about it")
+	}
 	if st, ok := p.Current(); ok {
 		return r.refuse("step.order", "step %q is still under way", st.ID)
 	}
@@ -1035,6 +1045,7 @@ func (s *State) deviationDecided(r *record, b *DeviationDecided) error {
 	}
 	d := &p.Deviations[b.Number-1]
 	d.Decided = b
+	p.jumped = false
 	if st, ok := p.Current(); ok && b.Decision == "repeat" && d.Raised.Step == st.ID {
 		// The step is left unfinished on purpose; its next attempt is due.
 		p.current = ""

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"claviger/ceremony"
 	"claviger/ceremony/steps"
@@ -82,5 +83,43 @@ func TestSealIsCosigned(t *testing.T) {
 	}
 	if len(all) == 0 {
 		t.Fatal("no records")
+	}
+}
+
+// moving is a workstation whose clock is set by a test, on top of the real one.
+type moving struct {
+	clock
+	by *time.Duration
+}
+
+func (m moving) Now() time.Time { return time.Now().Add(*m.by) }
+
+func TestClockJumpAsksForADeviation(t *testing.T) {
+	for name, by := range map[string]time.Duration{"forward": 5 * time.Minute, "back": -5 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			c := setting(copySite(t), nil)
+			var moved time.Duration
+			c.Host = moving{by: &moved}
+			s, tr := openSite(t, c)
+			told := 0
+			tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+				if p.Title == "The clock jumped" {
+					told++
+					*a = ceremony.Answer{Action: ceremony.Deviate, Fields: map[string]string{
+						"expected": "a steady clock", "happened": "somebody set the clock", "exposed": "no", "decision": "continue", "decided-by": "tomas-novak"}}
+				}
+				if p.Step == "identify" {
+					moved = by
+				}
+			}
+			if err := s.Begin(t.Context(), generation(t), nil); err != nil {
+				t.Fatal(err)
+			}
+			p := s.State().Ceremonies[len(s.State().Ceremonies)-1]
+			if told != 1 || len(p.Jumps) != 1 || len(p.Deviations) != 1 {
+				t.Errorf("told %d times, %d jumps, %d deviations; want one each", told, len(p.Jumps), len(p.Deviations))
+			}
+			holds(t, s, 1)
+		})
 	}
 }

@@ -45,10 +45,13 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+var started = time.Now()
+
 // clock is a workstation whose every fact is known.
 type clock struct{}
 
 func (clock) Now() time.Time            { return time.Now() }
+func (clock) Elapsed() time.Duration    { return time.Since(started) }
 func (clock) Program() ceremony.Program { return ceremony.Program{Version: "test"} }
 func (clock) Facts() []ceremony.HostFact {
 	return []ceremony.HostFact{{Label: "Network", Value: "no interface is up", Verdict: "pass"}}

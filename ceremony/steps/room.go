@@ -103,7 +103,7 @@ func (roomCheck) Do(ctx context.Context, env ceremony.Env, st script.Step) error
 				continue
 			}
 		}
-		err = env.Record(ctx, []ceremony.Entry{{Kind: ceremony.ClockCheckedKind, Body: ceremony.ClockChecked{By: p.Who.ID, Offset: off, Wall: wall}}})
+		err = env.Record(ctx, []ceremony.Entry{{Kind: ceremony.ClockCheckedKind, Body: ceremony.ClockChecked{By: p.Who.ID, Kind: ceremony.WallClock, Offset: off, Wall: wall}}})
 		if err != nil {
 			return err
 		}
