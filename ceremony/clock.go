@@ -59,13 +59,21 @@ func (e *env) settleClock(ctx context.Context) error {
 		}
 		e.jump = 0
 	}
+	var wrong *Problem
 	for e.state.Open.jumped {
 		j := e.state.Open.Jumps[len(e.state.Open.Jumps)-1]
-		a, err := e.room.Ask(ctx, Prompt{Kind: AskConfirm, Step: e.step.ID, Title: "The clock jumped", Verb: "Look again",
-			Problem: &Problem{Happened: fmt.Sprintf("The workstation's clock moved by %s and now says %s.", time.Duration(j.Offset)*time.Second, j.Wall),
-				Safe: "The order of records does not depend on it, and the jump is recorded.", Do: "Note a deviation: say what happened to the clock and who decides how to go on."}})
+		problem := &Problem{Happened: fmt.Sprintf("The workstation's clock moved by %s and now says %s.", time.Duration(j.Offset)*time.Second, j.Wall),
+			Safe: "The order of records does not depend on it, and the jump is recorded.", Do: "Note a deviation: say what happened to the clock and who decides how to go on."}
+		if wrong != nil {
+			problem = wrong
+		}
+		a, err := e.room.Ask(ctx, Prompt{Kind: AskConfirm, Step: e.step.ID, Title: "The clock jumped", Verb: "Look again", Problem: problem})
 		if err != nil {
 			return err
+		}
+		if wrong = atTheDoor(a, e.state.DeviationFields()); wrong != nil {
+			a.Secret.Wipe()
+			continue
 		}
 		if _, err := e.acted(ctx, a); err != nil {
 			return err

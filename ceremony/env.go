@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"claviger/ceremony/script"
 	"claviger/hsm"
@@ -74,11 +75,55 @@ func (e *env) Ask(ctx context.Context, p Prompt) (Answer, error) {
 		if err != nil {
 			return Answer{}, err
 		}
+		if p.Problem = atTheDoor(a, e.state.DeviationFields()); p.Problem != nil {
+			a.Secret.Wipe()
+			continue
+		}
 		goOn, err := e.acted(ctx, a)
 		if goOn || err != nil {
 			return a, err
 		}
 	}
+}
+
+// atTheDoor checks what was typed, before any of it reaches a record: text that
+// a report cannot show as it was meant is refused here and nowhere later.
+func atTheDoor(a Answer, deviation []Field) *Problem {
+	if err := ledger.CheckText(a.Reason); err != nil {
+		return typedProblem("The reason", err)
+	}
+	if utf8.RuneCountInString(a.Reason) > maxText {
+		return typedProblem("The reason", fmt.Errorf("it has more than %d characters", maxText))
+	}
+	for _, name := range sortedKeys(a.Fields) {
+		v := a.Fields[name]
+		if err := ledger.CheckText(v); err != nil {
+			return typedProblem(fmt.Sprintf("%q", name), err)
+		}
+		if utf8.RuneCountInString(v) > maxText {
+			return typedProblem(fmt.Sprintf("%q", name), fmt.Errorf("it has more than %d characters", maxText))
+		}
+	}
+	if a.Action != Deviate {
+		return nil
+	}
+	for _, f := range deviation {
+		v := a.Fields[f.Name]
+		if v == "" && f.Name != "reason" {
+			return typedProblem(f.Label, errors.New("nothing was typed"))
+		}
+		if f.Of != nil && !slices.Contains(f.Of, v) {
+			return typedProblem(f.Label, fmt.Errorf("%q is none of %s", v, strings.Join(f.Of, ", ")))
+		}
+	}
+	return nil
+}
+
+// maxText bounds every text that people type: a page of the report holds it.
+const maxText = 2000
+
+func typedProblem(what string, err error) *Problem {
+	return &Problem{Happened: fmt.Sprintf("%s cannot be recorded: %v.", what, err), Safe: "Nothing was recorded.", Do: "Type it again."}
 }
 
 // acted carries out what an answer asks of the engine; it says whether the
@@ -130,8 +175,8 @@ func (s *State) DeviationFields() []Field {
 	return []Field{
 		{Name: "expected", Label: "What was expected", Type: "text", Max: 1000},
 		{Name: "happened", Label: "What happened", Type: "text", Max: 1000},
-		{Name: "exposed", Label: "Was key material exposed: yes, no or unknown", Type: "text", Value: "no", Max: 10},
-		{Name: "decision", Label: "Decision: continue, repeat or abort", Type: "text", Value: "continue", Max: 10},
+		{Name: "exposed", Label: "Was key material exposed", Type: "text", Of: []string{"yes", "no", "unknown"}, Max: 10},
+		{Name: "decision", Label: "Decision", Type: "text", Of: []string{"continue", "repeat", "abort"}, Max: 10},
 		{Name: "decided-by", Label: "Decided by, as heard by administrator and witness", Type: "text", Value: by, Max: 100},
 		{Name: "reason", Label: "Reason given", Type: "text", Max: 1000},
 	}

@@ -95,6 +95,7 @@ type Fact struct{ Label, Value, Style string }
 // Field is one typed answer. Type is "text", "time" (HH:MM), "bag".
 type Field struct {
 	Name, Label, Type, Value, Hint string
+	Of                             []string // the only values, where there are such
 	Max                            int
 }
 

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"crypto/x509"
@@ -151,7 +152,7 @@ func (d *doc) whatHappened() {
 }
 
 func (d *doc) gapRow(g gapOf) row {
-	return row{cells: [][]run{nil, code.pt(8).of(clock(g.at)), cells.in(italic).of("Time without a record"), cells.in(italic).of(fmt.Sprintf("%s after record %d", g.long.Round(time.Minute), g.seq)), nil, nil}, marked: true}
+	return row{cells: [][]run{nil, code.pt(8).of(clock(g.at)), cells.in(italic).of("Time without a record"), cells.in(italic).of(fmt.Sprintf("%d minutes after record %d", int(g.long.Minutes()), g.seq)), nil, nil}, marked: true}
 }
 
 // shares tells of sets and cards: which were used, which were handed out.
@@ -236,9 +237,13 @@ func (d *doc) deviations() {
 // interruptions: every pause, every act whose outcome had to be found out, every
 // fault of the token. Failed attempts stay in the record and on paper.
 func (d *doc) interruptions() {
-	var rows []row
+	type event struct {
+		seq int64
+		row
+	}
+	var events []event
 	add := func(at moment, what, told string) {
-		rows = append(rows, row{cells: [][]run{code.pt(8).of(day(at.at) + " " + clock(at.at)), cells.of(what), cells.of(told), cells.of(fmt.Sprint(at.seq))}, marked: true})
+		events = append(events, event{at.seq, row{cells: [][]run{code.pt(8).of(day(at.at) + " " + clock(at.at)), cells.of(what), cells.of(told), cells.of(fmt.Sprint(at.seq))}, marked: true}})
 	}
 	for _, s := range d.t.stops {
 		what := "Paused"
@@ -271,7 +276,7 @@ func (d *doc) interruptions() {
 		what := strings.ReplaceAll(in.Body.Act.Do, "-", " ")
 		switch {
 		case !told:
-			rows = append(rows, row{cells: [][]run{nil, cells.of("Outcome unknown: " + what), cells.of("the ceremony stopped before the token could be read"), cells.of(fmt.Sprint(in.Seq))}, marked: true})
+			add(moment{in.Seq, d.at(in.Seq)}, "Outcome unknown: "+what, "the ceremony stopped before the token could be read")
 		case res.Reconciled || res.Outcome != ceremony.Done:
 			how := string(res.Outcome)
 			if res.Reconciled {
@@ -281,21 +286,29 @@ func (d *doc) interruptions() {
 		}
 	}
 	d.heading("Interruptions and repeated acts")
-	if rows == nil {
+	if events == nil {
 		d.para(words("None: the ceremony ran through, and every act was done as authorised at the first attempt."), 0)
 		return
 	}
-	slices.SortStableFunc(rows, func(a, b row) int { return seqOf(a) - seqOf(b) })
+	slices.SortStableFunc(events, func(a, b event) int { return cmp.Compare(a.seq, b.seq) })
+	var rows []row
+	for _, e := range events {
+		rows = append(rows, e.row)
+	}
 	d.table([]column{{"UTC", 17}, {"What", 30}, {"Told", 45}, {"Record", 8}}, rows)
 }
 
-func seqOf(r row) int {
-	var n int
-	fmt.Sscan(r.cells[3][0].text, &n)
-	return n
+// at is the time of a record.
+func (d *doc) at(seq int64) time.Time {
+	for _, r := range d.in.Records {
+		if r.Seq == seq {
+			return r.Time
+		}
+	}
+	return time.Time{}
 }
 
-// people who were enrolled in this ceremony.
+// enrolment lists the people who were enrolled in this ceremony.
 func (d *doc) enrolment() {
 	if len(d.t.enrolled) == 0 {
 		return
@@ -307,7 +320,7 @@ func (d *doc) enrolment() {
 	}
 	d.table([]column{{"Name", 16}, {"Role", 13}, {"Organisation", 15}, {"Reports to", 14}, {"Document seen", 15}, {"Seen by", 14}, {"Vouched for by", 14}}, rows)
 	d.subheading("Their signing keys")
-	d.para(dim.pt(8.4).of("SHA-256 of each key (SubjectPublicKeyInfo, DER). The key sheet that the founders sign by hand lists the same."), 0)
+	d.para(dim.pt(8.4).of("SHA-256 of each key (SubjectPublicKeyInfo, DER). Compare them with the sheet that the founders sign by hand."), 0)
 	d.gap(4)
 	var list []fact
 	for _, b := range d.t.enrolled {

@@ -54,8 +54,9 @@ func Make(in Input) (pdf []byte, pages int, err error) {
 		return nil, 0, err
 	}
 	d.howTo()
-	first, last := in.Records[1].Seq, in.Records[len(in.Records)-1].Seq
-	d.feet(fmt.Sprintf("Made from ledger records 0 and %d to %d · last record %s", first, last, fours(in.Records[len(in.Records)-1].Leaf.String()[:16])))
+	first, last := in.Records[1].Seq, in.Records[len(in.Records)-1]
+	leaf := last.Leaf.String()[:8]
+	d.feet(fmt.Sprintf("Made from ledger records 0 and %d to %d · last record %s, %s", first, last.Seq, fours(leaf), wordsOf(leaf)))
 	var attached []gofpdf.Attachment
 	for _, a := range d.files {
 		attached = append(attached, gofpdf.Attachment{Content: a.Content, Filename: a.Name})
@@ -181,13 +182,22 @@ func people(n int) string {
 
 func (d *doc) name(person string) string { return d.s.Someone(person).Name }
 
-// surname is a name short enough for a column.
+// surname is a name short enough for a column: its last word, unless somebody
+// else in these records has the same.
 func (d *doc) surname(person string) string {
-	f := strings.Fields(d.name(person))
-	if len(f) == 0 {
-		return person
+	last := func(id string) string {
+		f := strings.Fields(d.name(id))
+		if len(f) == 0 {
+			return id
+		}
+		return f[len(f)-1]
 	}
-	return f[len(f)-1]
+	for id := range d.s.People {
+		if id != person && last(id) == last(person) {
+			return d.name(person)
+		}
+	}
+	return last(person)
 }
 
 func (d *doc) surnames(people []string) string {

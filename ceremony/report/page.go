@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -541,5 +542,29 @@ func (p *page) bytes() ([]byte, error) {
 	if err := p.f.Output(&b); err != nil {
 		return nil, fmt.Errorf("couldn't write the document: %w", err)
 	}
-	return b.Bytes(), nil
+	return finish(b.Bytes())
+}
+
+// finish says in the catalog what gofpdf has no word for: the language, so that
+// a screen reader pronounces it, and that the title names the window. It also
+// names the PDF version whose file names attachments use. The catalog is the
+// last object, so only the place of the table behind it moves.
+func finish(pdf []byte) ([]byte, error) {
+	const header, catalog, table = "%PDF-1.3", "/Type /Catalog\n", "startxref\n"
+	const more = "/Lang (en)\n/ViewerPreferences << /DisplayDocTitle true >>\n"
+	at, end := bytes.LastIndex(pdf, []byte(catalog)), bytes.LastIndex(pdf, []byte(table))
+	var xref int
+	if at >= 0 && end > at {
+		fmt.Sscan(string(pdf[end+len(table):]), &xref)
+	}
+	if !bytes.HasPrefix(pdf, []byte(header)) || xref <= at {
+		return nil, errors.New("couldn't finish the document: it is not as its writer makes it")
+	}
+	var out bytes.Buffer
+	out.WriteString("%PDF-1.7")
+	out.Write(pdf[len(header) : at+len(catalog)])
+	out.WriteString(more)
+	out.Write(pdf[at+len(catalog) : end])
+	fmt.Fprintf(&out, "%s%d\n%%%%EOF\n", table, xref+len(more))
+	return out.Bytes(), nil
 }

@@ -15,16 +15,13 @@ type story struct {
 	signatures int                // of people, all kinds
 	results    map[ledger.Hash]resultOf
 	logins     map[string][]ceremony.LoginTried // by step
-	opened     int
 	stops      []stop
 	faults     []faultOf
 	gaps       []gapOf
-	raised     map[int]moment
 	decided    map[int]moment
 	sealed     int64
 	enrolled   []*ceremony.PersonEnrolled
 	inventory  *ceremony.TokenInventory
-	checks     int // checkpoints inside the runs
 }
 
 type moment struct {
@@ -59,7 +56,7 @@ const longGap = 10 * time.Minute
 
 func tell(records []ledger.Record) (*story, error) {
 	t := &story{arrived: map[string]time.Time{}, signed: map[string][]int64{}, results: map[ledger.Hash]resultOf{},
-		logins: map[string][]ceremony.LoginTried{}, raised: map[int]moment{}, decided: map[int]moment{}}
+		logins: map[string][]ceremony.LoginTried{}, decided: map[int]moment{}}
 	for i, r := range records {
 		body, err := ceremony.Body(r)
 		if err != nil {
@@ -100,16 +97,10 @@ func tell(records []ledger.Record) (*story, error) {
 			}
 		case *ceremony.LoginTried:
 			t.logins[b.Step] = append(t.logins[b.Step], *b)
-		case *ceremony.TokenOpened:
-			t.opened++
 		case *ceremony.TokenFault:
 			t.faults = append(t.faults, faultOf{now, *b})
 		case *ceremony.TokenInventory:
 			t.inventory = b
-		case *ceremony.CheckpointSigned:
-			t.checks++
-		case *ceremony.DeviationRaised:
-			t.raised[b.Number] = now
 		case *ceremony.DeviationDecided:
 			t.decided[b.Number] = now
 		}
