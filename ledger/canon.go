@@ -256,11 +256,11 @@ func parseEnvelope(line []byte) (envelope, error) {
 	r := envelopeReader{scanner: scanner{b: line, depth: 1}}
 	e := envelope{
 		Body:     r.bodyAfter(`{"body":`),
-		Ceremony: r.wordAfter(`,"ceremony":`),
-		Kind:     r.wordAfter(`,"kind":`),
+		Ceremony: string(r.wordAfter(`,"ceremony":`)),
+		Kind:     string(r.wordAfter(`,"kind":`)),
 		Prev:     r.hashAfter(`,"prev":`),
 		Seq:      r.integerAfter(`,"seq":`),
-		Time:     r.wordAfter(`,"time":`),
+		Time:     string(r.wordAfter(`,"time":`)),
 		V:        int(r.integerAfter(`,"v":`)),
 	}
 	if r.after("}") && r.pos != len(line) {
@@ -296,9 +296,9 @@ func (r *envelopeReader) bodyAfter(text string) []byte {
 }
 
 // wordAfter reads a string of the envelope; none of them ever needs an escape.
-func (r *envelopeReader) wordAfter(text string) string {
+func (r *envelopeReader) wordAfter(text string) []byte {
 	if !r.after(text) || !r.after(`"`) {
-		return ""
+		return nil
 	}
 	start := r.pos
 	for r.pos < len(r.b) && plain[r.b[r.pos]] {
@@ -306,13 +306,13 @@ func (r *envelopeReader) wordAfter(text string) string {
 	}
 	word := r.b[start:r.pos]
 	r.after(`"`)
-	return string(word)
+	return word
 }
 
 func (r *envelopeReader) hashAfter(text string) (h Hash) {
 	word := r.wordAfter(text)
 	if r.err == nil {
-		r.err = h.UnmarshalText([]byte(word))
+		r.err = h.UnmarshalText(word)
 	}
 	return h
 }

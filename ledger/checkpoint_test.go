@@ -389,6 +389,12 @@ func TestCosignatures(t *testing.T) {
 	if _, n, err := ledger.OpenCheckpoint(text, verifiers[0]); err != nil || len(n.UnverifiedSigs) != 2 {
 		t.Errorf("without the people's keys: %v", err)
 	}
+	if short, err := ledger.OnPaper(text); err != nil || short != alone {
+		t.Errorf("on paper: %q, %v", short, err)
+	}
+	if _, err := ledger.OnPaper("no note"); err == nil {
+		t.Error("what is no note is put on paper")
+	}
 	lines := strings.SplitAfter(text, "\n")
 	for i, c := range lines[5] {
 		if i < len("— "+origin) || c == '\n' {

@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -96,4 +97,23 @@ func Cosignatures(origin string, n *note.Note) ([]Cosignature, error) {
 		out = append(out, Cosignature{person, at.UTC()})
 	}
 	return out, nil
+}
+
+// OnPaper is a checkpoint with the ledger key's signatures only: short enough
+// for a QR code and for a card that someone carries out.
+func OnPaper(noteText string) (string, error) {
+	n, err := openNote(noteText)
+	if err != nil {
+		return "", fmt.Errorf("couldn't shorten the checkpoint: %w", err)
+	}
+	cp, err := parseCheckpoint(n.Text)
+	if err != nil {
+		return "", fmt.Errorf("couldn't shorten the checkpoint: %w", err)
+	}
+	n.UnverifiedSigs = slices.DeleteFunc(n.UnverifiedSigs, func(s note.Signature) bool { return s.Name != cp.Origin })
+	short, err := note.Sign(n)
+	if err != nil {
+		return "", fmt.Errorf("couldn't shorten the checkpoint: %w", err)
+	}
+	return string(short), nil
 }

@@ -1,12 +1,10 @@
 package ledger
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -34,7 +32,7 @@ func (h *Hash) UnmarshalText(text []byte) error {
 		return fmt.Errorf("a hash has 64 hex digits, this has %d", len(text))
 	}
 	var raw Hash
-	if _, err := hex.Decode(raw[:], text); err != nil || bytes.ContainsAny(text, "ABCDEF") {
+	if _, err := hex.Decode(raw[:], text); err != nil || hasUpper(text) {
 		return errHex
 	}
 	*h = raw
@@ -52,8 +50,17 @@ var errHex = errors.New("bytes are written as lower-case hex digits, two a byte"
 
 func parseHex(s string) ([]byte, error) {
 	raw, err := hex.DecodeString(s)
-	if err != nil || strings.ContainsAny(s, "ABCDEF") {
+	if err != nil || hasUpper(s) {
 		return nil, errHex
 	}
 	return raw, nil
+}
+
+func hasUpper[T ~string | ~[]byte](s T) bool {
+	for i := range len(s) {
+		if 'A' <= s[i] && s[i] <= 'F' {
+			return true
+		}
+	}
+	return false
 }

@@ -23,7 +23,8 @@ func FormatTime(t time.Time) string { return t.UTC().Format(TimeFormat) }
 // ParseTime reads what FormatTime writes and refuses every other spelling.
 func ParseTime(s string) (time.Time, error) {
 	t, err := time.Parse(TimeFormat, s)
-	if err != nil || FormatTime(t) != s || !t.After(time.Time{}) {
+	// time.Parse also takes a comma for the dot and one digit for the hour.
+	if err != nil || len(s) != len(TimeFormat) || s[19] != '.' || !t.After(time.Time{}) {
 		return time.Time{}, fmt.Errorf("the time %q isn't written like %s", s, TimeFormat)
 	}
 	return t, nil

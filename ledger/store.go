@@ -172,7 +172,7 @@ func (t *Tree) Advance(at Head, records []Record) (Head, []tlog.Hash, error) {
 			return Head{}, nil, fmt.Errorf("couldn't append record %d: %w", at.Size, err)
 		}
 		if again.Seq != at.Size || again.Prev != at.Last || again.Leaf != r.Leaf {
-			return Head{}, nil, fmt.Errorf("couldn't append record %d: it doesn't follow record %d", again.Seq, at.Size-1)
+			return Head{}, nil, fmt.Errorf("couldn't append record %d: it doesn't follow a ledger of %d records", again.Seq, at.Size)
 		}
 		stored = t.Add(again.Leaf, stored)
 		at.Size, at.Last = at.Size+1, again.Leaf

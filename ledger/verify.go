@@ -153,7 +153,8 @@ func (c *chain) verify(chunk []row) error {
 		return err
 	}
 	var added []tlog.Hash
-	for _, r := range chunk {
+	for i, r := range chunk {
+		stored := stored[i]
 		c.broken = !c.isGood(r, stored) || c.broken
 		c.seq, c.last = r.Seq+1, r.Leaf
 		if c.broken {
@@ -173,16 +174,16 @@ func (c *chain) verify(chunk []row) error {
 }
 
 // isGood compares a record with its place, its neighbour and its stored leaf.
-func (c *chain) isGood(r row, stored map[int64]tlog.Hash) bool {
+func (c *chain) isGood(r row, stored []*tlog.Hash) bool {
 	before := len(c.findings)
 	if r.damaged != nil {
 		c.find(r.Seq, "record %d can't be read: %v", r.Seq, r.damaged.Why)
 	}
-	switch leaf, ok := stored[tlog.StoredHashIndex(0, r.Seq)]; {
-	case !ok:
+	switch {
+	case len(stored) == 0 || stored[0] == nil:
 		c.find(r.Seq, "the tree hash of record %d is missing", r.Seq)
-	case Hash(leaf) != r.Leaf:
-		c.find(r.Seq, "record %d isn't what was written: its bytes hash to %s, the tree says %s", r.Seq, r.Leaf, Hash(leaf))
+	case Hash(*stored[0]) != r.Leaf:
+		c.find(r.Seq, "record %d isn't what was written: its bytes hash to %s, the tree says %s", r.Seq, r.Leaf, Hash(*stored[0]))
 	}
 	switch {
 	case r.Seq > c.seq:
@@ -196,42 +197,58 @@ func (c *chain) isGood(r row, stored map[int64]tlog.Hash) bool {
 }
 
 // compareTree compares the roots of the subtrees that a record completes.
-func (c *chain) compareTree(seq int64, added []tlog.Hash, stored map[int64]tlog.Hash) {
-	for i, want := range added[1:] {
-		pos := tlog.StoredHashIndex(0, seq) + int64(i) + 1
-		switch got, ok := stored[pos]; {
-		case !ok:
+func (c *chain) compareTree(seq int64, added []tlog.Hash, stored []*tlog.Hash) {
+	for i := 1; i < len(added); i++ {
+		pos := tlog.StoredHashIndex(0, seq) + int64(i)
+		switch got := stored[i]; {
+		case got == nil:
 			c.find(seq, "the tree hash at position %d, over record %d, is missing", pos, seq)
-		case got != want:
-			c.find(seq, "the tree hash at position %d, over record %d, is %s; computed again it is %s", pos, seq, Hash(got), Hash(want))
+		case *got != added[i]:
+			c.find(seq, "the tree hash at position %d, over record %d, is %s; computed again it is %s", pos, seq, Hash(*got), Hash(added[i]))
 		}
 	}
 }
 
-// readStored reads the stored hashes of a chunk; rows in order make one run.
-// Where some are missing, the others are read one by one.
-func (c *chain) readStored(chunk []row) (map[int64]tlog.Hash, error) {
-	stored := make(map[int64]tlog.Hash, 2*len(chunk))
-	var positions []int64
-	for _, r := range chunk {
-		if r.Seq < 0 || r.Seq >= MaxSafeInteger {
-			continue
+// readStored reads what is stored for each row: its leaf, then the roots of the
+// subtrees that it completes; nil for a hash that is missing. Rows in order make
+// one run of positions.
+func (c *chain) readStored(chunk []row) ([][]*tlog.Hash, error) {
+	positions := make([]int64, 0, 2*len(chunk)+64)
+	ends := make([]int, len(chunk))
+	for i, r := range chunk {
+		if r.Seq >= 0 && r.Seq < MaxSafeInteger {
+			for pos := tlog.StoredHashIndex(0, r.Seq); pos < tlog.StoredHashCount(r.Seq+1); pos++ {
+				positions = append(positions, pos)
+			}
 		}
-		for pos := tlog.StoredHashIndex(0, r.Seq); pos < tlog.StoredHashCount(r.Seq+1); pos++ {
-			positions = append(positions, pos)
-		}
+		ends[i] = len(positions)
 	}
+	all, err := c.readEach(positions)
+	if err != nil {
+		return nil, err
+	}
+	stored := make([][]*tlog.Hash, len(chunk))
+	from := 0
+	for i, end := range ends {
+		stored[i], from = all[from:end], end
+	}
+	return stored, nil
+}
+
+// readEach reads hashes at once or, where some are missing, one by one.
+func (c *chain) readEach(positions []int64) ([]*tlog.Hash, error) {
+	out := make([]*tlog.Hash, len(positions))
 	hashes, err := c.reader.ReadHashes(positions)
 	if err == nil {
-		for i, h := range hashes {
-			stored[positions[i]] = h
+		for i := range hashes {
+			out[i] = &hashes[i]
 		}
-		return stored, nil
+		return out, nil
 	}
 	if !errors.Is(err, ErrNoHash) {
 		return nil, err
 	}
-	for _, pos := range positions {
+	for i, pos := range positions {
 		hashes, err := c.reader.ReadHashes([]int64{pos})
 		if errors.Is(err, ErrNoHash) {
 			continue
@@ -239,9 +256,9 @@ func (c *chain) readStored(chunk []row) (map[int64]tlog.Hash, error) {
 		if err != nil {
 			return nil, err
 		}
-		stored[pos] = hashes[0]
+		out[i] = &hashes[0]
 	}
-	return stored, nil
+	return out, nil
 }
 
 // VerifyBlobs reads every blob and compares it with its name.

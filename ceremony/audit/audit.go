@@ -218,6 +218,10 @@ func (l *opened) audit(ctx context.Context, brought []string, o Options) (*Resul
 	if res.PeopleSignedTo, err = lastSignature(ctx, l.reader, s.Size); err != nil {
 		return nil, err
 	}
+	res.PeopleSignedTo = max(res.PeopleSignedTo, s.PeopleSignedTo)
+	if s.Contradiction != "" {
+		res.find(nowhere, "site.contradicted", "a head from outside contradicts this ledger: %s", s.Contradiction)
+	}
 	res.checked("%d records: canonical form, chain, tree, every rule, every signature, every checkpoint, every blob.", l.head.Size)
 	res.production(o)
 	if err := res.anchor(s.Note, brought, s.Site.Origin); err != nil {
@@ -282,12 +286,11 @@ func (r *Result) anchor(text string, brought []string, origin string) error {
 		r.notChecked("whose record this is: bring the site's verifier key (--site), which you got by another way than this file.")
 		return nil
 	}
-	known := verifiers(brought)
-	for _, v := range known {
-		if v.Name() != origin {
-			r.find(nowhere, "site.key", "the key you brought is of %s, and this is the record of %s", v.Name(), origin)
-			return nil
-		}
+	// Whoever checks many sites may bring the keys of all.
+	known := slices.DeleteFunc(verifiers(brought), func(v note.Verifier) bool { return v.Name() != origin })
+	if len(known) == 0 {
+		r.find(nowhere, "site.key", "no key that you brought is of %s, whose record this says it is", origin)
+		return nil
 	}
 	if text == "" {
 		// Whoever brings a key asks whether it vouches for this. Without this a

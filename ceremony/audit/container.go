@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf16"
@@ -51,6 +52,32 @@ func readPDF(b []byte) (c *container, err error) {
 		}
 	}
 	return c, nil
+}
+
+var (
+	objectAt = regexp.MustCompile(`(?m)^[ \t]*(\d+)[ \t]+\d+[ \t]+obj\b`)
+	xrefAt   = regexp.MustCompile(`(?m)^[ \t]*startxref\b`)
+)
+
+// twoReadings says why a file could be read in two ways. Later revisions and
+// objects that are there twice are how a signed PDF is made to show something
+// else ("shadow attacks"); a file that was only written again has neither.
+func twoReadings(b []byte) string {
+	if !bytes.HasPrefix(b, []byte("%PDF-")) {
+		return "something stands before the PDF"
+	}
+	if n := len(xrefAt.FindAll(b, -1)); n != 1 {
+		return fmt.Sprintf("the file has %d tables of objects where one revision has one", n)
+	}
+	seen := map[string]bool{}
+	for _, m := range objectAt.FindAllSubmatch(b, -1) {
+		number := string(m[1])
+		if seen[number] {
+			return "object " + number + " is in the file twice"
+		}
+		seen[number] = true
+	}
+	return ""
 }
 
 func (c *container) get(o types.Object) (types.Object, error) {
@@ -219,7 +246,7 @@ func (c *container) creator() string {
 	return text(o)
 }
 
-// page is a leaf of the page tree with what it inherits.
+// pages lists the leaves of the page tree, each with what it inherits.
 func (c *container) pages() ([]types.Dict, error) {
 	var out []types.Dict
 	var walk func(o types.Object, inherited types.Dict, depth int) error

@@ -205,13 +205,21 @@ func (d *document) seal() error {
 		return d.anchor("", d.brought, d.Origin)
 	}
 	d.in.Checkpoint = text
-	cp, _, err := ledger.OpenCheckpoint(text, verifiers(ledgerKeys(d.in.State))...)
+	people, err := d.in.State.Cosigners()
+	if err != nil {
+		d.find(nowhere, "checkpoint.cosigner", "%v", err)
+		return nil
+	}
+	cp, n, err := ledger.OpenCheckpoint(text, append(people, verifiers(ledgerKeys(d.in.State))...)...)
 	switch {
 	case errors.Is(err, ledger.ErrUnknownSigner):
 		d.find(nowhere, "checkpoint.unknown-signer", "the checkpoint is signed by no ledger key that the records name")
 		return nil
 	case err != nil:
 		d.find(nowhere, "checkpoint.signature", "%v", err)
+		return nil
+	case len(n.UnverifiedSigs) > 0:
+		d.find(nowhere, "checkpoint.cosigner", "the checkpoint carries a signature of %s, who has no key that may sign it", n.UnverifiedSigs[0].Name)
 		return nil
 	case cp.Origin != d.Origin:
 		d.find(nowhere, "checkpoint.origin", "the checkpoint is of %s, the records are of %s", cp.Origin, d.Origin)
@@ -225,6 +233,10 @@ func (d *document) seal() error {
 		return nil
 	}
 	d.HSMSignedTo = cp.Size
+	if len(n.Sigs) > 1 {
+		d.PeopleSignedTo = cp.Size
+		d.checked("%d people cosigned that tree.", len(n.Sigs)-1)
+	}
 	d.checked("The HSM signed the tree of %d records; record 0 and the last record of each run are proved to be in it.", cp.Size)
 	if err := d.anchor(text, d.brought, d.Origin); err != nil {
 		return err
@@ -301,6 +313,10 @@ func (d *document) pages() error {
 	}
 	if bytes.Equal(again, d.pdf) {
 		d.checked("%d pages: made again from the records, the file is the same byte for byte.", pages)
+		return nil
+	}
+	if why := twoReadings(d.pdf); why != "" {
+		d.find(nowhere, "pdf.revision", "%s: a viewer may show other pages than the ones that were compared", why)
 		return nil
 	}
 	want, err := readPDF(again)

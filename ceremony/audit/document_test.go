@@ -58,6 +58,16 @@ func TestReportOfAResumedCeremonyHolds(t *testing.T) {
 	wants(t, checkPDF(t, old, ledgerOf(dir), audit.Options{}), "report.edition", -1)
 }
 
+// TestAnotherLedgerBeside: the document is whole, and the ledger beside it has
+// another history.
+func TestAnotherLedgerBeside(t *testing.T) {
+	pdf := readFile(t, site(t), "report.pdf")
+	wants(t, checkPDF(t, pdf, ledgerOf(resumedSite(t)), audit.Options{}), "ledger.differs", 0)
+	cut := rebuilt(t, site(t), func(records []ledger.Record) []ledger.Record { return records[:150] })
+	// A ledger that ends in the middle of a run lacks the rest of it.
+	wants(t, checkPDF(t, pdf, cut, audit.Options{}), "ledger.differs", 150)
+}
+
 // TestTamperedRecords: records inside the document are changed by someone who
 // makes the pages fit again.
 func TestTamperedRecords(t *testing.T) {
@@ -251,12 +261,56 @@ func TestRewrittenByQPDF(t *testing.T) {
 	for _, args := range [][]string{
 		{"--object-streams=generate", "--recompress-flate", "--compression-level=1"},
 		{"--stream-data=uncompress"},
-		{"--linearize"},
 	} {
 		must(t, dir, "qpdf", append(args, "in.pdf", "out.pdf")...)
 		res := checkPDF(t, readFile(t, dir, "out.pdf"), "", audit.Options{})
 		if !res.Holds() {
 			t.Errorf("%v: %v", args, res.Findings)
+		}
+	}
+}
+
+// TestTwoReadings: a file that a viewer might read in another way than the
+// checker is refused, even where the checker's reading is the true one.
+func TestTwoReadings(t *testing.T) {
+	pdf := readFile(t, site(t), "report.pdf")
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "in.pdf"), pdf, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	must(t, dir, "qpdf", "--linearize", "in.pdf", "linear.pdf")
+	for name, b := range map[string][]byte{
+		"linearized":          readFile(t, dir, "linear.pdf"),
+		"an object left over": bytes.Replace(pdf, []byte("\nxref\n"), []byte("\n3 0 obj\n<<>>\nendobj\nxref\n"), 1),
+		"another PDF behind":  append(bytes.Clone(pdf), pdf...),
+	} {
+		res, err := audit.PDF(t.Context(), b, "", audit.Options{})
+		if err == nil && res.Exit() != 1 {
+			t.Errorf("%s: exit %d", name, res.Exit())
+		}
+	}
+}
+
+// TestAnyByte: whichever byte of the file is another, the checker neither
+// breaks nor is led to other pages.
+func TestAnyByte(t *testing.T) {
+	pdf := readFile(t, site(t), "report.pdf")
+	tries := 150
+	if os.Getenv("CLAVIGER_PROOF") != "" {
+		tries = 20_000
+	}
+	random := rand.New(rand.NewPCG(2, 2))
+	for range tries {
+		at := random.IntN(len(pdf))
+		b := bytes.Clone(pdf)
+		b[at] ^= byte(1 + random.IntN(255))
+		res, err := audit.PDF(t.Context(), b, "", audit.Options{})
+		var unreadable *audit.UnreadableError
+		switch {
+		case err != nil && !errors.As(err, &unreadable):
+			t.Fatalf("byte %d: %v", at, err)
+		case err == nil && res.Holds() && !slices.ContainsFunc(res.Checked, func(s string) bool { return strings.Contains(s, "compared object by object") }):
+			t.Fatalf("byte %d changed, and the file is called the same", at)
 		}
 	}
 }
@@ -281,7 +335,7 @@ func TestEditedPages(t *testing.T) {
 	if len(digits) < 1000 {
 		t.Fatalf("only %d digits on the pages", len(digits))
 	}
-	samples := 40
+	samples := 150
 	if os.Getenv("CLAVIGER_PROOF") != "" {
 		samples = len(digits)
 	}
@@ -402,6 +456,13 @@ func TestHowToVerify(t *testing.T) {
 				t.Errorf("%s: %q is not in\n%s", name, want, out)
 			}
 		}
+	}
+	unsigned := collect(t, ledgerOf(site(t)))
+	unsigned.Checkpoint, unsigned.Proofs = "", nil
+	check := t.TempDir()
+	must(t, check, "pdfdetach", "-saveall", "-o", check, write(t, "unsigned.pdf", makePDF(t, unsigned)))
+	if out := must(t, check, "sh", report.HowToFile); !strings.Contains(out, "not yet signed by the HSM") {
+		t.Errorf("what nobody signed is not told:\n%s", out)
 	}
 	for _, file := range []string{report.RecordsFile, report.CheckpointFile, report.ProofsFile, report.ScriptFile, report.KeyFile, report.ContentFile} {
 		check := t.TempDir()

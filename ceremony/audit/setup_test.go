@@ -43,9 +43,12 @@ func TestMain(m *testing.M) {
 }
 
 // host is a workstation whose every fact is known.
+var started = time.Now()
+
 type host struct{}
 
 func (host) Now() time.Time            { return time.Now() }
+func (host) Elapsed() time.Duration    { return time.Since(started) }
 func (host) Program() ceremony.Program { return ceremony.Program{Version: "test"} }
 func (host) Facts() []ceremony.HostFact {
 	return []ceremony.HostFact{{Label: "Network", Value: "no interface is up", Verdict: "pass"}}

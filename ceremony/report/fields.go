@@ -374,10 +374,20 @@ func (d *doc) fieldsA15() group {
 		{"Chain", words("Every record names the one before it; recomputed when this document was made")},
 		{"Signatures of people", words(fmt.Sprintf("%d, verified when this document was made", d.t.signatures))},
 		{"Checkpoint", hsm},
+		{"Heads compared", d.heads()},
 		{"Outside timestamp", missing()},
 		{"Recipe", words(HowToFile + ", inside this document")},
 		{"Retain until", missing()},
 	}}
+}
+
+// heads that the token kept, held against this ledger when it was opened.
+func (d *doc) heads() []run {
+	var out []string
+	for _, h := range d.t.heads {
+		out = append(out, fmt.Sprintf("of %s, over %d records: %s, record %d", h.Source, h.Size, h.Result, h.seq))
+	}
+	return words(strings.Join(out, "; "))
 }
 
 // requirements maps clauses to where the evidence for them stands. It never

@@ -271,6 +271,14 @@ func (d *doc) interruptions() {
 		}
 		add(f.moment, "Token fault: "+f.Class, f.Why+" ("+code+")")
 	}
+	for _, j := range d.t.jumps {
+		add(j.moment, "The clock jumped", fmt.Sprintf("by %+d s, to %s", j.Offset, j.Wall))
+	}
+	for _, h := range d.t.heads {
+		if h.Result != ceremony.HeadAgrees {
+			add(h.moment, "A head contradicts this record: "+h.Result, h.Detail+" ("+h.Source+")")
+		}
+	}
 	for _, in := range d.p.Intents {
 		res, told := d.t.results[in.Leaf]
 		what := strings.ReplaceAll(in.Body.Act.Do, "-", " ")

@@ -27,6 +27,8 @@ type doc struct {
 	t     *story
 	cp    *ledger.Checkpoint // nil while the HSM has not signed
 	files []Attachment
+
+	cosigned []ledger.Cosignature
 }
 
 // Make draws the document. The same input gives the same bytes with the same
@@ -79,11 +81,11 @@ func newDoc(in Input) (*doc, error) {
 		return nil, err
 	}
 	if in.Checkpoint != "" {
-		cp, err := in.checkpoint()
+		cp, cosigned, err := in.checkpoint()
 		if err != nil {
 			return nil, err
 		}
-		d.cp = &cp
+		d.cp, d.cosigned = &cp, cosigned
 	}
 	d.practice = in.State.Site.Practice
 	d.left = strings.ToUpper(in.State.Site.Organisation)
@@ -330,6 +332,9 @@ func (d *doc) claims() []chip {
 	}
 	if d.cp == nil {
 		out = append(out, chip{"Not yet signed by the HSM", brown, cream})
+	}
+	if d.s.Contradiction != "" {
+		out = append(out, chip{"A head contradicts this record", red, rose})
 	}
 	if d.practice {
 		out = append(out, chip{"PRACTICE: no real key", brown, cream})

@@ -170,7 +170,7 @@ var fields = map[string][]string{
 	"A12": {"Exceptions"},
 	"A13": {"Clauses and records"},
 	"A14": {"Statements", "Auditor's observation", "Owner's acceptance", "Approver's acceptance"},
-	"A15": {"Ledger range", "Chain", "Signatures of people", "Checkpoint", "Outside timestamp", "Recipe", "Retain until"},
+	"A15": {"Ledger range", "Chain", "Signatures of people", "Checkpoint", "Heads compared", "Outside timestamp", "Recipe", "Retain until"},
 }
 
 // TestEveryFieldIsOnPaper: each field of the list has a value, or says that

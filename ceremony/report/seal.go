@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 
-	"golang.org/x/mod/sumdb/note"
-
 	"claviger/ceremony"
 	"claviger/ledger"
 )
@@ -15,18 +13,26 @@ import (
 //go:embed howto.txt
 var howToVerify string
 
-// checkpoint opens the note with the ledger keys that the records name.
-func (in Input) checkpoint() (ledger.Checkpoint, error) {
-	var verifiers []note.Verifier
+// checkpoint opens the note with the ledger keys that the records name and the
+// ceremony keys of those who may cosign it.
+func (in Input) checkpoint() (ledger.Checkpoint, []ledger.Cosignature, error) {
+	verifiers, err := in.State.Cosigners()
+	if err != nil {
+		return ledger.Checkpoint{}, nil, err
+	}
 	for _, k := range in.State.LedgerKeys {
 		v, err := ledger.NewVerifier(k.Body.Verifier)
 		if err != nil {
-			return ledger.Checkpoint{}, err
+			return ledger.Checkpoint{}, nil, err
 		}
 		verifiers = append(verifiers, v)
 	}
-	cp, _, err := ledger.OpenCheckpoint(in.Checkpoint, verifiers...)
-	return cp, err
+	cp, n, err := ledger.OpenCheckpoint(in.Checkpoint, verifiers...)
+	if err != nil {
+		return ledger.Checkpoint{}, nil, err
+	}
+	cosigned, err := ledger.Cosignatures(cp.Origin, n)
+	return cp, cosigned, err
 }
 
 // signer is the ledger key that signed the checkpoint.
@@ -84,7 +90,7 @@ func (d *doc) seal() error {
 		{"In words", words(wordsOf(d.cp.Root.String()[:16]) + " …")},
 		{"Signed by", append(words("the HSM's ledger key, SHA-256 "), code.of(fours(key))...)},
 		{"Verifier key", code.pt(7.6).of(verifier)},
-		{"Cosigned by", missing()},
+		{"Cosigned by", d.cosigners()},
 	} {
 		d.text(x, d.y+8.5, f.label, dim.pt(8.6))
 		for _, l := range d.wrap(f.value, d.w-margin-x-66) {
@@ -96,6 +102,18 @@ func (d *doc) seal() error {
 	d.y = max(d.y, top+side) + 8
 	d.para(dim.of("Keep this page. The code holds the checkpoint as the HSM signed it: with it, anyone can later show whether the ledger still contains this ceremony, unchanged. Compare the verifier key with the key sheet that was signed by hand, or with your own copy."), 0)
 	return nil
+}
+
+// cosigners say "present at this root", no more.
+func (d *doc) cosigners() []run {
+	var people []string
+	for _, c := range d.cosigned {
+		people = append(people, c.Person)
+	}
+	if people == nil {
+		return missing()
+	}
+	return words(d.surnames(people))
 }
 
 func (d *doc) howTo() {

@@ -22,6 +22,8 @@ type story struct {
 	sealed     int64
 	enrolled   []*ceremony.PersonEnrolled
 	inventory  *ceremony.TokenInventory
+	jumps      []jumpOf
+	heads      []headOf
 }
 
 type moment struct {
@@ -44,6 +46,18 @@ type stop struct {
 type faultOf struct {
 	moment
 	ceremony.TokenFault
+}
+
+// jumpOf is a jump of the workstation's clock.
+type jumpOf struct {
+	moment
+	ceremony.ClockChecked
+}
+
+// headOf is a head from outside that was held against the ledger.
+type headOf struct {
+	moment
+	ceremony.CheckpointCompared
 }
 
 // gapOf is a time longer than ten minutes without a record, inside a run.
@@ -101,6 +115,12 @@ func tell(records []ledger.Record) (*story, error) {
 			t.faults = append(t.faults, faultOf{now, *b})
 		case *ceremony.TokenInventory:
 			t.inventory = b
+		case *ceremony.ClockChecked:
+			if b.Kind == ceremony.ClockJump {
+				t.jumps = append(t.jumps, jumpOf{now, *b})
+			}
+		case *ceremony.CheckpointCompared:
+			t.heads = append(t.heads, headOf{now, *b})
 		case *ceremony.DeviationDecided:
 			t.decided[b.Number] = now
 		}

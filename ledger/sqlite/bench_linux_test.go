@@ -249,6 +249,30 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
+func BenchmarkDecode(b *testing.B) {
+	d := typical(0)
+	d.Body = signed{Key: ledger.BlobHash(nil), Person: "ines-roth", Role: "officer", Shown: ledger.BlobHash(nil), Signature: make([]byte, 64), Verdict: "agree"}
+	records, err := ledger.Build(ledger.Empty(), d)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		var s signed
+		if err := ledger.Decode(records[0].Body, &s); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+type signed struct {
+	Key       ledger.Hash `json:"key"`
+	Person    string      `json:"person"`
+	Role      string      `json:"role"`
+	Shown     ledger.Hash `json:"shown"`
+	Signature []byte      `json:"signature"`
+	Verdict   string      `json:"verdict"`
+}
+
 func BenchmarkBuild(b *testing.B) {
 	d := typical(0)
 	for b.Loop() {

@@ -16,6 +16,13 @@
 // process, held by a lock on the file ledger.lock beside the ledger, which says
 // in words who holds it; readers are as many as want to.
 //
+// A closed ledger is one plain file that can be read on any medium. A ledger
+// that is open, or was when the power failed, keeps its last records in
+// ledger.db-wal beside it: both belong together until it is opened again.
+//
+// Reserve takes room on the disk before an act that can't be taken back, so
+// that its result can be written.
+//
 // # After an error
 //
 // When the disk is full, nothing was written and the ledger goes on as soon as

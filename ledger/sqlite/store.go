@@ -53,7 +53,7 @@ func Create(ctx context.Context, path string) (*Store, error) {
 		return nil, err
 	}
 	if err := createFile(ctx, path); err != nil {
-		return nil, errors.Join(fmt.Errorf("couldn't make the ledger %s: %w", path, explain(err)), l.release())
+		return nil, errors.Join(fmt.Errorf("couldn't make the ledger %s: %w", path, full(explain(err))), l.release())
 	}
 	return finishOpen(ctx, path, l)
 }

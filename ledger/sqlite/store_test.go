@@ -502,3 +502,31 @@ func lines(out string) []string {
 	}
 	return all
 }
+
+// contents is everything that can be read out of a ledger.
+func contents(t *testing.T, path string) []string {
+	t.Helper()
+	r, _, err := sqlite.OpenRead(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var all []string
+	for rec, err := range r.Records(t.Context(), 0, ledger.End) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, string(rec.Bytes))
+	}
+	for name, err := range r.Blobs(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := r.Blob(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, string(b))
+	}
+	return all
+}

@@ -1,4 +1,4 @@
-package ledger_test
+package sqlite_test
 
 import (
 	"bytes"
@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -53,22 +52,8 @@ func TestStores(t *testing.T) {
 	}
 }
 
-type body struct {
-	N    int64  `json:"n"`
-	Text string `json:"text"`
-}
-
-// draft is a record of no consequence.
-func draft(n int64) ledger.Draft {
-	return ledger.Draft{
-		Ceremony: "2026-014", Kind: "step.result", V: 1,
-		Time: time.Date(2026, 11, 22, 11, 42, 31, 204_000_000, time.UTC).Add(time.Duration(n) * time.Second),
-		Body: body{N: n, Text: strings.Repeat("x", int(n%7)*40)},
-	}
-}
-
-// fill appends n records in batches of at most each.
-func fill(t testing.TB, s ledger.Store, n, each int) ledger.Head {
+// grow appends n records in batches of at most each.
+func grow(t testing.TB, s ledger.Store, n, each int) ledger.Head {
 	t.Helper()
 	ctx := context.Background()
 	head, err := s.Head(ctx)
@@ -137,7 +122,7 @@ func testEmpty(t *testing.T, s ledger.Store) {
 }
 
 func testAppend(t *testing.T, s ledger.Store) {
-	head := fill(t, s, 23, 5)
+	head := grow(t, s, 23, 5)
 	if head.Size != 23 {
 		t.Fatal("size", head.Size)
 	}
@@ -174,7 +159,7 @@ func testAppend(t *testing.T, s ledger.Store) {
 }
 
 func testTree(t *testing.T, s ledger.Store) {
-	head := fill(t, s, 70, 3)
+	head := grow(t, s, 70, 3)
 	var roots []ledger.Hash
 	for size := int64(0); size <= head.Size; size++ {
 		want, err := tlog.TreeHash(size, s)
@@ -208,8 +193,8 @@ func testTree(t *testing.T, s ledger.Store) {
 }
 
 func testMoved(t *testing.T, s ledger.Store) {
-	old := fill(t, s, 3, 1)
-	head := fill(t, s, 1, 1)
+	old := grow(t, s, 3, 1)
+	head := grow(t, s, 1, 1)
 	records, err := ledger.Build(old, draft(9))
 	if err != nil {
 		t.Fatal(err)
@@ -225,12 +210,12 @@ func testMoved(t *testing.T, s ledger.Store) {
 	if got, err := s.Head(t.Context()); err != nil || got != head {
 		t.Errorf("head %v, %v", got, err)
 	}
-	fill(t, s, 1, 1)
+	grow(t, s, 1, 1)
 	verify(t, s)
 }
 
 func testAllOrNothing(t *testing.T, s ledger.Store) {
-	head := fill(t, s, 4, 4)
+	head := grow(t, s, 4, 4)
 	good, err := ledger.Build(head, draft(4), draft(5), draft(6))
 	if err != nil {
 		t.Fatal(err)
@@ -302,7 +287,7 @@ func testBlobs(t *testing.T, s ledger.Store) {
 
 // A fold reads blobs and appends while it walks the records.
 func testNested(t *testing.T, s ledger.Store) {
-	head := fill(t, s, 5, 5)
+	head := grow(t, s, 5, 5)
 	seen := 0
 	for r, err := range s.Records(t.Context(), 0, ledger.End) {
 		if err != nil {
@@ -325,7 +310,7 @@ func testNested(t *testing.T, s ledger.Store) {
 }
 
 func testNoHash(t *testing.T, s ledger.Store) {
-	fill(t, s, 3, 3)
+	grow(t, s, 3, 3)
 	for _, positions := range [][]int64{{4}, {0, 4}, {2, 3, 4}, {-1}, {1 << 40}} {
 		if _, err := s.ReadHashes(positions); !errors.Is(err, ledger.ErrNoHash) {
 			t.Errorf("%v: %v", positions, err)
@@ -373,7 +358,7 @@ func testRace(t *testing.T, s ledger.Store) {
 }
 
 func testOwnership(t *testing.T, s ledger.Store) {
-	head := fill(t, s, 2, 2)
+	head := grow(t, s, 2, 2)
 	records, err := ledger.Build(head, draft(2))
 	if err != nil {
 		t.Fatal(err)
