@@ -37,6 +37,7 @@ const (
 	SetIssuedKind          = "set.issued"
 	SetReadBackKind        = "set.read-back"
 	ItemSealedKind         = "item.sealed"
+	CheckpointCarriedKind  = "checkpoint.carried"
 	CheckpointComparedKind = "checkpoint.compared"
 	CheckpointSignedKind   = "checkpoint.signed"
 	LoginTriedKind         = "login.tried"
@@ -74,6 +75,7 @@ var bodies = map[string]func() any{
 	SetIssuedKind:          func() any { return new(SetIssued) },
 	SetReadBackKind:        func() any { return new(SetReadBack) },
 	ItemSealedKind:         func() any { return new(ItemSealed) },
+	CheckpointCarriedKind:  func() any { return new(CheckpointCarried) },
 	CheckpointComparedKind: func() any { return new(CheckpointCompared) },
 	CheckpointSignedKind:   func() any { return new(CheckpointSigned) },
 	LoginTriedKind:         func() any { return new(LoginTried) },
@@ -440,13 +442,18 @@ type CheckpointCompared struct {
 	Source string      `json:"source"` // "token <serial>"
 }
 
-// Results of a comparison.
-const (
-	HeadAgrees  = "consistent"
-	HeadAhead   = "rollback" // the head covers records that are not here
-	HeadForked  = "fork"     // the same number of records, another root
-	HeadForeign = "unknown signer"
-)
+// CheckpointCarried is a checkpoint that somebody kept away from this file and
+// brought back. It stands outside of ceremonies and is signed by who brought it.
+type CheckpointCarried struct {
+	Detail    string      `json:"detail"` // what disagrees; "" where it agrees
+	Key       ledger.Hash `json:"key"`    // leaf of person.enrolled
+	Note      string      `json:"note"`   // as it was signed
+	Person    string      `json:"person"`
+	Result    string      `json:"result"`
+	Root      ledger.Hash `json:"root"`      // that the note names; zeros where nobody known signed it
+	Signature string      `json:"signature"` // claviger custody v1
+	Size      int64       `json:"size"`
+}
 
 // ClockChecked is the wall clock as the witness read it (kind "wall"), or a jump
 // of the workstation's clock that the program noticed by itself (kind "jump").

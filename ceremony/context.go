@@ -137,6 +137,11 @@ func (s *State) given(c Context) {
 		s.Sets[set.Issued.Set] = &Set{Body: set.Issued, Leaf: set.Leaf}
 	}
 	for _, k := range c.Keys {
+		if have := s.Keys[k.Generated.ID]; have != nil && have.Leaf == k.Leaf {
+			// Made in an earlier run of this ceremony: more is known than is restated.
+			have.Quarantined = k.Quarantined
+			continue
+		}
 		s.Keys[k.Generated.ID] = &Key{Body: k.Generated, Leaf: k.Leaf, Quarantined: k.Quarantined}
 	}
 	s.SignedTo = c.SignedTo

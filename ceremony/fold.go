@@ -56,7 +56,10 @@ func Fold(ctx context.Context, r ledger.Reader, kinds Kinds) (*State, ledger.Hea
 			if err != nil {
 				return fmt.Errorf("couldn't compute the tree head at %d: %w", c.Root.Size, err)
 			}
-			if ledger.Hash(root) != c.Root.Root {
+			switch same := ledger.Hash(root) == c.Root.Root; {
+			case c.Unlike && same:
+				v.Found(Finding{Seq: c.Seq, Rule: c.Rule, Why: c.What + " is said to disagree, and it is the tree head that these records have"})
+			case !c.Unlike && !same:
 				v.Found(Finding{Seq: c.Seq, Rule: c.Rule, Why: "the checkpoint names another tree head than these records have"})
 			}
 		}
@@ -130,4 +133,23 @@ func (v *Verifier) Wait() []Finding {
 
 func sortFindings(f []Finding) {
 	slices.SortFunc(f, func(a, b Finding) int { return cmp.Compare(a.Seq, b.Seq) })
+}
+
+// Kinds is the table by which this state judges steps.
+func (s *State) Kinds() Kinds { return s.kinds }
+
+// FoldRuns folds what a report carries: record 0 and every run of one ceremony.
+// The claims are what remains to be verified: signatures by arithmetic, tree
+// heads against a tree that only the whole ledger has.
+func FoldRuns(kinds Kinds, blobs Blobs, records []ledger.Record) (*State, []Claim, error) {
+	s := NewPartialState(kinds, blobs)
+	var claims []Claim
+	for _, r := range records {
+		c, err := s.Next(r)
+		if err != nil {
+			return s, claims, err
+		}
+		claims = append(claims, c...)
+	}
+	return s, claims, nil
 }

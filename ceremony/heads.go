@@ -7,9 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/mod/sumdb/note"
-	"golang.org/x/mod/sumdb/tlog"
-
 	"claviger/hsm"
 	"claviger/ledger"
 )
@@ -78,8 +75,13 @@ func (e *env) CompareHeads(ctx context.Context) error {
 			continue
 		}
 		c, err := e.compare(string(d.Value), "token "+e.state.Open.Token)
-		if err != nil {
+		if errors.Is(err, ErrNote) {
+			c.Result, c.Detail = HeadForeign, limitText("the head that the token keeps is damaged: "+err.Error())
+		} else if err != nil {
 			return err
+		}
+		if c.Result == HeadOlder {
+			c.Result = HeadAgrees // a token guards up to its own last use
 		}
 		if c.Result != HeadAgrees {
 			if _, err := e.append(ctx, nil, Entry{CheckpointComparedKind, c}); err != nil {
@@ -100,41 +102,11 @@ func (e *env) CompareHeads(ctx context.Context) error {
 	return err
 }
 
-// compare judges one head.
+// compare judges one head by the tree of this file.
 func (e *Engine) compare(text, source string) (CheckpointCompared, error) {
-	c := CheckpointCompared{Source: source}
-	var verifiers []note.Verifier
-	for _, k := range e.state.LedgerKeys {
-		v, err := ledger.NewVerifier(k.Body.Verifier)
-		if err != nil {
-			return c, err
-		}
-		verifiers = append(verifiers, v)
-	}
-	cp, _, err := ledger.OpenCheckpoint(text, verifiers...)
-	if err != nil {
-		c.Result, c.Detail = HeadForeign, limitText("its head is not signed by a ledger key that this record knows: "+err.Error())
-		return c, nil
-	}
-	c.Size, c.Root = cp.Size, cp.Root
-	if cp.Origin != e.state.Site.Origin {
-		c.Result, c.Detail = HeadForeign, "the head is of another site, "+cp.Origin
-		return c, nil
-	}
-	if cp.Size > e.state.Size {
-		c.Result, c.Detail = HeadAhead, fmt.Sprintf("the head covers %d records and this file has %d: its end was cut, or an older copy was put back", cp.Size, e.state.Size)
-		return c, nil
-	}
-	root, err := tlog.TreeHash(cp.Size, e.store)
-	if err != nil {
-		return c, fmt.Errorf("couldn't compute the tree head at %d: %w", cp.Size, err)
-	}
-	if ledger.Hash(root) != cp.Root {
-		c.Result, c.Detail = HeadForked, fmt.Sprintf("the head of %d records is %s and theirs in this file is %s: two histories were written", cp.Size, cp.Root, ledger.Hash(root))
-		return c, nil
-	}
-	c.Result = HeadAgrees
-	return c, nil
+	c, err := e.state.judge(text, func(size int64) (ledger.Hash, error) { return ledger.RootAt(e.store, size) })
+	c.Source = source
+	return c, err
 }
 
 // comparedWith says what this record was held against, for a screen.

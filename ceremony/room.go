@@ -169,6 +169,8 @@ type LedgerView struct {
 	SignedTo int64    // records covered by the HSM's last checkpoint
 	Compared []string // what came from outside of the file and agreed
 	Findings []string
+	// Contradiction says what from outside disagrees; nothing can be held here.
+	Contradiction string
 }
 
 // HSMView: State is "absent", "present, closed", "open" or "not looked".

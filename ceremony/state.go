@@ -47,6 +47,7 @@ type Claim struct {
 	Message []byte
 	Sig     []byte
 	Root    *ledger.Checkpoint // the tree must have this root at this size
+	Unlike  bool               // or, to the contrary, must not have it
 }
 
 // Verify checks a signature claim.
@@ -254,7 +255,7 @@ func (s *State) place(r *record) error {
 		return nil
 	}
 	switch r.Kind {
-	case StartedKind, ResumedKind, ReportMadeKind:
+	case StartedKind, ResumedKind, ReportMadeKind, CheckpointCarriedKind:
 		return nil
 	case CheckpointSignedKind, TokenClosedKind, TokenFaultKind:
 		if p := s.lastRun(); p != nil && p.Closing && p.Number == r.Ceremony {
@@ -316,6 +317,8 @@ func (s *State) admit(r *record) error {
 		return s.checkpointSigned(r, b)
 	case *CheckpointCompared:
 		return s.checkpointCompared(r, b)
+	case *CheckpointCarried:
+		return s.checkpointCarried(r, b)
 	case *DeviationRaised:
 		return s.deviationRaised(r, b)
 	case *DeviationDecided:
@@ -985,7 +988,7 @@ func (s *State) checkpointCompared(r *record, b *CheckpointCompared) error {
 		if !s.partial {
 			r.claim(Claim{Rule: "checkpoint.root", What: "the head that was compared", Root: &ledger.Checkpoint{Origin: s.Site.Origin, Size: b.Size, Root: b.Root}})
 		}
-	case HeadAhead, HeadForked, HeadForeign:
+	case HeadAhead, HeadForked, HeadRewritten, HeadOtherSite, HeadForeign:
 		s.Contradiction = fmt.Sprintf("record %d: %s", r.Seq, b.Detail)
 	default:
 		return r.refuse("checkpoint.compared", "%q is no result of a comparison", b.Result)

@@ -184,7 +184,7 @@ type TokenInfo struct {
 	SOPINCountLow, SOPINFinalTry       bool
 	SOPINLocked                        bool
 	ProtectedPath, Random              bool
-	MinPIN, MaxPIN                     int
+	MinPIN, MaxPIN                     int  // in bytes; 0 where the token does not tell
 	PracticeMark                       bool // a public data object has the label PracticeMark
 }
 

@@ -29,6 +29,9 @@ type Program interface {
 	Run(ctx context.Context, room ceremony.Room, name string, values map[string]string) (flow.Finished, error)
 	// Resume goes on with the open one.
 	Resume(ctx context.Context, room ceremony.Room) (flow.Finished, error)
+	// TakeIn compares a carried checkpoint with the record; nil when that is
+	// recorded, or when who brought it went back.
+	TakeIn(ctx context.Context, room ceremony.Room, c flow.Carried) error
 	// Practice is what a practice person would type; whoever asked wipes it. On
 	// a real site it is an error.
 	Practice(ctx context.Context, p ceremony.Prompt) (*secret.Buffer, error)
@@ -51,6 +54,7 @@ type Shell struct {
 	screen   *view.Screen // that is shown
 	pending  *pending     // the prompt that waits for its answer
 	running  bool         // the engine plays
+	outside  bool         // and what it asks belongs to no ceremony
 	asked    int          // prompts of this run
 	quiet    bool         // keys of a scanner may still be coming
 	titles   int          // set so far
@@ -160,7 +164,7 @@ func (s *Shell) home() {
 			s.snapshot = snapshot
 			s.frame.SetPlaces(s.places())
 			s.frame.Update(flow.NewFrame(snapshot))
-			s.page(view.Overview(flow.NewOverview(snapshot, starts, s.now()), view.Home{Start: s.prepare, Resume: s.resume, Evidence: s.evidence}))
+			s.page(view.Overview(flow.NewOverview(snapshot, starts, s.now()), view.Home{Start: s.prepare, Resume: s.resume, Evidence: s.evidence, TakeIn: func() { s.takeIn(flow.Carried{}) }}))
 			s.title("overview", "", "")
 		}
 	})
@@ -205,6 +209,36 @@ func (s *Shell) prepare(st flow.Start) {
 		return nil
 	}, s.home))
 	s.title("prepare", st.Name, "")
+}
+
+func (s *Shell) takeIn(c flow.Carried) {
+	s.visit()
+	s.page(view.TakeIn(c, s.compare, s.home))
+	s.title("take-in", "", "")
+}
+
+// compare has the engine hold a carried checkpoint against the record. The
+// overview then says what came of it.
+func (s *Shell) compare(c flow.Carried) {
+	if s.running {
+		return
+	}
+	s.running, s.outside, s.asked = true, true, 0
+	s.visit()
+	s.busy("Reading the checkpoint")
+	s.off(func(ctx context.Context) func() {
+		err := s.program.TakeIn(ctx, room{s}, c)
+		return func() {
+			s.running, s.outside, s.snapshot.Working = false, false, ""
+			s.withdraw()
+			if err != nil {
+				c.Trouble = troubleOf(err)
+				s.takeIn(c)
+				return
+			}
+			s.home()
+		}
+	})
 }
 
 func (s *Shell) resume() {
@@ -288,13 +322,18 @@ func (s *Shell) ask(p ceremony.Prompt, answer func(ceremony.Answer)) {
 	s.asked++
 	page := flow.NewPage(p, s.snapshot)
 	p1 := &pending{page: page, answer: answer, title: flow.Title(s.snapshot.Site.Practice, p.Step, string(p.Kind), p.Who.Name, s.asked)}
-	p1.screen = view.Prompt(page, view.Actions{
+	actions := view.Actions{
 		Answer:   func(a ceremony.Answer) { s.answered(p1, a) },
 		Practice: func(fill func(*secret.Buffer), failed func(string)) { s.practice(p1, fill, failed) },
-		Deviate:  s.deviate, Pause: s.pause, Abort: s.abort,
-	})
+	}
+	if s.outside {
+		actions.Back = func() { s.answered(p1, flow.Left()) }
+	} else {
+		actions.Deviate, actions.Pause, actions.Abort = s.deviate, s.pause, s.abort
+	}
+	p1.screen = view.Prompt(page, actions)
 	s.pending = p1
-	s.menu.asking(true)
+	s.menu.asking(!s.outside)
 	s.prompt()
 }
 
@@ -456,7 +495,7 @@ func (s *Shell) sheet(name string, make func(answer func(ceremony.Answer)) *view
 // quit closes the window, but not a ceremony under way: that is paused first.
 func (s *Shell) quit() {
 	switch {
-	case !s.running:
+	case !s.running, s.outside:
 		s.Stop()
 		s.app.Quit()
 	case s.pending != nil:

@@ -32,6 +32,7 @@ type desk struct {
 type play struct {
 	snapshot ceremony.Snapshot
 	run      func(ctx context.Context, room ceremony.Room) (flow.Finished, error)
+	takeIn   func(ctx context.Context, room ceremony.Room, c flow.Carried) error
 	practice map[string]string
 	broken   error
 }
@@ -55,6 +56,10 @@ func (p *play) Run(ctx context.Context, room ceremony.Room, _ string, _ map[stri
 
 func (p *play) Resume(ctx context.Context, room ceremony.Room) (flow.Finished, error) {
 	return p.run(ctx, room)
+}
+
+func (p *play) TakeIn(ctx context.Context, room ceremony.Room, c flow.Carried) error {
+	return p.takeIn(ctx, room, c)
 }
 
 func (p *play) Practice(_ context.Context, prompt ceremony.Prompt) (*secret.Buffer, error) {

@@ -38,7 +38,7 @@ func TestReportHolds(t *testing.T) {
 			if !res.Holds() || res.Anchored != c.anchored || !res.Practice || res.Ceremony != number {
 				t.Errorf("%+v", res)
 			}
-			if res.PeopleSignedTo == 0 || res.HSMSignedTo <= res.PeopleSignedTo {
+			if res.PeopleSignedTo == 0 || res.HSMSignedTo != res.PeopleSignedTo {
 				t.Errorf("signed to %d by people and %d by the HSM", res.PeopleSignedTo, res.HSMSignedTo)
 			}
 		})
@@ -140,6 +140,10 @@ func TestTamperedRecords(t *testing.T) {
 				lines[2] = "B" + lines[2][1:]
 			}
 			in.Checkpoint = strings.Join(lines, "\n")
+		}},
+		{"a cosignature", "checkpoint.signature", -1, func(in *report.Input) {
+			i := strings.LastIndex(in.Checkpoint, "=\n") - 4
+			in.Checkpoint = in.Checkpoint[:i] + map[bool]string{true: "B", false: "A"}[in.Checkpoint[i] == 'A'] + in.Checkpoint[i+1:]
 		}},
 		{"a proof left out", "proof.missing", -1, func(in *report.Input) { in.Proofs = in.Proofs[:1] }},
 		{"proofs swapped", "proof.inclusion", -1, func(in *report.Input) { in.Proofs[0], in.Proofs[1] = in.Proofs[1], in.Proofs[0] }},

@@ -196,7 +196,7 @@ func (s *Site) Evidence(ctx context.Context, number string) (string, error) {
 	if s.reported(number) {
 		return path, nil
 	}
-	return path, s.ReportWritten(ctx, number, ceremony.ReportMade{Document: in.Document(), Edition: 1, Layout: report.Layout, Pages: pages, SHA256: ledger.BlobHash(pdf)})
+	return path, s.ReportWritten(ctx, number, ceremony.ReportMade{Document: in.Document(), Edition: in.Edition(), Layout: report.Layout, Pages: pages, SHA256: ledger.BlobHash(pdf)})
 }
 
 func (s *Site) reported(number string) bool {

@@ -419,6 +419,9 @@ func (d *doc) requirements() {
 			continue
 		}
 		see := "Steps " + strings.Join(steps, ", ") + "; records " + strings.Join(seqs, ", ")
+		if len(steps) == 1 {
+			see = "Step " + steps[0] + "; record " + seqs[0]
+		}
 		if c.also != "" {
 			see = c.also + "; " + see
 		}

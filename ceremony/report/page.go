@@ -508,7 +508,8 @@ func (p *page) signatures(names []string) {
 	}
 }
 
-// qr draws a QR code as filled bars on white.
+// qr draws a QR code as filled bars on white, with the quiet zone that readers
+// need around it.
 func (p *page) qr(content string, x, y, side float64) error {
 	code, err := qr.Encode(content, qr.M, qr.Unicode)
 	if err != nil {
@@ -516,7 +517,7 @@ func (p *page) qr(content string, x, y, side float64) error {
 	}
 	n := code.Bounds().Dx()
 	unit := side / float64(n)
-	p.fill(x-6, y-6, side+12, side+12, 0, colour{255, 255, 255})
+	p.fill(x-9, y-9, side+18, side+18, 0, colour{255, 255, 255})
 	p.f.SetFillColor(0, 0, 0)
 	for j := range n {
 		for i := 0; i < n; i++ {

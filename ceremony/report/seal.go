@@ -72,7 +72,7 @@ func (d *doc) seal() error {
 	}
 	const side = 148.0
 	top := d.y
-	if err := d.qr(signedByHSM(d.in.Checkpoint, d.cp.Origin), margin+7, top+7, side-14); err != nil {
+	if err := d.qr(signedByHSM(d.in.Checkpoint, d.cp.Origin), margin+10, top+10, side-20); err != nil {
 		return err
 	}
 	d.f.SetDrawColor(rule.r, rule.g, rule.b)

@@ -17,6 +17,7 @@ import (
 	"claviger/ceremony/rehearse"
 	"claviger/ceremony/script"
 	"claviger/hsm/secret"
+	"claviger/ledger"
 	"claviger/ui"
 	"claviger/ui/flow"
 )
@@ -283,7 +284,7 @@ func (p *program) play(ctx context.Context, room ceremony.Room, run func(*rehear
 		return flow.Finished{}, p.told(err)
 	}
 	last := all[len(all)-1]
-	done := flow.Finished{Number: last.Number, Status: string(last.Status)}
+	done := flow.Finished{Number: last.Number, Status: string(last.Status), Contradicted: s.State().Contradiction != ""}
 	var stop *ceremony.Stop
 	if err != nil && !errors.As(err, &stop) {
 		if open := last.OpenIntents(); len(open) > 0 {
@@ -303,6 +304,44 @@ func (p *program) play(ctx context.Context, room ceremony.Room, run func(*rehear
 	}
 	done.Key = filepath.Join(filepath.Dir(done.Report), "site.vkey")
 	return done, nil
+}
+
+func (p *program) TakeIn(ctx context.Context, room ceremony.Room, c flow.Carried) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, err := p.open(ctx)
+	if err != nil {
+		return p.told(err)
+	}
+	brought := []byte(c.Text)
+	if c.Path != "" {
+		if brought, err = readCheckpoint(c.Path); err != nil {
+			return &ceremony.Problem{Happened: sentence(err.Error()), Safe: "Nothing was recorded.", Do: "Type the whole path of the file, or paste its text."}
+		}
+	}
+	p.relay.set(room)
+	defer p.relay.set(nil)
+	_, err = s.TakeIn(ctx, brought)
+	if stop := (*ceremony.Stop)(nil); err == nil || errors.As(err, &stop) {
+		return nil
+	}
+	return p.told(err)
+}
+
+// readCheckpoint reads a file that is none of ours: it may be anything.
+func readCheckpoint(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("couldn't read the checkpoint: %w", err)
+	}
+	if !info.Mode().IsRegular() || info.Size() > 2*ledger.MaxNote {
+		return nil, fmt.Errorf("%s is no file with a checkpoint", path)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("couldn't read the checkpoint: %w", err)
+	}
+	return b, nil
 }
 
 // Practice is what the prompt's practice person would type. It is asked for

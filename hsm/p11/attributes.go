@@ -42,6 +42,7 @@ var attributes = []attribute{
 	{0x012, "object-id", octets},
 	{0x080, "certificate-type", number},
 	{0x086, "trusted", flag},
+	{0x090, "check-value", octets},
 	{0x100, "key-type", number},
 	{0x102, "id", octets},
 	{0x103, "sensitive", flag},

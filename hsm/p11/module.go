@@ -38,7 +38,12 @@ func Open(path string) (hsm.Module, error) {
 	if ctx == nil {
 		return nil, fmt.Errorf("couldn't load %s: it is not a PKCS#11 module for this machine, or a library it needs is missing (ldd shows which)", path)
 	}
-	if err := ctx.Initialize(); err != nil {
+	err := ctx.Initialize()
+	if hasCode(err, pkcs11.CKR_CANT_LOCK, pkcs11.CKR_NEED_TO_CREATE_THREADS) {
+		// It has no locks for several threads; we are one.
+		err = ctx.Initialize(pkcs11.InitializeWithFlags(0))
+	}
+	if err != nil {
 		ctx.Destroy()
 		return nil, refused("open the module", err)
 	}
@@ -193,21 +198,28 @@ func (m *module) describe(s slot) (hsm.TokenInfo, error) {
 		SOPINLocked:     has(pkcs11.CKF_SO_PIN_LOCKED),
 		ProtectedPath:   has(pkcs11.CKF_PROTECTED_AUTHENTICATION_PATH),
 		Random:          has(pkcs11.CKF_RNG),
-		MinPIN:          int(s.token.MinPinLen),
-		MaxPIN:          int(s.token.MaxPinLen),
+		MinPIN:          told(s.token.MinPinLen),
+		MaxPIN:          told(s.token.MaxPinLen),
 	}
 	if !t.Initialised {
 		return t, nil
 	}
-	mark, err := m.practiceMark(s.id)
+	mark, err := m.practiceMark(s.id, fmt.Sprintf("look for the practice mark on the token %q (%s)", t.Label, t.Serial))
 	t.PracticeMark = mark
 	return t, err
 }
 
+// told is 0 for CK_UNAVAILABLE_INFORMATION.
+func told(n uint) int {
+	if n == ^uint(0) {
+		return 0
+	}
+	return int(n)
+}
+
 // practiceMark looks for the public data object that says a token is for
 // practice. Public objects are seen without login.
-func (m *module) practiceMark(slotID uint) (bool, error) {
-	const op = "look for the practice mark on the token"
+func (m *module) practiceMark(slotID uint, op string) (bool, error) {
 	h, err := m.ctx.OpenSession(slotID, pkcs11.CKF_SERIAL_SESSION)
 	if hasCode(err, pkcs11.CKR_SESSION_READ_WRITE_SO_EXISTS) {
 		// The security officer is logged in: PKCS#11 then allows no session that
@@ -249,10 +261,8 @@ func (m *module) Mechanisms(ctx context.Context, serial string) ([]hsm.Mechanism
 	var list []hsm.Mechanism
 	for _, n := range numbers {
 		info, err := m.ctx.GetMechanismInfo(s.id, []*pkcs11.Mechanism{n})
-		if hasCode(err, pkcs11.CKR_MECHANISM_INVALID) {
-			continue // listed by the token, unknown when asked
-		}
-		if err != nil {
+		// One that is listed and unknown when asked is told with no use.
+		if err != nil && !hasCode(err, pkcs11.CKR_MECHANISM_INVALID) {
 			return nil, refused(op, err)
 		}
 		list = append(list, hsm.Mechanism{

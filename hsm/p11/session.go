@@ -25,6 +25,7 @@ type session struct {
 var (
 	_ hsm.Session   = (*session)(nil)
 	_ hsm.Inspector = (*session)(nil)
+	_ hsm.Wrapper   = (*session)(nil)
 )
 
 // ready says whether a call may be made at all.
@@ -241,7 +242,10 @@ func (s *session) readBack(op string, spec hsm.KeySpec, a algorithm, private, pu
 			publics++
 			pair.Public = o
 			wrong = append(wrong, differences("public ", public, got)...)
-			if pair.SPKI, err = spki(a, got); err != nil {
+			if pair.SPKI, err = spki(a, got); err == nil {
+				err = hsm.CheckPublicKey(pair.SPKI, spec.Algorithm)
+			}
+			if err != nil {
 				wrong = append(wrong, hsm.Difference{Attribute: "public key", Want: string(spec.Algorithm), Got: err.Error()})
 			}
 		}

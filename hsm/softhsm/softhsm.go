@@ -60,8 +60,6 @@ func Config(dir string) (string, error) {
 	conf := filepath.Join(dir, "softhsm2.conf")
 	text := "directories.tokendir = " + tokens + "\n" +
 		"objectstore.backend = file\n" +
-		// PKCS#11's default; said because a practice token may lie on a removable medium.
-		"slots.removable = false\n" +
 		"log.level = ERROR\n"
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		return "", fmt.Errorf("couldn't prepare the SoftHSM store: %w", err)

@@ -9,7 +9,9 @@ import (
 	"io"
 	"net/rpc"
 	"os"
+	"os/signal"
 	"runtime"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -22,6 +24,9 @@ const (
 	callsFD   = 3
 	secretsFD = 4
 )
+
+// lastCall is how long a call may still take when the parent has died.
+const lastCall = 30 * time.Second
 
 // Serve is the worker's main: it loads one module with open, on this thread, and
 // serves the parent until the parent closes the pipe. Call it on the main
@@ -40,6 +45,13 @@ func Serve(open func(path string) (hsm.Module, error)) error {
 		unix.CloseOnExec(fd)
 	}
 	unix.Umask(0o077) // SoftHSM's token files
+	orphaned := make(chan os.Signal, 1)
+	signal.Notify(orphaned, unix.SIGHUP)
+	go func() {
+		<-orphaned
+		time.Sleep(lastCall)
+		os.Exit(1)
+	}()
 	calls := os.NewFile(callsFD, "calls")
 	service := &service{
 		open: open, secrets: os.NewFile(secretsFD, "secrets"),
@@ -253,6 +265,43 @@ func (s *service) Inspect(c Call, a *Answer) error {
 			return &hsm.Error{Class: hsm.NotSupported, Op: "read the key pair", Why: "the module's driver does not compare"}
 		}
 		a.Pair, err = i.Inspect(context.Background(), c.Spec)
+		return err
+	})
+}
+
+// wrapper is for sessions that can.
+func (s *service) wrapper(c Call, a *Answer, use func(hsm.Wrapper) error) error {
+	return s.in(c, a, func(h hsm.Session) error {
+		w, ok := h.(hsm.Wrapper)
+		if !ok {
+			return &hsm.Error{Class: hsm.NotSupported, Op: "wrap or unwrap a key", Why: "the module's driver does not wrap"}
+		}
+		return use(w)
+	})
+}
+
+func (s *service) ImportWrappingKey(c Call, a *Answer) error {
+	return s.with(1, func(keys []*secret.Buffer) {
+		_ = s.wrapper(c, a, func(w hsm.Wrapper) error {
+			o, check, err := w.ImportWrappingKey(context.Background(), c.ID, c.Label, keys[0])
+			if o.Class != "" {
+				a.Objects, a.Check = []hsm.Object{o}, check
+			}
+			return err
+		})
+	})
+}
+
+func (s *service) Wrap(c Call, a *Answer) error {
+	return s.wrapper(c, a, func(w hsm.Wrapper) (err error) {
+		a.Wrapped, err = w.Wrap(context.Background(), c.ID, c.With)
+		return err
+	})
+}
+
+func (s *service) Unwrap(c Call, a *Answer) error {
+	return s.wrapper(c, a, func(w hsm.Wrapper) (err error) {
+		a.Pair, err = w.Unwrap(context.Background(), c.Spec, c.With, c.Wrapped, c.SPKI)
 		return err
 	})
 }

@@ -43,6 +43,7 @@ var (
 	_ hsm.Module    = (*Client)(nil)
 	_ hsm.Session   = (*session)(nil)
 	_ hsm.Inspector = (*session)(nil)
+	_ hsm.Wrapper   = (*session)(nil)
 )
 
 // Start starts a worker, lets it load the module, and returns when the module
@@ -94,8 +95,11 @@ func launch(o Options) (*Client, error) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		// A session of its own: no terminal to prompt on, and Ctrl-C in the terminal
 		// does not end a key generation half way.
-		Setsid:    true,
-		Pdeathsig: syscall.SIGKILL,
+		Setsid: true,
+		// When we die the worker ends too, but not in the middle of a call: a token
+		// made of files would be left half written. It finishes the call, finds the
+		// pipe closed and ends in order; a call that never returns it cuts off.
+		Pdeathsig: syscall.SIGHUP,
 	}
 	c := &Client{
 		calls: calls, secrets: secrets, deadline: o.Deadline,
@@ -338,9 +342,12 @@ func (c *Client) Close() error {
 		return nil
 	default:
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeDeadline)
+	ctx, cancel := context.WithTimeout(context.Background(), min(closeDeadline, c.deadline))
 	defer cancel()
 	_, err := c.call(ctx, "close the module", "Close", Call{})
+	if ctx.Err() != nil {
+		c.end("it was closed, and did not answer")
+	}
 	// The end of the pipe is the child's end.
 	_ = c.rpc.Close()
 	_ = c.secrets.Close()
@@ -420,6 +427,24 @@ func (s *session) Inspect(ctx context.Context, spec hsm.KeySpec) (hsm.KeyPair, e
 	return a.Pair, err
 }
 
+func (s *session) ImportWrappingKey(ctx context.Context, id []byte, label string, key *secret.Buffer) (hsm.Object, hsm.CheckValue, error) {
+	a, err := s.call(ctx, fmt.Sprintf("import the wrapping key %q", label), "ImportWrappingKey", Call{ID: id, Label: label}, key)
+	if len(a.Objects) != 1 {
+		return hsm.Object{}, hsm.CheckValue{}, err
+	}
+	return a.Objects[0], a.Check, err
+}
+
+func (s *session) Wrap(ctx context.Context, id, with []byte) (hsm.Wrapped, error) {
+	a, err := s.call(ctx, fmt.Sprintf("wrap the key of id %x", id), "Wrap", Call{ID: id, With: with})
+	return a.Wrapped, err
+}
+
+func (s *session) Unwrap(ctx context.Context, spec hsm.KeySpec, with []byte, wrapped hsm.Wrapped, spki []byte) (hsm.KeyPair, error) {
+	a, err := s.call(ctx, fmt.Sprintf("unwrap the key %q", spec.Label), "Unwrap", Call{Spec: spec, With: with, Wrapped: wrapped, SPKI: spki})
+	return a.Pair, err
+}
+
 func (s *session) Find(ctx context.Context, q hsm.Query) ([]hsm.Object, error) {
 	a, err := s.call(ctx, "list the token's objects", "Find", Call{Query: q})
 	return a.Objects, err
@@ -460,7 +485,7 @@ func (s *session) Close() error {
 		return nil
 	}
 	s.closed = true
-	ctx, cancel := context.WithTimeout(context.Background(), closeDeadline)
+	ctx, cancel := context.WithTimeout(context.Background(), min(closeDeadline, s.c.deadline))
 	defer cancel()
 	_, err := s.call(ctx, "close the session", "CloseSession", Call{})
 	return err

@@ -12,8 +12,8 @@
 //
 // Descriptor 3 carries net/rpc, descriptor 4 the secrets (PINs, random bytes):
 // four bytes of length, then the bytes, written from a locked page and read into
-// one, so that no encoder ever buffers them. Standard input, output and error
-// are closed to the vendor's library; so is the terminal.
+// one, so that no encoder ever buffers them. Standard input, output and error of
+// the vendor's library lead nowhere, and it has no terminal.
 //
 // # What the child is
 //
@@ -81,6 +81,9 @@ type (
 		ID          []byte
 		Message     []byte
 		Count       int
+		With        []byte
+		Wrapped     hsm.Wrapped
+		SPKI        []byte
 	}
 	Answer struct {
 		Fault      *Fault
@@ -95,6 +98,8 @@ type (
 		Data       []hsm.Data
 		Bytes      []byte
 		Count      int
+		Wrapped    hsm.Wrapped
+		Check      hsm.CheckValue
 	}
 	// Fault is an error of the module, with its type.
 	Fault struct {

@@ -24,6 +24,8 @@ func (pg Page) Filled(values map[string]string) (ceremony.Answer, Wrong) {
 		v := strings.TrimSpace(values[f.Name])
 		clean[f.Name] = v
 		switch {
+		case v == "" && len(f.Of) > 0:
+			wrong[f.Name] = "Choose one."
 		case v == "":
 			wrong[f.Name] = "Nothing is typed here yet."
 		case f.Max > 0 && utf8.RuneCountInString(v) > f.Max:
@@ -69,6 +71,9 @@ func Aborted(reason string) ceremony.Answer {
 	return ceremony.Answer{Action: ceremony.Abort, Reason: strings.TrimSpace(reason)}
 }
 
+// Left goes back from what belongs to no ceremony.
+func Left() ceremony.Answer { return ceremony.Answer{Action: ceremony.Abort} }
+
 // Deviation is the sheet for what did not go as scripted.
 type Deviation struct {
 	Expected, Happened, Reason string
@@ -78,6 +83,21 @@ type Deviation struct {
 
 // Choice is one answer of a closed question.
 type Choice struct{ ID, Label, Help string }
+
+// choices are the only answers of a field; people are called by their names.
+func choices(of []string, people []ceremony.PersonView) []Choice {
+	var out []Choice
+	for _, id := range of {
+		c := Choice{ID: id, Label: id}
+		for _, p := range people {
+			if p.ID == id {
+				c.Label, c.Help = p.Name, capital(p.Role)
+			}
+		}
+		out = append(out, c)
+	}
+	return out
+}
 
 // Exposures answers whether key material was exposed.
 var Exposures = []Choice{

@@ -145,6 +145,8 @@ func newStatus(l ceremony.LedgerView) Status {
 		st.Head = "head " + l.Last[:4] + " " + l.Last[4:8] + " " + l.Last[8:12] + " …"
 	}
 	switch {
+	case l.Contradiction != "":
+		st.State, st.Tone = "contradicted", Bad
 	case len(l.Findings) > 0:
 		st.State, st.Tone = "does not hold", Bad
 	case !l.Verified:

@@ -20,6 +20,8 @@ type Overview struct {
 	Trust      []TrustRow
 	// Resume names the open ceremony; while there is one no other can start.
 	Resume string
+	// ReadOnly says why nothing can be held here, "" where something can.
+	ReadOnly string
 }
 
 // KeyRow is a key.
@@ -59,7 +61,10 @@ type TrustRow struct {
 
 // NewOverview makes the first page of a snapshot.
 func NewOverview(s ceremony.Snapshot, starts []Start, now time.Time) Overview {
-	o := Overview{Starts: starts, Trust: trust(s)}
+	o := Overview{Starts: starts, Trust: trust(s), ReadOnly: readOnly(s.Ledger)}
+	if o.ReadOnly != "" {
+		o.Starts = nil
+	}
 	due := 0
 	for _, k := range s.Keys {
 		row := newKeyRow(k, now)
@@ -70,19 +75,35 @@ func NewOverview(s ceremony.Snapshot, starts []Start, now time.Time) Overview {
 	}
 	for _, c := range s.Ceremonies {
 		row := newCeremonyRow(c)
+		row.Open = row.Open && o.ReadOnly == ""
 		if row.Open && o.Resume == "" {
 			o.Resume = c.Number
 		}
 		o.Ceremonies = append(o.Ceremonies, row)
 	}
 	o.Greeting = greeting(now) + ". " + decision(due, o.Resume)
-	if len(o.Keys) == 0 {
+	if o.ReadOnly != "" {
+		o.Greeting = greeting(now) + ". This site is read-only."
+	}
+	if len(o.Keys) == 0 && o.ReadOnly == "" {
 		o.NoKeys = "There is no key yet. Start with “Generate a key”: it takes about half an hour, and everyone whom it needs is told first."
 	}
 	if len(o.Ceremonies) == 0 {
 		o.NoneHeld = "No ceremony was held yet."
 	}
 	return o
+}
+
+// readOnly: a record that is contradicted, or does not hold, is evidence, and
+// nothing is added to it.
+func readOnly(l ceremony.LedgerView) string {
+	switch {
+	case l.Contradiction != "":
+		return "Something from outside disagrees with this record. " + capital(l.Contradiction) + "."
+	case len(l.Findings) > 0:
+		return "This record does not hold. " + capital(l.Findings[0]) + "."
+	}
+	return ""
 }
 
 func greeting(now time.Time) string {
@@ -196,6 +217,9 @@ func counted(n int, one, many string) string {
 func trust(s ceremony.Snapshot) []TrustRow {
 	l := s.Ledger
 	var rows []TrustRow
+	if l.Contradiction != "" {
+		rows = append(rows, TrustRow{"Contradicted from outside: " + l.Contradiction, Bad})
+	}
 	for _, f := range l.Findings {
 		rows = append(rows, TrustRow{f, Bad})
 	}
@@ -220,7 +244,13 @@ func trust(s ceremony.Snapshot) []TrustRow {
 	case "", "not looked":
 		rows = append(rows, TrustRow{"The HSM was not looked into since the program started", Info})
 	}
-	return append(rows, TrustRow{"Nothing brought from outside was compared: keep each checkpoint that you carry away", Info})
+	for _, c := range l.Compared {
+		rows = append(rows, TrustRow{"Agrees with " + c, Good})
+	}
+	if len(l.Compared) == 0 && l.Contradiction == "" {
+		rows = append(rows, TrustRow{"Nothing brought from outside was compared: keep each checkpoint that you carry away", Info})
+	}
+	return rows
 }
 
 // Preparation is the form before a ceremony.
@@ -239,6 +269,7 @@ type Finished struct {
 	Number, Status string // sealed, paused, aborted
 	Report, Key    string // paths of the report and of the site's verifier keys
 	Trouble        *Trouble
+	Contradicted   bool // and the site is read-only from here
 }
 
 // Evidence names the files of a ceremony held before: the site's keys lie beside
@@ -270,6 +301,9 @@ func NewDone(f Finished) DonePage {
 	case f.Trouble != nil:
 		d.Title, d.State, d.Tone = name+" has stopped", "Stopped", Bad
 		d.Text = "What was recorded stays recorded. The ceremony can be resumed from the overview."
+		if f.Contradicted {
+			d.Text = "What was recorded stays recorded. The site is read-only from here: nothing can be started or resumed."
+		}
 	case f.Status == "paused":
 		d.Title, d.State, d.Tone = name+" is paused", "Paused", Waiting
 		d.Text = "The HSM is closed and every secret is wiped. Resume it from the overview; the roll is called again then."

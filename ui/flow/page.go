@@ -76,6 +76,7 @@ type Field struct {
 	Name, Label, Hint, Value string
 	Max                      int
 	Time                     bool
+	Of                       []Choice // the only answers, where there are such
 }
 
 type Option struct {
@@ -128,7 +129,7 @@ func NewPage(p ceremony.Prompt, s ceremony.Snapshot) Page {
 		pg.Trouble = &Trouble{p.Problem.Happened, p.Problem.Safe, p.Problem.Do, p.Problem.Code}
 	}
 	pg.addFacts(p, s.Ceremony)
-	pg.addEntry(p, s.Site.Practice)
+	pg.addEntry(p, s.Site)
 	if p.Verb != "" {
 		pg.Go = p.Verb
 	}
@@ -186,7 +187,8 @@ func newHash(f ceremony.Fact) Hash {
 	return h
 }
 
-func (pg *Page) addEntry(p ceremony.Prompt, practice bool) {
+func (pg *Page) addEntry(p ceremony.Prompt, s ceremony.SiteView) {
+	practice := s.Practice
 	switch p.Kind {
 	case ceremony.AskConfirm:
 		if p.Irreversible {
@@ -195,7 +197,7 @@ func (pg *Page) addEntry(p ceremony.Prompt, practice bool) {
 	case ceremony.AskForm:
 		pg.Kind = PageForm
 		for _, f := range p.Fields {
-			pg.Fields = append(pg.Fields, Field{Name: f.Name, Label: f.Label, Hint: f.Hint, Value: f.Value, Max: f.Max, Time: f.Type == "time"})
+			pg.Fields = append(pg.Fields, Field{Name: f.Name, Label: f.Label, Hint: f.Hint, Value: f.Value, Max: f.Max, Time: f.Type == "time", Of: choices(f.Of, s.People)})
 		}
 	case ceremony.AskDecide:
 		pg.Kind, pg.Go = PageDecide, "Do as chosen"

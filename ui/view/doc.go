@@ -52,4 +52,6 @@ type Actions struct {
 	Practice func(fill func(*secret.Buffer), failed func(why string))
 	// Deviate, Pause and Abort open their sheets.
 	Deviate, Pause, Abort func()
+	// Back leaves what belongs to no ceremony; nil within one.
+	Back func()
 }

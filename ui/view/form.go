@@ -10,12 +10,17 @@ import (
 // form takes typed answers. Enter goes to the next field, and on from the last.
 func form(pg flow.Page, act Actions) *Screen {
 	column := top(pg)
-	fields := make([]*kit.TextField, len(pg.Fields))
+	fields := make([]input, len(pg.Fields))
 	var objects []fyne.CanvasObject
 	for i, f := range pg.Fields {
-		fields[i] = kit.NewTextField(f.Label, f.Hint, f.Max)
-		fields[i].SetValue(f.Value)
-		objects = append(objects, fields[i].Object)
+		if len(f.Of) > 0 {
+			fields[i] = newPick(f)
+		} else {
+			text := kit.NewTextField(f.Label, f.Hint, f.Max)
+			text.SetValue(f.Value)
+			fields[i] = typed{text}
+		}
+		objects = append(objects, fields[i].object())
 	}
 	submit := func() {
 		values := map[string]string{}
@@ -38,11 +43,63 @@ func form(pg flow.Page, act Actions) *Screen {
 	}
 	chain(fields, submit)
 	column.Add(kit.Card(14, objects...))
-	return &Screen{Object: column, Dock: foot(pg, act, kit.NewButton(kit.Primary, pg.Go, submit)), First: focusOf(fields)}
+	s := &Screen{Object: column, Dock: foot(pg, act, kit.NewButton(kit.Primary, pg.Go, submit))}
+	if len(fields) > 0 {
+		s.First = fields[0].Focusable()
+	}
+	return s
 }
 
+// input is one field of a form.
+type input interface {
+	object() fyne.CanvasObject
+	Value() string
+	Wrong(why string)
+	Focusable() fyne.Focusable
+	OnSubmitted(func())
+}
+
+// typed is a field with free text.
+type typed struct{ *kit.TextField }
+
+func (t typed) object() fyne.CanvasObject { return t.Object }
+
+// pick is a field with few answers.
+type pick struct {
+	of     []flow.Choice
+	choice *kit.Choice
+	whole  fyne.CanvasObject
+	say    func(string, kit.Tone)
+}
+
+func newPick(f flow.Field) *pick {
+	p := &pick{of: f.Of, choice: choiceOf(f.Of)}
+	for i, c := range f.Of {
+		if c.ID == f.Value {
+			p.choice.Choose(i)
+		}
+	}
+	var said *kit.Text
+	said, p.say = message(fyne.TextAlignLeading)
+	p.whole = kit.Column(6, kit.Kicker(f.Label), p.choice, said)
+	return p
+}
+
+func (p *pick) object() fyne.CanvasObject { return p.whole }
+
+func (p *pick) Value() string {
+	if i := p.choice.Chosen(); i >= 0 {
+		return p.of[i].ID
+	}
+	return ""
+}
+
+func (p *pick) Wrong(why string)          { p.say(why, kit.Bad) }
+func (p *pick) Focusable() fyne.Focusable { return p.choice }
+func (p *pick) OnSubmitted(do func())     { p.choice.OnSubmitted = do }
+
 // chain lets Enter go from field to field and submit in the last.
-func chain(fields []*kit.TextField, submit func()) {
+func chain(fields []input, submit func()) {
 	for i, f := range fields {
 		if i+1 < len(fields) {
 			next := fields[i+1].Focusable()

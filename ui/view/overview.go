@@ -13,6 +13,7 @@ type Home struct {
 	Start    func(flow.Start)
 	Resume   func()
 	Evidence func(flow.CeremonyRow)
+	TakeIn   func()
 }
 
 // Overview is the first page: the keys, the ceremonies, what can be started,
@@ -22,7 +23,7 @@ func Overview(o flow.Overview, home Home) *Screen {
 	left := kit.Column(16, kit.Title(o.Greeting))
 	if len(o.Keys) > 0 {
 		left.Add(keyTable(o.Keys))
-	} else {
+	} else if o.NoKeys != "" {
 		left.Add(kit.Card(6, kit.Heading("No key yet"), kit.Soft(o.NoKeys)))
 	}
 	left.Add(kit.Heading("Recent ceremonies"))
@@ -31,7 +32,10 @@ func Overview(o flow.Overview, home Home) *Screen {
 	} else {
 		left.Add(kit.Card(6, kit.Soft(o.NoneHeld)))
 	}
-	right := kit.Column(16, kit.Heading("Start a ceremony"), startList(s, o, home), trustBox(o.Trust))
+	right := kit.Column(16, kit.Heading("Start a ceremony"), startList(s, o, home), trustBox(o, home))
+	if o.ReadOnly != "" {
+		right = kit.Column(16, kit.Heading("Read-only"), closed(o.ReadOnly), trustBox(o, home))
+	}
 	s.Object = kit.Sides(2, 1, 24, 60, left, right)
 	return s
 }
@@ -87,10 +91,20 @@ func startList(s *Screen, o flow.Overview, home Home) fyne.CanvasObject {
 	return kit.CardList(lines...)
 }
 
-func trustBox(rows []flow.TrustRow) fyne.CanvasObject {
+// closed says why nothing can be held here. There is nothing to press: no
+// button accepts a contradiction.
+func closed(why string) fyne.CanvasObject {
+	return trouble(&flow.Trouble{Happened: why, Safe: "Everything recorded stays as it is, and nothing is added to it. Evidence can still be read.",
+		Do: "Keep this folder, the token and what was carried as they are: each is evidence. Call the auditor."})
+}
+
+func trustBox(o flow.Overview, home Home) fyne.CanvasObject {
 	column := kit.Column(8, kit.Kicker("Trust in this record"))
-	for _, r := range rows {
+	for _, r := range o.Trust {
 		column.Add(kit.MarkRow(kit.Tone(r.Tone), r.Text))
+	}
+	if o.ReadOnly == "" {
+		column.Add(kit.Actions(kit.NewButton(kit.Secondary, "Take in a carried checkpoint", home.TakeIn)))
 	}
 	return kit.Card(0, column)
 }

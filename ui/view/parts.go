@@ -80,6 +80,7 @@ func foot(pg flow.Page, act Actions, buttons ...*kit.Button) fyne.CanvasObject {
 	if act.Deviate != nil {
 		buttons = append(buttons, kit.NewButton(kit.Secondary, "Note a deviation", act.Deviate))
 	}
+	buttons = append(buttons, some(backButton(act))...)
 	if pg.Waiting == "" {
 		return kit.Actions(buttons...)
 	}
@@ -94,6 +95,14 @@ func practiceButton(pg flow.Page, act Actions, fill func(*secret.Buffer), say fu
 	return kit.NewButton(kit.Secondary, pg.Practice, func() {
 		act.Practice(fill, func(why string) { say(why, kit.Bad) })
 	})
+}
+
+// backButton leaves what belongs to no ceremony.
+func backButton(act Actions) *kit.Button {
+	if act.Back == nil {
+		return nil
+	}
+	return kit.NewButton(kit.Secondary, "Back to the overview", act.Back)
 }
 
 // some leaves out the buttons that are not there.

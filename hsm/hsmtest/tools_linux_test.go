@@ -2,6 +2,9 @@ package hsmtest_test
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/x509"
+	"encoding/asn1"
 	"encoding/hex"
 	"encoding/pem"
 	"fmt"
@@ -223,6 +226,53 @@ func TestPublicKeysAsP11toolExportsThem(t *testing.T) {
 		block, _ := pem.Decode([]byte(out[max(0, strings.Index(out, "-----BEGIN")):]))
 		if block == nil || !bytes.Equal(block.Bytes, pair.SPKI) {
 			t.Errorf("%s: p11tool exports\n%s\nwe say %x", a.Name, out, pair.SPKI)
+		}
+	}
+}
+
+// A backup is opened by OpenSSL with the wrapping key's bytes, and what is inside
+// is the key whose public half we told.
+func TestBackupAsOpenSSLOpensIt(t *testing.T) {
+	openssl, err := exec.LookPath("openssl")
+	if err != nil {
+		t.Skip("openssl is not installed")
+	}
+	k := hsmtest.SoftHSM(t, start)
+	kek := randomKey(t)
+	importKEK(t, k, "kek", kek)
+	s := k.Session(t)
+	for _, a := range []hsm.Algorithm{hsm.ECP256, hsm.ECP384, hsm.RSA3072} {
+		spec := hsmtest.Spec(string(a), a)
+		spec.Protection = hsm.WrapBackup
+		pair, err := s.Generate(t.Context(), spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wrapped, err := s.(hsm.Wrapper).Wrap(t.Context(), spec.ID, hsmtest.ID("kek"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(openssl, "enc", "-d", "-id-aes256-wrap-pad", "-K", hex.EncodeToString(kek.Bytes()), "-iv", "A65959A6")
+		cmd.Stdin = bytes.NewReader(wrapped.Blob)
+		inside, err := cmd.Output()
+		if err != nil {
+			t.Errorf("%s: %v", a, err)
+			continue
+		}
+		// SoftHSM leaves zeros after the DER.
+		var der asn1.RawValue
+		if _, err := asn1.Unmarshal(inside, &der); err != nil {
+			t.Errorf("%s: %v", a, err)
+			continue
+		}
+		key, err := x509.ParsePKCS8PrivateKey(der.FullBytes)
+		if err != nil {
+			t.Errorf("%s: %v", a, err)
+			continue
+		}
+		spki, err := x509.MarshalPKIXPublicKey(key.(crypto.Signer).Public())
+		if err != nil || !bytes.Equal(spki, pair.SPKI) {
+			t.Errorf("%s: the backup holds another key, %v", a, err)
 		}
 	}
 }

@@ -212,3 +212,18 @@ func TestDataKeptOtherwise(t *testing.T) {
 		t.Errorf("value: %v", err)
 	}
 }
+
+// A library without locks of its own is used without: one thread owns it.
+func TestLibraryWithoutLocks(t *testing.T) {
+	k, control := hsmtest.Shimmed(t, start)
+	for _, code := range []uint{0x9, 0xA} { // NEED_TO_CREATE_THREADS, CANT_LOCK
+		control.Return("C_Initialize", 1, hsmtest.Before, code)
+		k.Restart(t)
+		if _, err := k.Module.Tokens(t.Context()); err != nil {
+			t.Errorf("0x%x: %v", code, err)
+		}
+	}
+	control.Return("C_Initialize", 0, hsmtest.Before, 0xA)
+	_, err := start(t.Context(), k.Library, k.Env)
+	hsmtest.Class(t, err, hsm.NotSupported)
+}

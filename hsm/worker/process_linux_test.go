@@ -116,18 +116,21 @@ func TestKilledWhileTheTokenWorks(t *testing.T) {
 	}
 }
 
+// impatient is start with a deadline that a test can wait for.
+func impatient(ctx context.Context, path string, env []string) (hsm.Module, error) {
+	o, err := options(path, env)
+	if err != nil {
+		return nil, err
+	}
+	o.Deadline = 5 * time.Second
+	return worker.Start(ctx, o)
+}
+
 func TestHangIsEndedByTheDeadline(t *testing.T) {
+	t.Parallel()
 	library, env := hsmtest.Store(t)
 	library, control := hsmtest.ShimOf(t, library, "")
-	short := func(ctx context.Context, path string, env []string) (hsm.Module, error) {
-		o, err := options(path, env)
-		if err != nil {
-			return nil, err
-		}
-		o.Deadline = 3 * time.Second
-		return worker.Start(ctx, o)
-	}
-	k := hsmtest.Fresh(t, short, library, env, "")
+	k := hsmtest.Fresh(t, impatient, library, env, "")
 	s := k.Session(t)
 	control.Hang("C_Sign", 1, hsmtest.Before)
 	go control.Reached()
@@ -139,6 +142,26 @@ func TestHangIsEndedByTheDeadline(t *testing.T) {
 	gone(t, k, s, "did not answer in time")
 	control.Reset()
 	usable(t, k, 2)
+}
+
+func TestCloseWhileACallHangs(t *testing.T) {
+	t.Parallel()
+	library, env := hsmtest.Store(t)
+	library, control := hsmtest.ShimOf(t, library, "")
+	k := hsmtest.Fresh(t, impatient, library, env, "")
+	s := k.Session(t)
+	control.Hang("C_GenerateRandom", 1, hsmtest.Before)
+	result := make(chan error)
+	go func() {
+		_, err := s.Random(context.Background(), 32)
+		result <- err
+	}()
+	control.Reached()
+	if err := k.Module.Close(); err == nil {
+		t.Error("a module that hangs was closed in order")
+	}
+	hsmtest.Class(t, <-result, hsm.Gone)
+	<-client(t, k).Done()
 }
 
 func TestCallGivenUp(t *testing.T) {

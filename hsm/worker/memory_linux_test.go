@@ -29,8 +29,8 @@ func letters(t *testing.T, n int) *secret.Buffer {
 	return pin
 }
 
-// TestNoPINStaysBehind uses PINs in every way there is, then looks at the memory
-// of both processes.
+// TestNoPINStaysBehind uses PINs in every way there is, and imports a key, then
+// looks at the memory of both processes.
 func TestNoPINStaysBehind(t *testing.T) {
 	k := hsmtest.SoftHSM(t, start)
 	s := k.Session(t)
@@ -48,6 +48,14 @@ func TestNoPINStaysBehind(t *testing.T) {
 			t.Fatal(err, wrong)
 		}
 		k.User, k.SO = user, so
+	}
+	kek := letters(t, 32)
+	pins = append(pins, kek)
+	if err := errors.Join(s.Logout(ctx), s.Login(ctx, hsm.SecurityOfficer, k.SO)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.(hsm.Wrapper).ImportWrappingKey(ctx, hsmtest.ID("kek"), "kek", kek); err != nil {
+		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,33 @@
+package flow
+
+import (
+	"strings"
+
+	"claviger/ceremony"
+)
+
+// Carried is the page that takes in a checkpoint from outside: where its file
+// lies, or its text as pasted or scanned.
+type Carried struct {
+	Path, Text string
+	Trouble    *Trouble // why the one before was not taken
+}
+
+// Wrong says what is missing.
+func (c Carried) Wrong() Wrong {
+	path, text := strings.TrimSpace(c.Path), strings.TrimSpace(c.Text)
+	switch {
+	case path == "" && text == "":
+		return Wrong{"path": "Type where the file lies, or paste or scan the checkpoint below."}
+	case path != "" && text != "":
+		return Wrong{"text": "Bring one checkpoint at a time: the file or the text."}
+	}
+	return nil
+}
+
+// Scanned says whether the text is a whole note. A scanner sends Enter after
+// each line, so that Enter alone does not mean that it has ended.
+func (c Carried) Scanned() bool {
+	_, err := ceremony.ReadNote([]byte(c.Text))
+	return err == nil
+}
