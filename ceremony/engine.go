@@ -56,7 +56,7 @@ type Config struct {
 // open is closed as interrupted: start and restart are one path.
 func NewEngine(ctx context.Context, c Config) (*Engine, error) {
 	e := &Engine{store: c.Store, kinds: c.Kinds, room: c.Room, host: c.Host, folder: c.Folder, load: c.Module,
-		keys: newKeyring(c.Folder), staged: map[ledger.Hash][]byte{}, seen: "not looked"}
+		keys: newKeyring(c.Folder), staged: map[ledger.Hash][]byte{}, seen: "not looked at"}
 	if err := e.fold(ctx); err != nil {
 		return nil, err
 	}

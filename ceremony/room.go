@@ -173,7 +173,7 @@ type LedgerView struct {
 	Contradiction string
 }
 
-// HSMView: State is "absent", "present, closed", "open" or "not looked".
+// HSMView: State is "absent", "present, closed", "open" or "not looked at".
 type HSMView struct{ State, Label, Serial string }
 
 // CeremonyLine is a row of the list. Status is "running", "paused",

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"claviger/ceremony"
-	"claviger/ceremony/steps"
+	"claviger/ceremony/audit"
 	"claviger/ledger"
 	"claviger/ledger/sqlite"
 )
@@ -219,17 +219,15 @@ func TestRulesRefuseByName(t *testing.T) {
 			}
 			d := f.forge(t, all[:cut+1], body)
 			path := force(t, s, prefix, d)
-			r, _, err := sqlite.OpenRead(t.Context(), path)
+			got, err := audit.Ledger(t.Context(), path, audit.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer r.Close()
-			_, _, findings, err := ceremony.Fold(t.Context(), r, steps.Kinds())
-			if err != nil {
-				t.Fatal(err)
+			if len(got.Findings) == 0 || got.Findings[0].Rule != f.rule || got.Findings[0].Seq != int64(len(prefix)) {
+				t.Errorf("the checker finds %v, want %s at record %d", got.Findings, f.rule, len(prefix))
 			}
-			if len(findings) == 0 || findings[0].Rule != f.rule || findings[0].Seq != int64(len(prefix)) {
-				t.Errorf("the checker finds %v, want %s at record %d", findings, f.rule, len(prefix))
+			if got.Exit() != 1 {
+				t.Errorf("the checker exits with %d, want 1", got.Exit())
 			}
 		})
 	}

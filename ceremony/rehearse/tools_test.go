@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -69,7 +70,21 @@ func TestOtherProgramsSeeTheSame(t *testing.T) {
 			attached := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki})
 			url := "pkcs11:serial=" + s.Token() + ";id=" + percent(key.Body.ID) + ";type=public"
 			exported := tool(t, append(env, "GNUTLS_PIN="+string(pin.Bytes())), nil, "p11tool", "--provider", library, "--login", "--export-pubkey", url)
-			for name, in := range map[string][]byte{"the report's": attached, "p11tool's": []byte(exported)} {
+			report, err := s.Evidence(t.Context(), key.Ceremony)
+			if err != nil {
+				t.Fatal(err)
+			}
+			saved := t.TempDir()
+			tool(t, nil, nil, "pdfdetach", "-saveall", "-o", saved, report)
+			fromReport, err := os.ReadFile(filepath.Join(saved, "public-key.pem"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			printed := strings.Join(strings.Fields(tool(t, nil, nil, "pdftotext", "-layout", report, "-")), "")
+			if !strings.Contains(printed, key.Body.Fingerprint) {
+				t.Error("the report does not print the fingerprint")
+			}
+			for name, in := range map[string][]byte{"the record's": attached, "the report's": fromReport, "p11tool's": []byte(exported)} {
 				der := tool(t, nil, in, "openssl", "pkey", "-pubin", "-outform", "DER")
 				got := tool(t, nil, []byte(der), "openssl", "dgst", "-sha256", "-r")
 				if !strings.HasPrefix(got, key.Body.Fingerprint) {

@@ -29,11 +29,11 @@ func TestFrameOfASiteAtRest(t *testing.T) {
 		},
 		"a record that does not hold": {
 			ceremony.Snapshot{Ledger: ceremony.LedgerView{Records: 3, Verified: true, Findings: []string{"record 2: prev differs"}}},
-			Frame{Pills: []Pill{{"HSM not looked", LampOff}}, Status: Status{"#2", "", "does not hold", Bad}},
+			Frame{Pills: []Pill{{"HSM not looked at", LampOff}}, Status: Status{"#2", "", "does not hold", Bad}},
 		},
 		"nothing yet": {
 			ceremony.Snapshot{Ledger: ceremony.LedgerView{Verified: true}},
-			Frame{Pills: []Pill{{"HSM not looked", LampOff}}, Status: Status{"none yet", "", "verified", Good}},
+			Frame{Pills: []Pill{{"HSM not looked at", LampOff}}, Status: Status{"none yet", "", "verified", Good}},
 		},
 	} {
 		if diff := cmp.Diff(c.want, NewFrame(c.snapshot)); diff != "" {
@@ -62,7 +62,7 @@ func ceremonyView() *ceremony.CeremonyView {
 func TestFrameOfACeremony(t *testing.T) {
 	got := NewFrame(ceremony.Snapshot{Ceremony: ceremonyView(), Working: "The token is making the key", Since: noon})
 	want := Frame{
-		Pills:  []Pill{{"HSM not looked", LampOff}, {"Ceremony 2026-014", NoLamp}, {"1 deviation", NoLamp}},
+		Pills:  []Pill{{"HSM not looked at", LampOff}, {"Ceremony 2026-014", NoLamp}, {"1 deviation", NoLamp}},
 		Status: Status{Record: "none yet", State: "not verified yet", Tone: Waiting},
 		Rail: &Rail{Head: "Key generation · script 3F9A 1C07", Phases: []RailPhase{{"Open the room", []RailStep{
 			{1, "Room", "AO MB", Done, false}, {2, "Workstation", "", Deviated, false}, {3, "Roll call", "", Now, true}, {4, "Token", "", Failed, false}, {5, "Seal", "", Todo, false}}}}},
@@ -270,6 +270,48 @@ func TestTrustSaysWhatIsNotKnown(t *testing.T) {
 	} {
 		c.want = append(c.want, TrustRow{"Nothing brought from outside was compared: keep each checkpoint that you carry away", Info})
 		if diff := cmp.Diff(c.want, trust(c.snapshot)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestComparedHeadsAreTold(t *testing.T) {
+	rows := trust(ceremony.Snapshot{Ledger: ceremony.LedgerView{Records: 20, Verified: true, SignedTo: 20, Compared: []string{"token 77, up to record 18"}}, HSM: ceremony.HSMView{State: "open"}})
+	if diff := cmp.Diff(TrustRow{"Agrees with token 77, up to record 18", Good}, rows[len(rows)-1]); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// What is contradicted, or does not hold, is only shown.
+func TestReadOnlySiteOffersNothing(t *testing.T) {
+	for name, l := range map[string]ceremony.LedgerView{
+		"contradicted":  {Records: 20, Verified: true, Contradiction: "record 19: two histories were signed"},
+		"does not hold": {Records: 20, Findings: []string{"record 19: two histories were signed"}},
+	} {
+		o := NewOverview(ceremony.Snapshot{Ledger: l, Ceremonies: []ceremony.CeremonyLine{{Number: "2026-015", Status: "paused at step 6"}}}, []Start{{Name: "key-generation"}}, noon)
+		if !strings.Contains(o.ReadOnly, "ecord 19: two histories were signed") || o.Trust[0].Tone != Bad {
+			t.Errorf("%s: told %q and %v", name, o.ReadOnly, o.Trust)
+		}
+		if len(o.Starts) > 0 || o.Resume != "" || o.Ceremonies[0].Open || o.Greeting != "Good morning. This site is read-only." {
+			t.Errorf("%s: offers %+v", name, o)
+		}
+	}
+	if got := NewDone(Finished{Trouble: &Trouble{}, Contradicted: true}); strings.Contains(got.Text, "can be resumed") {
+		t.Errorf("a contradicted ceremony: %q", got.Text)
+	}
+}
+
+func TestOneCheckpointAtATime(t *testing.T) {
+	for name, c := range map[string]struct {
+		path, text string
+		want       Wrong
+	}{
+		"a file":  {" /media/usb/checkpoint.txt ", "", nil},
+		"a text":  {"", "x", nil},
+		"nothing": {" ", "", Wrong{"path": "Type where the file lies, or paste or scan the checkpoint below."}},
+		"both":    {"/media/usb/checkpoint.txt", "x", Wrong{"text": "Bring one checkpoint at a time: the file or the text."}},
+	} {
+		if diff := cmp.Diff(c.want, NewCarried(c.path, c.text).Wrong()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}

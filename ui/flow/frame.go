@@ -131,7 +131,7 @@ func hsmPill(h ceremony.HSMView) Pill {
 		return Pill{text, LampOn}
 	}
 	if h.State == "" {
-		h.State = "not looked"
+		h.State = "not looked at"
 	}
 	return Pill{"HSM " + h.State, LampOff}
 }

@@ -218,7 +218,7 @@ func trust(s ceremony.Snapshot) []TrustRow {
 	l := s.Ledger
 	var rows []TrustRow
 	if l.Contradiction != "" {
-		rows = append(rows, TrustRow{"Contradicted from outside: " + l.Contradiction, Bad})
+		rows = append(rows, TrustRow{"Contradicted from outside", Bad})
 	}
 	for _, f := range l.Findings {
 		rows = append(rows, TrustRow{f, Bad})
@@ -241,7 +241,7 @@ func trust(s ceremony.Snapshot) []TrustRow {
 	switch s.HSM.State {
 	case "absent":
 		rows = append(rows, TrustRow{"The HSM is not there", Waiting})
-	case "", "not looked":
+	case "", "not looked at":
 		rows = append(rows, TrustRow{"The HSM was not looked into since the program started", Info})
 	}
 	for _, c := range l.Compared {
