@@ -2,6 +2,7 @@ package ceremony
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -450,8 +451,16 @@ func (e *env) Login(ctx context.Context, as hsm.User, cards []Held, pin *secret.
 		return err
 	}
 	flags := pinFlags(info, as)
-	if flags == "locked" || flags == "final try" {
-		return &Problem{Happened: fmt.Sprintf("The token says of this PIN: %s.", flags), Safe: "No login was tried.", Do: "Stop here. A further wrong attempt could lock the token for good."}
+	if flags == "locked" {
+		return &Problem{Happened: "The token says that this PIN is locked.", Safe: "No login was tried.", Do: "Stop here. Only the security officer can unlock it."}
+	}
+	for flags != "" && !e.state.Open.decidedAt(e.step.ID) {
+		_, err := e.Ask(ctx, Prompt{Kind: AskConfirm, Title: "This login could lock the token", Verb: "Look again",
+			Problem: &Problem{Happened: fmt.Sprintf("The token says of this PIN: %s. A wrong one now may lock it for good.", flags), Safe: "No login was tried.",
+				Do: "Note a deviation that says who decides to try, as heard by two; or stop the ceremony."}})
+		if err != nil {
+			return err
+		}
 	}
 	if cards == nil {
 		cards = []Held{}
@@ -561,7 +570,7 @@ func (s *State) Someone(id string) Someone {
 	if h == nil {
 		return Someone{ID: id, Name: id, Initials: initials(id)}
 	}
-	return Someone{ID: id, Name: h.Body.Name, Initials: initials(h.Body.Name)}
+	return Someone{ID: id, Name: h.Body.Called(), Initials: initials(cmp.Or(h.Body.Latin, h.Body.Name))}
 }
 
 func initials(name string) string {

@@ -457,6 +457,14 @@ func (p *Progress) PhaseDone(n int) bool {
 	return true
 }
 
+// decidedAt says whether people have decided about a deviation in this step,
+// in the run under way.
+func (p *Progress) decidedAt(step string) bool {
+	return slices.ContainsFunc(p.Deviations, func(d Deviation) bool {
+		return d.Raised.Step == step && d.Decided != nil && d.Seq >= p.runFirst
+	})
+}
+
 // sealable says what is missing before the seal.
 func (p *Progress) sealable() error {
 	for _, st := range p.Plan.Steps() {

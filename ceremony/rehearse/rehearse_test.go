@@ -686,3 +686,79 @@ func userPIN(t testing.TB, s *Site) *secret.Buffer {
 	}
 	return pin
 }
+
+// TestNameInAnotherScript is asked for in Latin letters too, signed for both
+// ways, and shown with both.
+func TestNameInAnotherScript(t *testing.T) {
+	s, tr := openSite(t, setting(filepath.Join(t.TempDir(), "site"), nil))
+	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+		if p.Kind != ceremony.AskForm || p.Fields[0].Name != "name" || p.Who.ID != "li-chen" {
+			return
+		}
+		a.Fields["name"] = "李晨"
+		if p.Fields[1].Name == "latin" {
+			a.Fields["latin"] = "Li Chen"
+		}
+	}
+	src, err := Source(opening)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Begin(t.Context(), src, nil); err != nil {
+		t.Fatal(err)
+	}
+	if b := s.State().People["li-chen"].Body; b.Name != "李晨" || b.Latin != "Li Chen" {
+		t.Errorf("enrolled as %q, %q", b.Name, b.Latin)
+	}
+	if p := s.State().People["jonas-dahl"].Body; p.Latin != "" {
+		t.Errorf("%s is written %q in Latin letters", p.Name, p.Latin)
+	}
+	if who := s.State().Someone("li-chen"); who.Name != "李晨 / Li Chen" || who.Initials != "LC" {
+		t.Errorf("shown as %+v", who)
+	}
+	holds(t, s, 0)
+	if _, err := s.Evidence(t.Context(), s.last(opening).Number); err != nil {
+		t.Errorf("the report cannot be made: %v", err)
+	}
+}
+
+// TestLoginThatCouldLock: at "final try" nothing is sent to the token before two
+// people have heard somebody decide it, and the decision is on record.
+func TestLoginThatCouldLock(t *testing.T) {
+	library, control := hsmtest.Shim(t)
+	dir := copySite(t)
+	_, env, err := SoftHSM(filepath.Join(dir, "practice"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := setting(dir, nil)
+	c.Module, c.Env = library, env
+	s, tr := openSite(t, c)
+	const finalTry = 0x00020000 // CKF_USER_PIN_FINAL_TRY
+	asked := 0
+	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+		switch {
+		case p.Step == "identify":
+			control.TokenFlags(finalTry, 0)
+		case p.Title == "This login could lock the token":
+			asked++
+			if slices.Contains(control.Calls(), "C_Login") {
+				t.Error("the token was asked before anybody decided")
+			}
+			if asked != 2 {
+				return // looking again leads nowhere until somebody has decided
+			}
+			*a = ceremony.Answer{Action: ceremony.Deviate, Fields: map[string]string{
+				"expected": "a full count", "happened": "the token is at its final try", "exposed": "no", "decision": "continue", "decided-by": "tomas-novak"}}
+		}
+	}
+	if err := s.Begin(t.Context(), generation(t), nil); err != nil {
+		t.Fatal(err)
+	}
+	p := s.State().Ceremonies[len(s.State().Ceremonies)-1]
+	if asked != 3 || len(p.Deviations) != 1 {
+		t.Errorf("asked %d times, %d deviations; want 3 and one", asked, len(p.Deviations))
+	}
+	control.Reset()
+	holds(t, s, 1)
+}

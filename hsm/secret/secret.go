@@ -13,7 +13,9 @@
 //
 // Whoever calls [Buffer.Bytes] can copy them, and Go's own libraries do: a
 // cipher's key schedule, a string made for a C call, registers and stacks are
-// outside. A person with the rights of root reads any process.
+// outside. Seen in tests: a thread that Go interrupts leaves its registers, with
+// what the last copy put there, on its signal stack; GODEBUG=asyncpreemptoff=1 in
+// the environment stops that. A person with the rights of root reads any process.
 //
 // # Ownership
 //

@@ -18,8 +18,8 @@
 // # What the child is
 //
 // It has no environment but what [Options] names, no core dump, no debugger, one
-// locked thread that owns the library, memory that the C library overwrites when
-// it is freed, and it dies with its parent. It does not start where an
+// locked thread that owns the library and is not interrupted, memory that the C
+// library overwrites when it is freed, and it dies with its parent. It does not start where an
 // environment asks for a library in between (LD_PRELOAD, LD_AUDIT, pkcs11-spy,
 // which writes PINs into its log).
 //
