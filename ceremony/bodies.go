@@ -105,6 +105,7 @@ type Follows struct {
 type PersonEnrolled struct {
 	Identity     string   `json:"identity"`     // kind of document seen, "practice person" on a practice site
 	Key          string   `json:"key"`          // Ed25519 public key
+	Latin        string   `json:"latin"`        // the name in Latin letters, "" where it can be read without
 	Manager      string   `json:"manager"`      // whom the person reports to
 	Name         string   `json:"name"`         //
 	Organisation string   `json:"organisation"` //
@@ -113,6 +114,14 @@ type PersonEnrolled struct {
 	Sealed       string   `json:"sealed"`    // SHA-256 of the sealed signing key's file
 	SeenBy       []string `json:"seen-by"`   // who saw the document
 	Signature    string   `json:"signature"` // claviger enrolment v1
+}
+
+// Called is the name as everybody can read it.
+func (b PersonEnrolled) Called() string {
+	if b.Latin == "" {
+		return b.Name
+	}
+	return b.Name + " / " + b.Latin
 }
 
 // TokenEnrolled is a token as it described itself when it was prepared.

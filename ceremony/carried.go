@@ -148,7 +148,7 @@ func (s *State) checkpointCarried(r *record, b *CheckpointCarried) error {
 	switch b.Result {
 	case HeadAgrees, HeadOlder:
 		r.claim(Claim{Rule: "checkpoint.root", What: "the head that was carried", Root: head})
-		source := "a checkpoint carried by " + h.Body.Name
+		source := "a checkpoint carried by " + h.Body.Called()
 		s.Compared[source] = max(s.Compared[source], b.Size)
 		return nil
 	case HeadForked, HeadRewritten:
@@ -258,7 +258,7 @@ func (e *Engine) askCarrier(ctx context.Context, text string) (*Person, error) {
 
 // askKey opens the enrolled key of a person.
 func (e *Engine) askKey(ctx context.Context, h *Person) (*signoff.Key, error) {
-	p := Prompt{Kind: AskPassphrase, Who: e.state.Someone(h.Body.Person), With: Passphrase, Title: h.Body.Name + ", open your key",
+	p := Prompt{Kind: AskPassphrase, Who: e.state.Someone(h.Body.Person), With: Passphrase, Title: h.Body.Called() + ", open your key",
 		Text: "It signs what the comparison of the carried checkpoint says."}
 	for {
 		a, err := e.askOutside(ctx, p)

@@ -199,7 +199,7 @@ func (s *State) Lines(act, step string) []Line {
 	case ActEnrol:
 		b := s.People[enrolSubject(step)].Body
 		out = append(out,
-			Line{Label: "Name", Value: b.Name},
+			Line{Label: "Name", Value: b.Called()},
 			Line{Label: "Organisation", Value: b.Organisation},
 			Line{Label: "Roles", Value: strings.Join(b.Roles, ", ")},
 			Line{Label: "Key", Value: b.Key, Style: "hash"})

@@ -869,6 +869,8 @@ func (s *State) loginTried(r *record, b *LoginTried) error {
 		return r.refuse("token.serial", "token %s is not the one of this ceremony, %s", b.Serial, p.Token)
 	case b.As != "user" && b.As != "so":
 		return r.refuse("token.login", "%q is neither user nor so", b.As)
+	case b.Flags != "" && !p.decidedAt(b.Step):
+		return r.refuse("token.could-lock", "the token said %q of this PIN, and no deviation has decided to try", b.Flags)
 	case b.As == "so" && !s.Site.Practice:
 		return r.refuse("token.login", "the security officer's login is not offered here")
 	}
@@ -1122,6 +1124,7 @@ func EnrolmentMessage(b PersonEnrolled, ceremony string, prev ledger.Hash, site 
 	return unsignedMessage(signoff.Enrolment, struct {
 		Identity     string      `json:"identity"`
 		Key          string      `json:"key"`
+		Latin        string      `json:"latin"`
 		Manager      string      `json:"manager"`
 		Name         string      `json:"name"`
 		Organisation string      `json:"organisation"`
@@ -1132,7 +1135,7 @@ func EnrolmentMessage(b PersonEnrolled, ceremony string, prev ledger.Hash, site 
 		Ceremony     string      `json:"ceremony"`
 		Prev         ledger.Hash `json:"prev"`
 		Site         string      `json:"site"`
-	}{b.Identity, b.Key, b.Manager, b.Name, b.Organisation, b.Person, b.Roles, b.Sealed, b.SeenBy, ceremony, prev, site})
+	}{b.Identity, b.Key, b.Latin, b.Manager, b.Name, b.Organisation, b.Person, b.Roles, b.Sealed, b.SeenBy, ceremony, prev, site})
 }
 
 // CeremonyKeyMessage gives the bytes with which an enrolled key certifies a

@@ -213,6 +213,8 @@ func (s *Shell) prepare(st flow.Start) {
 
 func (s *Shell) takeIn(c flow.Carried) {
 	s.visit()
+	s.frame.SetPlaces(s.places())
+	s.frame.Update(flow.NewFrame(s.snapshot))
 	s.page(view.TakeIn(c, s.compare, s.home))
 	s.title("take-in", "", "")
 }
@@ -225,6 +227,8 @@ func (s *Shell) compare(c flow.Carried) {
 	}
 	s.running, s.outside, s.asked = true, true, 0
 	s.visit()
+	s.frame.SetPlaces(nil) // there is no other place until who is asked answers
+	s.frame.Update(flow.NewFrame(s.snapshot))
 	s.busy("Reading the checkpoint")
 	s.off(func(ctx context.Context) func() {
 		err := s.program.TakeIn(ctx, room{s}, c)

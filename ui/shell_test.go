@@ -667,3 +667,107 @@ func TestSnapshotLeavesThePageAlone(t *testing.T) {
 		d.press(fyne.KeyReturn)
 	})
 }
+
+const scanned = "claviger-practice/abc\n12\nAAAA\n\n— claviger-practice/abc BBBB\n"
+
+// A carried checkpoint by keys: a scanner's Enters do not end it early, who
+// brought it is chosen, and what comes of it is told on the overview.
+func TestTakeInByKeys(t *testing.T) {
+	p := &play{snapshot: practiceSite(), practice: map[string]string{"tn": "antelope crescent drizzle"}}
+	var got flow.Carried
+	var who ceremony.Answer
+	p.takeIn = func(ctx context.Context, room ceremony.Room, c flow.Carried) error {
+		got = c
+		var err error
+		if who, err = room.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskForm, Title: "Take in a carried checkpoint", Fields: []ceremony.Field{{Name: "person", Label: "Who carried it", Of: []string{"tn"}}}}); err != nil {
+			return err
+		}
+		a, err := room.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskPassphrase, Who: ceremony.Someone{ID: "tn", Name: "Tomas Novak"}})
+		a.Secret.Wipe()
+		p.snapshot.Ledger.Compared = []string{"a checkpoint carried by Tomas Novak, up to record 11"}
+		return err
+	}
+	d := open(t, p)
+	d.until("overview")
+	d.shows("Nothing brought from outside was compared")
+	d.focusOn("Take in a carried checkpoint")
+	d.press(fyne.KeyReturn)
+	d.until("take-in")
+	d.press(fyne.KeyReturn)
+	d.shows("Type where the file lies")
+	d.shell.Window().Canvas().(interface{ FocusNext() }).FocusNext()
+	for line := range strings.Lines(scanned) {
+		d.write(strings.TrimSuffix(line, "\n"))
+		d.press(fyne.KeyReturn)
+	}
+	d.until("form")
+	if strings.Contains(d.text(), "Settings") {
+		t.Error("another place is offered while somebody is asked")
+	}
+	if !d.shell.menu.pause.Disabled || strings.Contains(d.text(), "Note a deviation") {
+		t.Error("outside of a ceremony there is nothing to pause")
+	}
+	d.focusOn("Go on")
+	d.press(fyne.KeyReturn)
+	d.shows("Choose one.")
+	d.press(fyne.KeySpace, fyne.KeyReturn)
+	d.until("passphrase · Tomas Novak")
+	d.focusOn("Use the practice passphrase")
+	d.press(fyne.KeyReturn)
+	d.until("passphrase", "filled")
+	d.press(fyne.KeyReturn)
+	d.until("overview")
+	d.shows("Agrees with a checkpoint carried by Tomas Novak, up to record 11")
+	if note, err := ceremony.ReadNote([]byte(got.Text)); err != nil || note != scanned || who.Fields["person"] != "tn" {
+		t.Errorf("brought %q (%v) by %q", note, err, who.Fields["person"])
+	}
+}
+
+func TestTakeInCanBeLeftAndTriedAgain(t *testing.T) {
+	p := &play{snapshot: practiceSite()}
+	var action ceremony.Action
+	tries := 0
+	p.takeIn = func(ctx context.Context, room ceremony.Room, c flow.Carried) error {
+		if tries++; tries == 1 {
+			return &ceremony.Problem{Happened: "Couldn't read the checkpoint.", Safe: "Nothing was recorded.", Do: "Type the whole path."}
+		}
+		a, err := room.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskPassphrase, Who: marta})
+		action = a.Action
+		return err
+	}
+	d := open(t, p)
+	d.until("overview")
+	d.focusOn("Take in a carried checkpoint")
+	d.press(fyne.KeyReturn)
+	d.until("take-in")
+	d.write("/media/usb/nothing")
+	d.press(fyne.KeyReturn)
+	d.until("take-in")
+	for !strings.Contains(d.text(), "Couldn't read the checkpoint.") {
+		(<-d.queue)()
+	}
+	d.focusOn("Compare")
+	d.press(fyne.KeyReturn)
+	d.until("passphrase")
+	d.write("half a secr")
+	d.focusOn("Back to the overview")
+	d.press(fyne.KeyReturn)
+	d.until("overview")
+	if action != ceremony.Abort {
+		t.Errorf("the engine was answered %q", action)
+	}
+}
+
+func TestContradictedSiteHasNothingToPress(t *testing.T) {
+	p := &play{snapshot: practiceSite()}
+	p.snapshot.Ledger.Contradiction = "record 11: two histories were signed"
+	p.snapshot.Ceremonies = []ceremony.CeremonyLine{{Number: "2026-015", Status: "paused at step 6"}}
+	d := open(t, p)
+	d.until("overview")
+	d.shows("Record 11: two histories were signed.")
+	for _, button := range []string{"[Start]", "[Resume]", "[Take in a carried checkpoint]"} {
+		if strings.Contains(d.text(), button) {
+			t.Errorf("%s is offered", button)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"claviger/assets"
 	"claviger/ceremony"
@@ -105,17 +106,9 @@ func enrol(ctx context.Context, env ceremony.Env, part ceremony.Part, all []cere
 		if a, err = env.Ask(ctx, p); err != nil {
 			return err
 		}
-		bad := ""
-		for i, f := range p.Fields {
-			p.Fields[i].Value = a.Fields[f.Name]
-			if ledger.CheckName(a.Fields[f.Name]) != nil && bad == "" {
-				bad = f.Label
-			}
-		}
-		if bad == "" {
+		if p.Problem = checkPerson(&p, a.Fields); p.Problem == nil {
 			break
 		}
-		p.Problem = &ceremony.Problem{Happened: bad + " is missing or has characters that cannot be printed.", Safe: "Nothing was recorded.", Do: "Type it as the report shall say it."}
 	}
 	// A key file without a record is what an interrupted enrolment leaves.
 	if err := env.Site().DropSealed(part.Person); err != nil {
@@ -126,7 +119,9 @@ func enrol(ctx context.Context, env ceremony.Env, part ceremony.Part, all []cere
 		return fmt.Errorf("couldn't generate a passphrase: %w", err)
 	}
 	defer passphrase.Wipe()
-	who := ceremony.Someone{ID: part.Person, Name: a.Fields["name"]}
+	b := ceremony.PersonEnrolled{Identity: a.Fields["identity"], Latin: a.Fields["latin"], Manager: a.Fields["manager"], Name: a.Fields["name"],
+		Organisation: a.Fields["organisation"], Person: part.Person, Roles: []string{part.Role}}
+	who := ceremony.Someone{ID: part.Person, Name: b.Called()}
 	if _, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.ShowPassphrase, Who: who, Role: part.Role, Reveal: passphrase,
 		Title: who.Name + ", write down your passphrase", Text: "Six words. It is shown once; nobody can bring it back."}); err != nil {
 		return err
@@ -139,14 +134,12 @@ func enrol(ctx context.Context, env ceremony.Env, part ceremony.Part, all []cere
 	if err != nil {
 		return err
 	}
-	var seen []string
+	b.Key, b.Sealed = hex.EncodeToString(public), sum
 	for _, o := range all {
-		if o.Person != part.Person && len(seen) < 2 {
-			seen = append(seen, o.Person)
+		if o.Person != part.Person && len(b.SeenBy) < 2 {
+			b.SeenBy = append(b.SeenBy, o.Person)
 		}
 	}
-	b := ceremony.PersonEnrolled{Identity: a.Fields["identity"], Key: hex.EncodeToString(public), Manager: a.Fields["manager"], Name: who.Name,
-		Organisation: a.Fields["organisation"], Person: part.Person, Roles: []string{part.Role}, Sealed: sum, SeenBy: seen}
 	key, err := openKey(ctx, env, &ceremony.Person{Body: b}, part.Role, who.Name+", type your passphrase back", "This proves that you have it. It signs your enrolment.")
 	if err != nil {
 		return err
@@ -158,6 +151,42 @@ func enrol(ctx context.Context, env ceremony.Env, part ceremony.Part, all []cere
 	}
 	b.Signature = hex.EncodeToString(key.Sign(msg))
 	return env.Record(ctx, []ceremony.Entry{{Kind: ceremony.PersonEnrolledKind, Body: b}})
+}
+
+// checkPerson keeps what was typed in the form and says what is wrong with it.
+// The field for Latin letters is there for as long as the name needs it.
+func checkPerson(p *ceremony.Prompt, typed map[string]string) *ceremony.Problem {
+	const latin = "latin"
+	isLatinField := func(f ceremony.Field) bool { return f.Name == latin }
+	needed, asked := needsLatin(typed["name"]), slices.ContainsFunc(p.Fields, isLatinField)
+	if asked && !needed {
+		p.Fields = slices.DeleteFunc(p.Fields, isLatinField)
+		delete(typed, latin)
+	}
+	for i, f := range p.Fields {
+		p.Fields[i].Value = typed[f.Name]
+	}
+	for _, f := range p.Fields {
+		if v := typed[f.Name]; ledger.CheckName(v) != nil || f.Name == latin && !isLatin(v) {
+			return &ceremony.Problem{Happened: f.Label + " is missing or has characters that cannot be printed.", Safe: "Nothing was recorded.", Do: "Type it as the report shall say it."}
+		}
+	}
+	if needed && !asked {
+		p.Fields = slices.Insert(p.Fields, 1, ceremony.Field{Name: latin, Label: "Name in Latin letters", Type: "text", Hint: "as the passport says it", Max: 120})
+		return &ceremony.Problem{Happened: "Not everybody who checks the record can read this name.", Safe: "It stays as it was typed.", Do: "Type it in Latin letters as well."}
+	}
+	return nil
+}
+
+// needsLatin: the pages print Latin, Greek and Cyrillic letters.
+func needsLatin(name string) bool {
+	return strings.ContainsFunc(name, func(r rune) bool {
+		return unicode.IsLetter(r) && !unicode.In(r, unicode.Latin, unicode.Greek, unicode.Cyrillic)
+	})
+}
+
+func isLatin(name string) bool {
+	return strings.ContainsFunc(name, unicode.IsLetter) && !strings.ContainsFunc(name, func(r rune) bool { return unicode.IsLetter(r) && !unicode.Is(unicode.Latin, r) })
 }
 
 // workFactor of scrypt: low in practice, where nothing is at stake and a dozen

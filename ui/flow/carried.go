@@ -13,13 +13,17 @@ type Carried struct {
 	Trouble    *Trouble // why the one before was not taken
 }
 
+// NewCarried is what was typed and pasted.
+func NewCarried(path, text string) Carried {
+	return Carried{Path: strings.TrimSpace(path), Text: strings.TrimSpace(text)}
+}
+
 // Wrong says what is missing.
 func (c Carried) Wrong() Wrong {
-	path, text := strings.TrimSpace(c.Path), strings.TrimSpace(c.Text)
 	switch {
-	case path == "" && text == "":
+	case c.Path == "" && c.Text == "":
 		return Wrong{"path": "Type where the file lies, or paste or scan the checkpoint below."}
-	case path != "" && text != "":
+	case c.Path != "" && c.Text != "":
 		return Wrong{"text": "Bring one checkpoint at a time: the file or the text."}
 	}
 	return nil

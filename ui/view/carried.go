@@ -11,7 +11,7 @@ func TakeIn(c flow.Carried, compare func(flow.Carried), back func()) *Screen {
 	text := kit.NewTextField("Or its text, pasted or scanned", "the note in one line, or its base64", 0)
 	path.SetValue(c.Path)
 	text.SetValue(c.Text)
-	given := func() flow.Carried { return flow.Carried{Path: path.Value(), Text: text.Value()} }
+	given := func() flow.Carried { return flow.NewCarried(path.Value(), text.Value()) }
 	submit := func() {
 		wrong := given().Wrong()
 		path.Wrong(wrong["path"])

@@ -28,7 +28,7 @@ func secretPage(pg flow.Page, act Actions) *Screen {
 	column := centred(pg)
 	column.Add(kit.Inset(0, 14, kit.Narrow(520, entry)))
 	column.Add(said)
-	column.Add(kit.CentredActions(some(backButton(act), practice, goOn)...))
+	column.Add(kit.CentredActions(some(practice, goOn, backButton(act))...))
 	return &Screen{Object: column, First: entry, close: entry.Wipe}
 }
 

@@ -1,8 +1,6 @@
 package view
 
 import (
-	"fyne.io/fyne/v2"
-
 	"claviger/ui/flow"
 	"claviger/ui/kit"
 )
@@ -49,12 +47,4 @@ func Working(pg flow.Page, line *kit.ProgressLine) *Screen {
 	column := top(pg)
 	column.Add(line.Object)
 	return &Screen{Object: column}
-}
-
-// focusOf is the first of some that is there.
-func focusOf(fields []*kit.TextField) fyne.Focusable {
-	if len(fields) == 0 {
-		return nil
-	}
-	return fields[0].Focusable()
 }

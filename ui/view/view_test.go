@@ -151,6 +151,17 @@ func screens(look *theme.Theme) map[string]func() (fyne.CanvasObject, *Screen) {
 	})
 	empty := ceremony.Snapshot{Site: ceremony.SiteView{Organisation: "Practice site", Practice: true}, Ledger: ceremony.LedgerView{Verified: true}}
 	public("overview-empty", empty, func() *Screen { return Overview(flow.NewOverview(empty, starts, noon), Home{}) })
+	contradicted := overviewSnapshot()
+	contradicted.Ledger.Contradiction = "record 2319: the head of 2200 records is 7d1e40b2c9a355f018e602bd9a7c3341e0f86a152bc4d79043aa1f6eb508c2d7, theirs in this file is 9c4107be5d20aa13f018e602bd9a7c3341e0f86a152bc4d79043aa1f6eb508c2, and the HSM has signed both: two histories were signed"
+	public("overview-contradicted", contradicted, func() *Screen { return Overview(flow.NewOverview(contradicted, starts, noon), Home{}) })
+	public("take-in", overviewSnapshot(), func() *Screen {
+		return TakeIn(flow.Carried{Path: "/media/usb/checkpoint.txt", Trouble: &flow.Trouble{Happened: "That is not a checkpoint that can be compared: it is neither a signed note nor base64 of one.", Safe: "Nothing was recorded.", Do: "Bring the note whole."}}, func(flow.Carried) {}, func() {})
+	})
+	public("carrier", overviewSnapshot(), func() *Screen {
+		return Prompt(flow.NewPage(ceremony.Prompt{Kind: ceremony.AskForm, Title: "Take in a carried checkpoint", Verb: "Go on to the passphrase", Text: "The passphrase of who carried it signs what the comparison says, whatever that is.",
+			Facts:  []ceremony.Fact{{Label: "Checkpoint of", Value: "claviger-practice/abcdefghijklmnopqrstuvwxyz", Style: "mono"}, {Label: "Records it covers", Value: "2200"}},
+			Fields: []ceremony.Field{{Name: "person", Label: "Who carried it", Of: []string{"mb", "tn"}}}}, overviewSnapshot()), Actions{Answer: func(ceremony.Answer) {}, Back: func() {}})
+	})
 	public("prepare", overviewSnapshot(), func() *Screen {
 		return Preparation(flow.NewPreparation(starts[0]), func(map[string]string) flow.Wrong { return nil }, func() {})
 	})
