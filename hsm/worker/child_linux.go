@@ -26,7 +26,7 @@ const (
 )
 
 // lastCall is how long a call may still take when the parent has died.
-const lastCall = 30 * time.Second
+const lastCall = 10 * time.Second
 
 // Serve is the worker's main: it loads one module with open, on this thread, and
 // serves the parent until the parent closes the pipe. Call it on the main
