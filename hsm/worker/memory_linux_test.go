@@ -39,7 +39,11 @@ func TestNoPINStaysBehind(t *testing.T) {
 	s := k.Session(t)
 	ctx := t.Context()
 	var pins []*secret.Buffer
-	for _, n := range []int{8, 13, 24, 31, 48, 64} {
+	lengths := []int{8, 48} // 48 is what the cards give
+	if hsmtest.Proof() {
+		lengths = []int{8, 13, 24, 31, 48, 64}
+	}
+	for _, n := range lengths {
 		user, so, other := letters(t, n), letters(t, n), letters(t, n)
 		pins = append(pins, user, so, other)
 		wrong := s.Login(ctx, hsm.Operator, other) // refused: logged in already, or wrong
