@@ -323,7 +323,7 @@ func (e *Engine) reconcile(ctx context.Context) error {
 		if err := en.settle(ctx, in.Leaf, in.Intent, found, true); err != nil {
 			return err
 		}
-		_, err = en.Ask(ctx, Prompt{Kind: AskConfirm, Title: "What the interruption left behind",
+		_, err = en.Ask(ctx, Prompt{Kind: AskConfirm, Title: "What the interruption left behind", Aloud: "The ceremony was interrupted in the middle of an act. I read out what the token holds now.",
 			Text:  fmt.Sprintf("The program stopped while it did %q in step %q. Its outcome was unknown. The token was read: %s.", strings.ReplaceAll(in.Intent.Act.Do, "-", " "), st.Title, outcomeWords(found.Outcome)),
 			Facts: factsOf(found.Facts)})
 		if err != nil {
