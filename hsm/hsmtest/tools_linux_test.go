@@ -24,7 +24,7 @@ func tool(t *testing.T, k *hsmtest.Token, name string, args ...string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		t.Skipf("%s is not installed (Debian packages opensc and gnutls-bin)", name)
+		t.Fatalf("%s is not installed (Debian packages opensc and gnutls-bin); make test installs it", name)
 	}
 	cmd := exec.Command(path, args...)
 	cmd.Env = append(os.Environ(), k.Env...)
@@ -235,7 +235,7 @@ func TestPublicKeysAsP11toolExportsThem(t *testing.T) {
 func TestBackupAsOpenSSLOpensIt(t *testing.T) {
 	openssl, err := exec.LookPath("openssl")
 	if err != nil {
-		t.Skip("openssl is not installed")
+		t.Fatal("openssl is not installed; make test installs it")
 	}
 	k := hsmtest.SoftHSM(t, start)
 	kek := randomKey(t)
