@@ -3,60 +3,29 @@ package audit_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
-	"time"
 
 	"claviger/ceremony"
 	"claviger/ceremony/audit"
 	"claviger/ceremony/rehearse"
 	"claviger/ceremony/report"
 	"claviger/ceremony/steps"
-	"claviger/hsm/p11"
-	"claviger/hsm/worker"
 	"claviger/ledger"
 	"claviger/ledger/sqlite"
+	"claviger/practicetest"
 )
 
-// The test program is its own module worker, as claviger is.
-const workerArg = "module-worker"
-
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == workerArg {
-		if err := worker.Serve(p11.Open); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	code := m.Run()
-	for _, dir := range []string{whole.dir, resumed.dir} {
-		if dir != "" {
-			os.RemoveAll(dir)
-		}
-	}
-	os.Exit(code)
-}
-
-// host is a workstation whose every fact is known.
-var started = time.Now()
-
-type host struct{}
-
-func (host) Now() time.Time            { return time.Now() }
-func (host) Elapsed() time.Duration    { return time.Since(started) }
-func (host) Program() ceremony.Program { return ceremony.Program{Version: "test"} }
-func (host) Facts() []ceremony.HostFact {
-	return []ceremony.HostFact{{Label: "Network", Value: "no interface is up", Verdict: "pass"}}
+	practicetest.Main(m, func() { os.RemoveAll(whole.dir); os.RemoveAll(resumed.dir) })
 }
 
 func play(out, stopAfter string, resume bool) error {
 	return rehearse.Run(context.Background(), rehearse.Options{Script: "key-generation", Out: out, StopAfter: stopAfter, Resume: resume, Print: &bytes.Buffer{},
-		Setting: rehearse.Setting{Worker: []string{os.Args[0], workerArg}, Host: host{}}})
+		Setting: rehearse.Setting{Worker: practicetest.Worker(), Host: practicetest.Workstation{}}})
 }
 
 // rehearsal is a played site, shared by tests that only read it.

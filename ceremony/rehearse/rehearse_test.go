@@ -13,52 +13,26 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"claviger/ceremony"
 	"claviger/ceremony/share"
 	"claviger/ceremony/steps"
 	"claviger/hsm"
 	"claviger/hsm/hsmtest"
-	"claviger/hsm/p11"
 	"claviger/hsm/secret"
 	"claviger/hsm/worker"
 	"claviger/ledger"
 	"claviger/ledger/sqlite"
+	"claviger/practicetest"
 )
 
-// The test program is its own module worker, as claviger is.
-const workerArg = "module-worker"
-
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == workerArg {
-		if err := worker.Serve(p11.Open); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	code := m.Run()
-	if base.dir != "" {
-		os.RemoveAll(base.dir)
-	}
-	os.Exit(code)
-}
-
-var started = time.Now()
+func TestMain(m *testing.M) { practicetest.Main(m, func() { os.RemoveAll(base.dir) }) }
 
 // clock is a workstation whose every fact is known.
-type clock struct{}
-
-func (clock) Now() time.Time            { return time.Now() }
-func (clock) Elapsed() time.Duration    { return time.Since(started) }
-func (clock) Program() ceremony.Program { return ceremony.Program{Version: "test"} }
-func (clock) Facts() []ceremony.HostFact {
-	return []ceremony.HostFact{{Label: "Network", Value: "no interface is up", Verdict: "pass"}}
-}
+type clock = practicetest.Workstation
 
 func setting(dir string, room ceremony.Room) Setting {
-	return Setting{Dir: dir, Worker: []string{os.Args[0], workerArg}, Host: clock{}, Room: room}
+	return Setting{Dir: dir, Worker: practicetest.Worker(), Host: clock{}, Room: room}
 }
 
 // base is one opened practice site; every test works on its own copy.
@@ -214,7 +188,7 @@ func start(ctx context.Context, s *Site) (hsm.Module, error) {
 	if err != nil {
 		return nil, err
 	}
-	return worker.Start(ctx, worker.Options{Argv: []string{os.Args[0], workerArg}, ModulePath: library, Env: env})
+	return worker.Start(ctx, worker.Options{Argv: practicetest.Worker(), ModulePath: library, Env: env})
 }
 
 func TestRehearsal(t *testing.T) {

@@ -20,40 +20,12 @@ import (
 	"claviger/ceremony/rehearse"
 	"claviger/ceremony/report"
 	"claviger/ceremony/steps"
-	"claviger/hsm/p11"
-	"claviger/hsm/worker"
 	"claviger/ledger"
 	"claviger/ledger/sqlite"
+	"claviger/practicetest"
 )
 
-// The test program is its own module worker, as claviger is.
-const workerArg = "module-worker"
-
-func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == workerArg {
-		if err := worker.Serve(p11.Open); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
-	code := m.Run()
-	if played.dir != "" {
-		os.RemoveAll(played.dir)
-	}
-	os.Exit(code)
-}
-
-var started = time.Now()
-
-type host struct{}
-
-func (host) Now() time.Time            { return time.Now() }
-func (host) Elapsed() time.Duration    { return time.Since(started) }
-func (host) Program() ceremony.Program { return ceremony.Program{Version: "test"} }
-func (host) Facts() []ceremony.HostFact {
-	return []ceremony.HostFact{{Label: "Network", Value: "no interface is up", Verdict: "pass"}}
-}
+func TestMain(m *testing.M) { practicetest.Main(m, func() { os.RemoveAll(played.dir) }) }
 
 var played struct {
 	once sync.Once
@@ -72,7 +44,7 @@ func collect(t testing.TB, nth int) report.Input {
 	played.once.Do(func() {
 		if played.dir, played.err = os.MkdirTemp("", "claviger-report-"); played.err == nil {
 			played.err = rehearse.Run(context.Background(), rehearse.Options{Script: "key-generation", Out: played.dir, Print: &bytes.Buffer{},
-				Setting: rehearse.Setting{Worker: []string{os.Args[0], workerArg}, Host: host{}}})
+				Setting: rehearse.Setting{Worker: practicetest.Worker(), Host: practicetest.Workstation{}}})
 		}
 	})
 	if played.err != nil {

@@ -12,6 +12,7 @@ import (
 	"claviger/ceremony/report"
 	"claviger/ceremony/steps"
 	"claviger/ledger/sqlite"
+	"claviger/practicetest"
 )
 
 // rough is a room in which not everything goes straight.
@@ -32,7 +33,7 @@ func (r *rough) Ask(ctx context.Context, p ceremony.Prompt) (ceremony.Answer, er
 func reopen(t *testing.T, dir string, change func(p ceremony.Prompt, a *ceremony.Answer) error) *rehearse.Site {
 	t.Helper()
 	room := &rough{change: change}
-	s, err := rehearse.Open(context.Background(), rehearse.Setting{Dir: dir, Worker: []string{os.Args[0], workerArg}, Host: host{}, Room: &quiet{room}})
+	s, err := rehearse.Open(context.Background(), rehearse.Setting{Dir: dir, Worker: practicetest.Worker(), Host: practicetest.Workstation{}, Room: &quiet{room}})
 	if err != nil {
 		t.Fatal(err)
 	}

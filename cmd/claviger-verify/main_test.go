@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -12,27 +11,16 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"claviger/ceremony"
 	"claviger/ceremony/rehearse"
-	"claviger/hsm/p11"
-	"claviger/hsm/worker"
+	"claviger/practicetest"
 )
 
 // The test program is the checker, and its own module worker, as claviger is.
-const workerArg = "module-worker"
-
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == workerArg {
-		if err := worker.Serve(p11.Open); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
-		return
-	}
+	practicetest.Serve()
 	testscript.Main(tidy{m}, map[string]func(){"claviger-verify": main})
 }
 
@@ -44,17 +32,6 @@ func (m tidy) Run() int {
 		os.RemoveAll(played.dir)
 	}
 	return code
-}
-
-var started = time.Now()
-
-type host struct{}
-
-func (host) Now() time.Time            { return time.Now() }
-func (host) Elapsed() time.Duration    { return time.Since(started) }
-func (host) Program() ceremony.Program { return ceremony.Program{Version: "test"} }
-func (host) Facts() []ceremony.HostFact {
-	return []ceremony.HostFact{{Label: "Network", Value: "no interface is up", Verdict: "pass"}}
 }
 
 // played is a rehearsed site that every script gets a copy of.
@@ -69,13 +46,8 @@ func rehearsed() (string, error) {
 		if played.dir, played.err = os.MkdirTemp("", "claviger-verify-"); played.err != nil {
 			return
 		}
-		self, err := os.Executable()
-		if err != nil {
-			played.err = err
-			return
-		}
 		played.err = rehearse.Run(context.Background(), rehearse.Options{Script: "key-generation", Out: played.dir, Print: &bytes.Buffer{},
-			Setting: rehearse.Setting{Worker: []string{self, workerArg}, Host: host{}}})
+			Setting: rehearse.Setting{Worker: practicetest.Worker(), Host: practicetest.Workstation{}}})
 	})
 	return played.dir, played.err
 }

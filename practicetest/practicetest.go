@@ -1,0 +1,58 @@
+// Package practicetest is what test programs that rehearse have in common: a
+// module worker inside the test's own program, as claviger is its own, and a
+// workstation whose every fact is known. It is imported by tests only.
+//
+//	func TestMain(m *testing.M) { practicetest.Main(m) }
+package practicetest
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"claviger/ceremony"
+	"claviger/hsm/p11"
+	"claviger/hsm/worker"
+)
+
+const workerArg = "module-worker"
+
+// Serve ends the program, after its work, where it was started as the process
+// that holds the module.
+func Serve() {
+	if len(os.Args) < 2 || os.Args[1] != workerArg {
+		return
+	}
+	if err := worker.Serve(p11.Open); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// Main is a TestMain: it serves as the worker, or runs the tests and then what
+// is left to do.
+func Main(m *testing.M, after ...func()) {
+	Serve()
+	code := m.Run()
+	for _, f := range after {
+		f()
+	}
+	os.Exit(code)
+}
+
+// Worker is the command line that starts this test program as the worker.
+func Worker() []string { return []string{os.Args[0], workerArg} }
+
+var started = time.Now()
+
+// Workstation says what the tests expect of one: its clock is the real one.
+type Workstation struct{}
+
+func (Workstation) Now() time.Time            { return time.Now() }
+func (Workstation) Elapsed() time.Duration    { return time.Since(started) }
+func (Workstation) Program() ceremony.Program { return ceremony.Program{Version: "test"} }
+func (Workstation) Facts() []ceremony.HostFact {
+	return []ceremony.HostFact{{Label: "Network", Value: "no interface is up", Verdict: "pass"}}
+}
