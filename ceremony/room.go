@@ -43,7 +43,13 @@ const (
 	AskSignOff PromptKind = "sign-off"
 	// AskDecide: one of Options.
 	AskDecide PromptKind = "decide"
+	// AskPhrase: Who types Phrase, exactly, before what cannot be undone is done;
+	// Fields[PhraseField] is what was typed. One prompt for each person who has to.
+	AskPhrase PromptKind = "phrase"
 )
+
+// PhraseField names the answer to AskPhrase.
+const PhraseField = "phrase"
 
 // Prompt is one question to the room.
 type Prompt struct {
@@ -63,6 +69,7 @@ type Prompt struct {
 	Reveal  *secret.Buffer // borrowed: valid until Ask returns
 	Problem *Problem       // why the answer before this one was not taken
 	Verb    string         // what the button says; "" leaves it to the screen
+	Phrase  string         // of AskPhrase: "DESTROY codesign-2021"
 	// Irreversible marks what cannot be undone: no default, a red band.
 	Irreversible bool
 }
@@ -89,7 +96,8 @@ const (
 )
 
 // Fact is one line of public content: a label and what it is. Style "hash"
-// asks for fours and words, "mono" for fixed width.
+// asks for fours and words, "mono" for fixed width; "met" and "unmet" are a
+// condition with, below it, what it rests on.
 type Fact struct{ Label, Value, Style string }
 
 // Field is one typed answer. Type is "text", "time" (HH:MM), "bag".
@@ -97,6 +105,7 @@ type Field struct {
 	Name, Label, Type, Value, Hint string
 	Of                             []string // the only values, where there are such
 	Max                            int
+	Optional                       bool // it may be left empty
 }
 
 // Option is one choice of a decision. Danger marks what cannot be undone.

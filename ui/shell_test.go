@@ -400,6 +400,32 @@ func TestIrreversibleHasNoDefault(t *testing.T) {
 	})
 }
 
+func TestDestructionTakesOnlyTheExactPhrase(t *testing.T) {
+	got := ask(t, ceremony.Prompt{Kind: ceremony.AskPhrase, Step: "destroy", Title: "Delete root", Who: marta, Phrase: "DESTROY root"}, func(d *desk) {
+		d.shows("CANNOT BE UNDONE")
+		d.press(fyne.KeyReturn, fyne.KeySpace, fyne.KeyReturn) // too early
+		d.until("destroy · phrase")
+		d.shows("Type exactly DESTROY root")
+		phrase := d.shell.screen.First
+		d.shell.Window().Canvas().Focus(phrase)
+		d.write("DESTROY ROOT")
+		d.focusOn("Delete root")
+		d.press(fyne.KeyReturn)
+		d.shows("Type exactly DESTROY root")
+		d.shell.Window().Canvas().Focus(phrase)
+		for range 4 {
+			d.press(fyne.KeyBackspace)
+		}
+		d.write("root")
+		d.press(fyne.KeyReturn) // leads to the button and does not press it
+		d.until("destroy · phrase")
+		d.press(fyne.KeyReturn)
+	})
+	if got.Fields[ceremony.PhraseField] != "DESTROY root" {
+		t.Errorf("answered %q", got.Fields)
+	}
+}
+
 // A practice card of a set made for the test, as it is printed.
 func newCard(t *testing.T) (text, set string) {
 	t.Helper()

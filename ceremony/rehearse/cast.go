@@ -150,6 +150,9 @@ func (c cast) Ask(_ context.Context, p ceremony.Prompt) (ceremony.Answer, error)
 // Fill answers a form as a practice person would.
 func Fill(p ceremony.Prompt) map[string]string {
 	out := map[string]string{}
+	if p.Kind == ceremony.AskPhrase {
+		out[ceremony.PhraseField] = p.Phrase
+	}
 	for _, f := range p.Fields {
 		switch {
 		case f.Name == "place" && f.Value == "":

@@ -24,6 +24,7 @@ func (pg Page) Filled(values map[string]string) (ceremony.Answer, Wrong) {
 		v := strings.TrimSpace(values[f.Name])
 		clean[f.Name] = v
 		switch {
+		case v == "" && f.Optional:
 		case v == "" && len(f.Of) > 0:
 			wrong[f.Name] = "Choose one."
 		case v == "":
@@ -43,6 +44,11 @@ func (pg Page) Filled(values map[string]string) (ceremony.Answer, Wrong) {
 func isTime(s string) bool {
 	_, err := time.Parse("15:04", s)
 	return err == nil && len(s) == len("15:04")
+}
+
+// Phrased answers with the phrase as it was typed; false while it is another.
+func (pg Page) Phrased(typed string) (ceremony.Answer, bool) {
+	return ceremony.Answer{Fields: map[string]string{ceremony.PhraseField: typed}}, typed == pg.Phrase && typed != ""
 }
 
 // Decided answers a decision with one of its options.
@@ -84,11 +90,15 @@ type Deviation struct {
 // Choice is one answer of a closed question.
 type Choice struct{ ID, Label, Help string }
 
-// choices are the only answers of a field; people are called by their names.
+// choices are the only answers of a field; people are called by their names,
+// words as words, and what has a digit in it as it is written.
 func choices(of []string, people []ceremony.PersonView) []Choice {
 	var out []Choice
 	for _, id := range of {
 		c := Choice{ID: id, Label: id}
+		if !strings.ContainsAny(id, "0123456789") {
+			c.Label = capital(strings.ReplaceAll(id, "-", " "))
+		}
 		for _, p := range people {
 			if p.ID == id {
 				c.Label, c.Help = p.Name, capital(p.Role)

@@ -153,6 +153,12 @@ func TestPages(t *testing.T) {
 		}()},
 		"sign on a real site": {ceremony.Prompt{Kind: ceremony.AskSignOff, Act: "authorise", Who: marta, With: ceremony.Passphrase, Facts: []ceremony.Fact{{Label: "Act", Value: "generate"}}}, real,
 			public(Page{Kind: PageSign, CardTitle: "What is signed", Go: "Authorise", CanDisagree: true, Facts: []Fact{{Label: "Act", Value: "generate"}}, Secret: SecretAsk{"Passphrase of Marta Brandt", passphraseBytes, 1}})},
+		"typed phrase": {ceremony.Prompt{Kind: ceremony.AskPhrase, Title: "Delete root", Who: marta, Phrase: "DESTROY root", Facts: []ceremony.Fact{{Label: "Every copy is known", Value: "1 in the HSM", Style: "met"}, {Label: "Authorised", Style: "unmet"}}}, practice, func() Page {
+			pg := public(Page{Kind: PagePhrase, Grave: true, Title: "Delete root", Go: "Delete root", Phrase: "DESTROY root", Typing: "Marta Brandt: type DESTROY root",
+				Checks: []Check{{"Every copy is known", "1 in the HSM", true}, {"Authorised", "", false}}})
+			pg.Kicker = "Step 3 of 15 · cannot be undone"
+			return pg
+		}()},
 		"passphrase": {ceremony.Prompt{Kind: ceremony.AskPassphrase, Who: marta}, practice,
 			private(Page{Kind: PageSecret, Go: "Open my key", Secret: SecretAsk{"Passphrase, six words", passphraseBytes, 1}, Practice: "Use the practice passphrase"})},
 		"transport PIN": {ceremony.Prompt{Kind: ceremony.AskTransportPIN, Who: marta}, practice,
@@ -200,6 +206,28 @@ func TestFormsSayWhatIsWrongAtTheField(t *testing.T) {
 		if wrong == nil && answer.Fields["place"] != "Room" {
 			t.Errorf("%s: %v", name, answer.Fields)
 		}
+	}
+}
+
+func TestOptionalFieldsMayStayEmpty(t *testing.T) {
+	pg := Page{Fields: []Field{{Name: "gate", Of: []Choice{{ID: "yes"}, {ID: "no"}}}, {Name: "ref", Optional: true}}}
+	if _, wrong := pg.Filled(map[string]string{"gate": "yes"}); wrong != nil {
+		t.Errorf("refused: %v", wrong)
+	}
+	if _, wrong := pg.Filled(map[string]string{"ref": "letter 12"}); wrong["gate"] != "Choose one." {
+		t.Errorf("a gate without its answer: %v", wrong)
+	}
+}
+
+func TestOnlyTheExactPhraseIsTaken(t *testing.T) {
+	pg := Page{Phrase: "DESTROY root"}
+	for typed, want := range map[string]bool{"DESTROY root": true, "destroy root": false, "DESTROY Root": false, " DESTROY root": false, "DESTROY": false, "": false} {
+		if _, got := pg.Phrased(typed); got != want {
+			t.Errorf("%q: taken %v", typed, got)
+		}
+	}
+	if _, taken := (Page{}).Phrased(""); taken {
+		t.Error("nothing was taken for a phrase")
 	}
 }
 

@@ -23,8 +23,11 @@ type Page struct {
 
 	CardTitle, Chip string
 	Facts           []Fact
+	Checks          []Check
 	Hashes          []Hash
 
+	Phrase  string // to be typed exactly
+	Typing  string // by whom
 	Fields  []Field
 	Options []Option
 	Secret  SecretAsk
@@ -48,6 +51,7 @@ const (
 	PageConfirm PageKind = iota
 	PageForm
 	PageDecide
+	PagePhrase
 	PageSign   // facts and the secret that signs them
 	PageSecret // a passphrase or a PIN alone
 	PageNewPIN // a PIN, twice
@@ -65,6 +69,12 @@ type Fact struct {
 	Mono, Strong bool
 }
 
+// Check is a condition and what it rests on.
+type Check struct {
+	Text, Because string
+	Met           bool
+}
+
 // Hash is shown in fours and in words.
 type Hash struct {
 	Label, Hex string
@@ -75,7 +85,7 @@ type Hash struct {
 type Field struct {
 	Name, Label, Hint, Value string
 	Max                      int
-	Time                     bool
+	Time, Optional           bool
 	Of                       []Choice // the only answers, where there are such
 }
 
@@ -114,6 +124,9 @@ const (
 
 // NewPage makes the page of a prompt.
 func NewPage(p ceremony.Prompt, s ceremony.Snapshot) Page {
+	if p.Kind == ceremony.AskPhrase {
+		p.Irreversible = true
+	}
 	pg := Page{Private: p.Private(), Grave: p.Irreversible, Title: p.Title, Text: p.Text, Go: "Go on", prompt: p}
 	pg.Kicker = kicker(p, s.Ceremony)
 	if c := s.Ceremony; c != nil {
@@ -173,6 +186,8 @@ func (pg *Page) addFacts(p ceremony.Prompt, c *ceremony.CeremonyView) {
 		switch f.Style {
 		case "hash":
 			pg.Hashes = append(pg.Hashes, newHash(f))
+		case "met", "unmet":
+			pg.Checks = append(pg.Checks, Check{f.Label, f.Value, f.Style == "met"})
 		default:
 			pg.Facts = append(pg.Facts, Fact{Label: f.Label, Value: f.Value, Mono: f.Style == "mono", Strong: f.Style == "strong"})
 		}
@@ -197,12 +212,17 @@ func (pg *Page) addEntry(p ceremony.Prompt, s ceremony.SiteView) {
 	case ceremony.AskForm:
 		pg.Kind = PageForm
 		for _, f := range p.Fields {
-			pg.Fields = append(pg.Fields, Field{Name: f.Name, Label: f.Label, Hint: f.Hint, Value: f.Value, Max: f.Max, Time: f.Type == "time", Of: choices(f.Of, s.People)})
+			pg.Fields = append(pg.Fields, Field{Name: f.Name, Label: f.Label, Hint: f.Hint, Value: f.Value, Max: f.Max, Time: f.Type == "time", Optional: f.Optional, Of: choices(f.Of, s.People)})
 		}
 	case ceremony.AskDecide:
 		pg.Kind, pg.Go = PageDecide, "Do as chosen"
 		for _, o := range p.Options {
 			pg.Options = append(pg.Options, Option{o.ID, o.Label, o.Help, o.Danger})
+		}
+	case ceremony.AskPhrase:
+		pg.Kind, pg.Go, pg.Phrase, pg.Typing = PagePhrase, p.Title, p.Phrase, "Type "+p.Phrase
+		if p.Who.Name != "" {
+			pg.Typing = p.Who.Name + ": type " + p.Phrase
 		}
 	case ceremony.AskSignOff:
 		pg.Kind, pg.Go, pg.CanDisagree = PageSign, signLabel(p.Act), true

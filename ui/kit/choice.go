@@ -10,9 +10,10 @@ import (
 	"claviger/ui/theme"
 )
 
-// Choice is one of several answers, each with its consequence below it. None is
-// chosen to begin with. Up and Down move, Space chooses; Enter chooses too, and
-// submits what was chosen already.
+// Choice is one of several answers, each with its consequence below it; a few
+// short ones without consequence stand side by side. None is chosen to begin
+// with. Arrows move, Space chooses; Enter chooses too, and submits what was
+// chosen already.
 type Choice struct {
 	widget.BaseWidget
 	focus
@@ -54,10 +55,10 @@ func (c *Choice) TypedRune(rune) {}
 func (c *Choice) TypedKey(key *fyne.KeyEvent) {
 	switch {
 	case c.page(key.Name):
-	case key.Name == fyne.KeyUp:
+	case key.Name == fyne.KeyUp, key.Name == fyne.KeyLeft:
 		c.at = max(c.at-1, 0)
 		c.Refresh()
-	case key.Name == fyne.KeyDown:
+	case key.Name == fyne.KeyDown, key.Name == fyne.KeyRight:
 		c.at = min(c.at+1, len(c.items)-1)
 		c.Refresh()
 	case key.Name == fyne.KeySpace, isEnter(key.Name) && c.chosen != c.at:
@@ -71,13 +72,11 @@ func (c *Choice) Tapped(e *fyne.PointEvent) {
 	if cv := fyne.CurrentApp().Driver().CanvasForObject(c); cv != nil {
 		cv.Focus(c)
 	}
-	y := float32(0)
-	for i, h := range c.heights(c.Size().Width) {
-		if e.Position.Y >= y && e.Position.Y < y+h {
+	for i, b := range c.boxes(c.Size().Width) {
+		if in := e.Position.Subtract(b.at); in.X >= 0 && in.Y >= 0 && in.X < b.size.Width && in.Y < b.size.Height {
 			c.Choose(i)
 			return
 		}
-		y += h + choiceGap
 	}
 }
 
@@ -89,19 +88,50 @@ const choiceGap = 8
 // margin is where the words begin, after the mark.
 func (c *Choice) margin() float32 { return 15 + 2*base.SizeForWidget(theme.Text, c) }
 
-func (c *Choice) heights(width float32) []float32 {
-	r := base.SizeForWidget(theme.Text, c)
-	heights := make([]float32, len(c.items))
+// aside says whether all answers stand in one line of this width.
+func (c *Choice) aside(width float32) bool {
+	n := float32(len(c.items))
+	if n < 2 || n > 4 {
+		return false
+	}
+	for _, it := range c.items {
+		if label, _ := c.texts(it); it.Help != "" || it.Danger || label.natural()+c.margin()+14 > (width-(n-1)*choiceGap)/n {
+			return false
+		}
+	}
+	return true
+}
+
+// box is where an answer stands.
+type box struct {
+	at   fyne.Position
+	size fyne.Size
+}
+
+func (c *Choice) boxes(width float32) []box {
+	boxes := make([]box, len(c.items))
+	aside := c.aside(width)
+	if aside {
+		n := float32(len(c.items))
+		width = (width - (n-1)*choiceGap) / n
+	}
+	at := fyne.Position{}
 	w := max(width-c.margin()-14, 40)
 	for i, it := range c.items {
 		label, help := c.texts(it)
-		heights[i] = 22 + heightAt(label, w)
+		h := 22 + heightAt(label, w)
 		if it.Help != "" {
-			heights[i] += 2 + heightAt(help, w)
+			h += 2 + heightAt(help, w)
 		}
-		heights[i] = max(heights[i], r+24)
+		h = max(h, base.SizeForWidget(theme.Text, c)+24)
+		boxes[i] = box{at, fyne.NewSize(width, h)}
+		if aside {
+			at.X += width + choiceGap
+		} else {
+			at.Y += h + choiceGap
+		}
 	}
-	return heights
+	return boxes
 }
 
 func (c *Choice) texts(it ChoiceItem) (label, help *Text) {
@@ -153,35 +183,34 @@ func (r *choiceRenderer) paint() {
 }
 
 func (r *choiceRenderer) Layout(size fyne.Size) {
-	y, left := float32(0), r.choice.margin()
+	left := r.choice.margin()
 	mark := 1.1 * base.SizeForWidget(theme.Text, r.choice)
-	for i, h := range r.choice.heights(size.Width) {
+	for i, b := range r.choice.boxes(size.Width) {
 		row := r.rows[i]
-		row.frame.Move(fyne.NewPos(0, y))
-		row.frame.Resize(fyne.NewSize(size.Width, h))
-		w := max(size.Width-left-14, 40)
+		row.frame.Move(b.at)
+		row.frame.Resize(b.size)
+		w := max(b.size.Width-left-14, 40)
 		lh := heightAt(row.label, w)
-		middle := y + 10 + base.SizeForWidget(theme.Text, r.choice)*0.66
-		row.mark.Move(fyne.NewPos(15, middle-mark/2))
+		middle := b.at.Y + 10 + base.SizeForWidget(theme.Text, r.choice)*0.66
+		row.mark.Move(fyne.NewPos(b.at.X+15, middle-mark/2))
 		row.mark.Resize(fyne.NewSquareSize(mark))
-		row.point.Move(fyne.NewPos(15+mark/4, middle-mark/4))
+		row.point.Move(fyne.NewPos(b.at.X+15+mark/4, middle-mark/4))
 		row.point.Resize(fyne.NewSquareSize(mark / 2))
-		row.label.Move(fyne.NewPos(left, y+10))
+		row.label.Move(b.at.AddXY(left, 10))
 		row.label.Resize(fyne.NewSize(w, lh))
-		row.help.Move(fyne.NewPos(left, y+12+lh))
+		row.help.Move(b.at.AddXY(left, 12+lh))
 		row.help.Resize(fyne.NewSize(w, heightAt(row.help, w)))
 		if i == r.choice.at {
-			r.ring.Move(fyne.NewPos(-ringGap, y-ringGap))
-			r.ring.Resize(fyne.NewSize(size.Width+2*ringGap, h+2*ringGap))
+			r.ring.Move(b.at.SubtractXY(ringGap, ringGap))
+			r.ring.Resize(b.size.AddWidthHeight(2*ringGap, 2*ringGap))
 		}
-		y += h + choiceGap
 	}
 }
 
 func (r *choiceRenderer) MinSize() fyne.Size {
-	s := fyne.NewSize(220, -choiceGap)
-	for _, h := range r.choice.heights(max(r.choice.Size().Width, 220)) {
-		s.Height += h + choiceGap
+	s := fyne.NewSize(220, 0)
+	for _, b := range r.choice.boxes(max(r.choice.Size().Width, 220)) {
+		s.Height = max(s.Height, b.at.Y+b.size.Height)
 	}
 	return s
 }

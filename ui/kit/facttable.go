@@ -71,8 +71,9 @@ func (factLayout) MinSize(cells []fyne.CanvasObject) fyne.Size {
 
 // CheckRow is one line of a list of things that must hold.
 type CheckRow struct {
-	Text string
-	Met  bool
+	Text  string
+	Met   bool
+	Below string // what it rests on; "" where nothing is said of that
 }
 
 // CheckList shows for each line whether it holds: a tick or an open ring.
@@ -86,7 +87,11 @@ func CheckList(rows []CheckRow) fyne.CanvasObject {
 			ring.Stroke, ring.Min = 1.5, fyne.NewSquareSize(size)
 			mark = Inset(0, 0.3*em(theme.Text), Row(0, ring))
 		}
-		column.Add(TopRow(8, Wide(em(theme.Text), mark), Grow(NewText(row.Text, Style{Wrap: true}))))
+		words := fyne.CanvasObject(NewText(row.Text, Style{Wrap: true}))
+		if row.Below != "" {
+			words = Column(1, NewText(row.Text, Style{Weight: SemiBold, Wrap: true}), Soft(row.Below))
+		}
+		column.Add(TopRow(8, Wide(em(theme.Text), mark), Grow(words)))
 	}
 	return column
 }

@@ -42,7 +42,7 @@ func gallery() map[string]func() fyne.CanvasObject {
 				PersonBadge(Person{"ΕΠ", "Ελένη Παπαδοπούλου", "Custodian · card 1 of 3", Neutral, false}),
 				PersonBadge(Person{"ЮК", "Юлия Ковальчук-Александровская", "Custodian · card 2 of 3", Neutral, true}),
 				NewRule(theme.Line), Kicker("Needed for this step"),
-				CheckList([]CheckRow{{"2 of 2 officers authorised", true}, {"Administrator signed", true}, {"Witness to sign", false}}))
+				CheckList([]CheckRow{{Text: "2 of 2 officers authorised", Met: true}, {Text: "Administrator signed", Met: true}, {Text: "Witness to sign", Met: false}}))
 			center := Column(16,
 				Column(4, Kicker("Step 8 of 15 · Make the key"), Title("Generate the key pair")),
 				ReadAloud("The key pair now exists inside the HSM. I will read its fingerprint aloud. Please write it on your own sheet.", false),

@@ -5,6 +5,7 @@ import (
 
 	"claviger/ui/flow"
 	"claviger/ui/kit"
+	"claviger/ui/theme"
 )
 
 // form takes typed answers. Enter goes to the next field, and on from the last.
@@ -81,7 +82,7 @@ func newPick(f flow.Field) *pick {
 	}
 	var said *kit.Text
 	said, p.say = message(fyne.TextAlignLeading)
-	p.whole = kit.Column(6, kit.Kicker(f.Label), p.choice, said)
+	p.whole = kit.Column(6, kit.NewText(f.Label, kit.Style{Size: theme.Small, Weight: kit.SemiBold, Ink: theme.Soft, Wrap: true}), p.choice, said)
 	return p
 }
 

@@ -39,6 +39,13 @@ func top(pg flow.Page) *fyne.Container {
 	if card := factCard(pg.CardTitle, pg.Chip, pg.Facts, pg.Hashes); card != nil {
 		column.Add(card)
 	}
+	if len(pg.Checks) > 0 {
+		rows := make([]kit.CheckRow, len(pg.Checks))
+		for i, c := range pg.Checks {
+			rows[i] = kit.CheckRow{Text: c.Text, Met: c.Met, Below: c.Because}
+		}
+		column.Add(kit.Card(12, kit.CheckList(rows)))
+	}
 	return column
 }
 

@@ -12,6 +12,8 @@ func Prompt(pg flow.Page, act Actions) *Screen {
 		return form(pg, act)
 	case flow.PageDecide:
 		return decide(pg, act)
+	case flow.PagePhrase:
+		return phrase(pg, act)
 	case flow.PageSign:
 		return sign(pg, act)
 	case flow.PageSecret:
