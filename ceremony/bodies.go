@@ -34,9 +34,23 @@ const (
 	DeviationDecidedKind   = "deviation.decided"
 	KeyGeneratedKind       = "key.generated"
 	KeyQuarantinedKind     = "key.quarantined"
+	KeyWrappedKind         = "key.wrapped"
+	KeyRestoredKind        = "key.restored"
+	KeyActivatedKind       = "key.activated"
+	KeySuspendedKind       = "key.suspended"
+	KeyDeactivatedKind     = "key.deactivated"
+	KeyCompromisedKind     = "key.compromised"
+	KeyDeletedKind         = "key.deleted"
+	KeyDestroyedKind       = "key.destroyed"
+	ArtifactStoredKind     = "artifact.stored"
 	SetIssuedKind          = "set.issued"
 	SetReadBackKind        = "set.read-back"
 	ItemSealedKind         = "item.sealed"
+	ItemOpenedKind         = "item.opened"
+	ItemMovedKind          = "item.moved"
+	ItemCheckedKind        = "item.checked"
+	ItemLostKind           = "item.lost"
+	ItemDestroyedKind      = "item.destroyed"
 	CheckpointCarriedKind  = "checkpoint.carried"
 	CheckpointComparedKind = "checkpoint.compared"
 	CheckpointSignedKind   = "checkpoint.signed"
@@ -72,9 +86,23 @@ var bodies = map[string]func() any{
 	DeviationDecidedKind:   func() any { return new(DeviationDecided) },
 	KeyGeneratedKind:       func() any { return new(KeyGenerated) },
 	KeyQuarantinedKind:     func() any { return new(KeyQuarantined) },
+	KeyWrappedKind:         func() any { return new(KeyWrapped) },
+	KeyRestoredKind:        func() any { return new(KeyRestored) },
+	KeyActivatedKind:       func() any { return new(KeyChanged) },
+	KeySuspendedKind:       func() any { return new(KeyChanged) },
+	KeyDeactivatedKind:     func() any { return new(KeyChanged) },
+	KeyCompromisedKind:     func() any { return new(KeyChanged) },
+	KeyDeletedKind:         func() any { return new(KeyDeleted) },
+	KeyDestroyedKind:       func() any { return new(KeyDestroyed) },
+	ArtifactStoredKind:     func() any { return new(ArtifactStored) },
 	SetIssuedKind:          func() any { return new(SetIssued) },
 	SetReadBackKind:        func() any { return new(SetReadBack) },
 	ItemSealedKind:         func() any { return new(ItemSealed) },
+	ItemOpenedKind:         func() any { return new(ItemOpened) },
+	ItemMovedKind:          func() any { return new(ItemMoved) },
+	ItemCheckedKind:        func() any { return new(ItemChecked) },
+	ItemLostKind:           func() any { return new(ItemLost) },
+	ItemDestroyedKind:      func() any { return new(ItemDestroyed) },
 	CheckpointCarriedKind:  func() any { return new(CheckpointCarried) },
 	CheckpointComparedKind: func() any { return new(CheckpointCompared) },
 	CheckpointSignedKind:   func() any { return new(CheckpointSigned) },
@@ -380,14 +408,16 @@ type DeviationDecided struct {
 type KeyGenerated struct {
 	Algorithm   string      `json:"algorithm"`
 	Attributes  []Attribute `json:"attributes"`
-	Fingerprint string      `json:"fingerprint"` // SHA-256 of the SubjectPublicKeyInfo
+	Fingerprint string      `json:"fingerprint"` // SHA-256 of the SubjectPublicKeyInfo; "" of a secret key
 	From        string      `json:"from"`        // 2026-11-22
 	ID          string      `json:"id"`          // CKA_ID: first 20 bytes of the intent's leaf
 	Intent      ledger.Hash `json:"intent"`
+	KCV         string      `json:"kcv"` // of a secret key
+	KCVMethod   string      `json:"kcv-method"`
 	Label       string      `json:"label"`
 	Owner       string      `json:"owner"`
 	Protection  string      `json:"protection"`
-	Public      ledger.Hash `json:"public"` // blob: SubjectPublicKeyInfo, DER
+	Public      ledger.Hash `json:"public"` // blob: SubjectPublicKeyInfo, DER; zeros of a secret key
 	Purpose     string      `json:"purpose"`
 	Serial      string      `json:"serial"`
 	Until       string      `json:"until"`
@@ -409,6 +439,9 @@ type SetIssued struct {
 	Commitment string       `json:"commitment"`
 	Count      int          `json:"count"`
 	Intent     ledger.Hash  `json:"intent"`
+	KCV        string       `json:"kcv"` // of the wrapping key that a recovery set rebuilds
+	KCVMethod  string       `json:"kcv-method"`
+	Name       string       `json:"name"` // as on the cards: "QYPZ 4XNR"
 	PINLength  int          `json:"pin-length"`
 	Purpose    string       `json:"purpose"` // activation, recovery
 	Serials    []string     `json:"serials"`
@@ -428,14 +461,6 @@ type SetReadBack struct {
 	Intent      ledger.Hash `json:"intent"`
 	Person      string      `json:"person"`
 	Set         string      `json:"set"`
-}
-
-// ItemSealed is something put into a numbered bag.
-type ItemSealed struct {
-	Bag    string      `json:"bag"`
-	Intent ledger.Hash `json:"intent"`
-	Item   string      `json:"item"` // "card 1 of set QYPZ 4XNR"
-	Person string      `json:"person"`
 }
 
 type CheckpointSigned struct {

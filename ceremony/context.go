@@ -2,6 +2,7 @@ package ceremony
 
 import (
 	"slices"
+	"time"
 
 	"claviger/ledger"
 )
@@ -12,6 +13,7 @@ import (
 // takes it as given and says so.
 type Context struct {
 	Intents    []KnownIntent    `json:"intents"` // open, of this ceremony
+	Items      []KnownItem      `json:"items"`
 	Keys       []KnownKey       `json:"keys"`
 	LedgerKeys []KnownLedgerKey `json:"ledger-keys"`
 	Origin     string           `json:"origin"`
@@ -44,9 +46,15 @@ type KnownSet struct {
 }
 
 type KnownKey struct {
+	Ceremony    string       `json:"ceremony"` // that generated it
+	Copies      []Copy       `json:"copies"`
 	Generated   KeyGenerated `json:"generated"`
 	Leaf        ledger.Hash  `json:"leaf"`
 	Quarantined bool         `json:"quarantined"`
+	Seq         int64        `json:"seq"`
+	State       KeyState     `json:"state"`
+	Time        string       `json:"time"` // when its record was written
+	Wrapped     []KeyWrapped `json:"wrapped"`
 }
 
 type KnownIntent struct {
@@ -70,11 +78,12 @@ func (s *State) Restate() Context {
 	for _, in := range p.openIntents() {
 		c.Intents = append(c.Intents, KnownIntent{Intent: in.Body, Leaf: in.Leaf})
 	}
-	for _, id := range sortedKeys(s.Keys) {
-		k := s.Keys[id]
-		if k.Body.Label == p.Plan.Values["label"] {
-			c.Keys = append(c.Keys, KnownKey{Generated: k.Body, Leaf: k.Leaf, Quarantined: k.Quarantined})
-		}
+	for _, name := range s.itemsNeeded(p) {
+		c.Items = append(c.Items, s.Items[name].known())
+	}
+	for _, k := range s.keysNeeded(p) {
+		c.Keys = append(c.Keys, KnownKey{Ceremony: k.Ceremony, Copies: slices.Clone(k.Copies), Generated: k.Body, Leaf: k.Leaf, Quarantined: k.Quarantined,
+			Seq: k.Seq, State: k.State, Time: k.Time.UTC().Format(ledger.TimeFormat), Wrapped: slices.Clone(k.Wrapped)})
 	}
 	for _, k := range s.LedgerKeys {
 		c.LedgerKeys = append(c.LedgerKeys, KnownLedgerKey{Enrolled: k.Body, Leaf: k.Leaf})
@@ -109,6 +118,12 @@ func (s *State) needed(p *Progress) []string {
 			out = append(out, p.Plan.Values[par.Name])
 		}
 	}
+	for _, k := range s.keysNeeded(p) {
+		out = append(out, k.Body.Owner)
+	}
+	for _, name := range s.itemsNeeded(p) {
+		out = append(out, s.Items[name].Holder)
+	}
 	for _, set := range s.Sets {
 		if slices.Contains(set.Body.Serials, p.Token) {
 			for _, c := range set.Body.Cards {
@@ -136,13 +151,13 @@ func (s *State) given(c Context) {
 	for _, set := range c.Sets {
 		s.Sets[set.Issued.Set] = &Set{Body: set.Issued, Leaf: set.Leaf}
 	}
+	for _, it := range c.Items {
+		s.Items[it.Item] = it.item()
+	}
 	for _, k := range c.Keys {
-		if have := s.Keys[k.Generated.ID]; have != nil && have.Leaf == k.Leaf {
-			// Made in an earlier run of this ceremony: more is known than is restated.
-			have.Quarantined = k.Quarantined
-			continue
-		}
-		s.Keys[k.Generated.ID] = &Key{Body: k.Generated, Leaf: k.Leaf, Quarantined: k.Quarantined}
+		at, _ := time.Parse(ledger.TimeFormat, k.Time) // the record it restates was judged when it was written
+		s.Keys[k.Generated.ID] = &Key{Body: k.Generated, Leaf: k.Leaf, Seq: k.Seq, Ceremony: k.Ceremony, Time: at, Quarantined: k.Quarantined,
+			State: k.State, Copies: slices.Clone(k.Copies), Wrapped: slices.Clone(k.Wrapped)}
 	}
 	s.SignedTo = c.SignedTo
 	s.uncovered = slices.Clone(c.Uncovered)

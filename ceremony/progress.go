@@ -36,6 +36,7 @@ const (
 	AuthoriseStep = "authorise"
 	AttestStep    = "attest"
 	SealStep      = "seal"
+	CustodyStep   = "custody"
 )
 
 // Progress is one ceremony as far as the ledger tells it.
@@ -59,6 +60,8 @@ type Progress struct {
 	Faults     []TokenFault
 	ReadBack   []SetReadBack
 	Items      []ItemSealed
+	Wrapped    []KeyWrapped
+	Restored   []KeyRestored
 	Cards      []Held // used at the last login
 	Clock      *ClockChecked
 	Jumps      []ClockChecked
@@ -74,7 +77,8 @@ type Progress struct {
 	authorisations []*Authorisation
 	login          *ledger.Record
 	founding       bool
-	jumped         bool // the clock jumped, and no deviation has decided about it
+	items          map[string]bool // that the context of this run restates, or that it sealed first
+	jumped         bool            // the clock jumped, and no deviation has decided about it
 	runFirst       int64
 	runBefore      ledger.Hash
 	runLast        ledger.Hash
@@ -160,6 +164,7 @@ func (p *Progress) begin(seq int64, token string) {
 		p.Token = token
 	}
 	p.TokenOpen, p.login, p.current = false, nil, ""
+	p.items = map[string]bool{}
 	// Authorisations lapse at a pause.
 	p.authorisations = nil
 }

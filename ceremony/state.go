@@ -81,7 +81,8 @@ type State struct {
 	Tokens     map[string]*Token
 	LedgerKeys []LedgerKey
 	Sets       map[string]*Set
-	Keys       map[string]*Key // by CKA_ID in hex
+	Items      map[string]*Item // by name
+	Keys       map[string]*Key  // by CKA_ID in hex
 	Ceremonies []*Progress
 	Open       *Progress // the ceremony whose run is under way
 	SignedTo   int64     // records covered by the HSM's last checkpoint
@@ -136,7 +137,10 @@ type Key struct {
 	Ceremony    string
 	Time        time.Time
 	Quarantined bool
-	Proved      bool // proof of possession verified
+	State       KeyState
+	Copies      []Copy
+	Wrapped     []KeyWrapped
+	Changes     []Change
 }
 
 type Report struct {
@@ -147,7 +151,7 @@ type Report struct {
 // NewState is the state before record 0.
 func NewState(kinds Kinds, blobs Blobs) *State {
 	return &State{kinds: kinds, blobs: blobs,
-		People: map[string]*Person{}, Tokens: map[string]*Token{}, Sets: map[string]*Set{}, Keys: map[string]*Key{}, Compared: map[string]int64{}}
+		People: map[string]*Person{}, Tokens: map[string]*Token{}, Sets: map[string]*Set{}, Items: map[string]*Item{}, Keys: map[string]*Key{}, Compared: map[string]int64{}}
 }
 
 // NewPartialState folds what a report carries.
@@ -249,13 +253,15 @@ func (s *State) place(r *record) error {
 		if r.Ceremony != s.Open.Number {
 			return r.refuse("run.mixed", "inside a run every record is that ceremony's; this one is of %q", r.Ceremony)
 		}
-		if r.Kind == ReportMadeKind {
-			return r.refuse("run.mixed", "a report is made after the run")
+		switch r.Kind {
+		case ReportMadeKind, KeyActivatedKind, KeySuspendedKind, KeyDeactivatedKind, KeyCompromisedKind:
+			return r.refuse("run.mixed", "a %s stands after the run", r.Kind)
 		}
 		return nil
 	}
 	switch r.Kind {
-	case StartedKind, ResumedKind, ReportMadeKind, CheckpointCarriedKind:
+	case StartedKind, ResumedKind, ReportMadeKind, CheckpointCarriedKind,
+		KeyActivatedKind, KeySuspendedKind, KeyDeactivatedKind, KeyCompromisedKind:
 		return nil
 	case CheckpointSignedKind, TokenClosedKind, TokenFaultKind:
 		if p := s.lastRun(); p != nil && p.Closing && p.Number == r.Ceremony {
@@ -323,6 +329,8 @@ func (s *State) admit(r *record) error {
 		return s.deviationRaised(r, b)
 	case *DeviationDecided:
 		return s.deviationDecided(r, b)
+	case *KeyChanged:
+		return s.keyChanged(r, b)
 	case *ReportMade:
 		return s.reportMade(r, b)
 	case *ClockChecked:
@@ -332,7 +340,9 @@ func (s *State) admit(r *record) error {
 			return nil
 		}
 		return s.fact(r)
-	case *TokenEnrolled, *LedgerKeyEnrolled, *KeyGenerated, *KeyQuarantined, *SetIssued, *SetReadBack, *ItemSealed, *TokenInventory:
+	case *TokenEnrolled, *LedgerKeyEnrolled, *SetIssued, *SetReadBack, *TokenInventory,
+		*KeyGenerated, *KeyQuarantined, *KeyWrapped, *KeyRestored, *KeyDeleted, *KeyDestroyed, *ArtifactStored,
+		*ItemSealed, *ItemOpened, *ItemMoved, *ItemChecked, *ItemLost, *ItemDestroyed:
 		return s.fact(r)
 	}
 	return &Unknown{Seq: r.Seq, What: fmt.Sprintf("no rule for kind %q", r.Kind)}
@@ -454,6 +464,9 @@ func (s *State) context(r *record, b *Context) error {
 	}
 	if !bytes.Equal(want, r.Body) {
 		return r.refuse("context.untrue", "what it restates is not what the records before it say")
+	}
+	for _, it := range b.Items {
+		s.Open.items[it.Item] = true
 	}
 	return s.checkPeople(r, s.Open, s.Open.Body.People)
 }
@@ -668,6 +681,9 @@ func (s *State) signOff(r *record, b *SignOff) error {
 	case b.Verdict == Disagree && b.Reason == "" || b.Verdict == Agree && b.Reason != "":
 		return r.refuse("signoff.verdict", "a reason goes with a disagreement, and only with one")
 	}
+	if out := s.Unbagged(); b.Act == ActAttest && len(out) > 0 {
+		return r.refuse("custody.unbagged", "nobody attests while %s is out of its bag", out[0])
+	}
 	key, err := s.signingKey(p, h, role, b.Act)
 	if err != nil {
 		return r.refuse("signoff.key", "%v", err)
@@ -819,24 +835,19 @@ func (s *State) fact(r *record) error {
 		p.Token = b.Serial
 	case *LedgerKeyEnrolled:
 		s.LedgerKeys = append(s.LedgerKeys, LedgerKey{Body: *b, Leaf: r.Leaf})
-	case *KeyGenerated:
-		s.Keys[b.ID] = &Key{Body: *b, Leaf: r.Leaf, Seq: r.Seq, Ceremony: p.Number, Time: r.Time}
-	case *KeyQuarantined:
-		if k := s.Keys[b.ID]; k != nil {
-			k.Quarantined = true
-		}
 	case *SetIssued:
 		s.Sets[b.Set] = &Set{Body: *b, Leaf: r.Leaf}
 	case *SetReadBack:
 		p.ReadBack = append(p.ReadBack, *b)
-	case *ItemSealed:
-		p.Items = append(p.Items, *b)
 	case *ClockChecked:
 		p.Clock = b
 	case *TokenInventory:
 		p.Foreign = len(b.Unknown)
 	}
-	return nil
+	if err := s.keyFact(r); err != nil {
+		return err
+	}
+	return s.custody(r)
 }
 
 // intentNamed gives the intent that a fact's record answers.
@@ -854,8 +865,14 @@ func intentNamed(body any) (ledger.Hash, bool) {
 		return b.Intent, true
 	case *SetReadBack:
 		return b.Intent, true
-	case *ItemSealed:
+	case *KeyWrapped:
 		return b.Intent, true
+	case *KeyRestored:
+		return b.Intent, true
+	case *KeyDeleted:
+		return b.Intent, true
+	case *ItemSealed:
+		return b.Intent, !b.Intent.IsZero()
 	}
 	return ledger.Hash{}, false
 }

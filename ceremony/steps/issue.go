@@ -72,13 +72,8 @@ func (issueSet) Check(s *ceremony.State, st script.Step, r ledger.Record, body a
 		}
 		return nil
 	case *ceremony.ItemSealed:
-		if b.Bag == "" {
-			return broken("item.bag", "the bag has no number")
-		}
-		for _, it := range p.Items {
-			if it.Bag == b.Bag && it.Intent == b.Intent {
-				return broken("item.bag", "bag %s is used twice", b.Bag)
-			}
+		if b.Kind != ceremony.CardItem || b.Set == "" || b.Index == 0 {
+			return broken("set.holder", "%s is not a card", b.Item)
 		}
 		return nil
 	case *ceremony.SetIssued:
@@ -173,7 +168,7 @@ func handOut(ctx context.Context, env ceremony.Env, st script.Step, intent ledge
 	defer share.Wipe(cards...)
 	read := make([]*share.Card, 0, count)
 	defer func() { share.Wipe(read...) }()
-	b := ceremony.SetIssued{Commitment: hex.EncodeToString(set.Commitment[:]), Count: count, Intent: intent, PINLength: min(48, info.MaxPIN),
+	b := ceremony.SetIssued{Commitment: hex.EncodeToString(set.Commitment[:]), Count: count, Intent: intent, Name: set.Name(), PINLength: min(48, info.MaxPIN),
 		Purpose: st.With["purpose"], Serials: []string{info.Serial}, Set: hex.EncodeToString(set.ID[:]), Threshold: threshold}
 	for i, person := range custodians {
 		card, err := giveCard(ctx, env, cards[i], set, person, intent)
@@ -245,7 +240,8 @@ func giveCard(ctx context.Context, env ceremony.Env, card *share.Card, set share
 	id := hex.EncodeToString(set.ID[:])
 	err = env.Record(ctx, []ceremony.Entry{
 		{Kind: ceremony.SetReadBackKind, Body: ceremony.SetReadBack{Fingerprint: hex.EncodeToString(f[:]), Index: card.Index, Intent: intent, Person: person, Set: id}},
-		{Kind: ceremony.ItemSealedKind, Body: ceremony.ItemSealed{Bag: bag, Intent: intent, Item: fmt.Sprintf("card %d of set %s", card.Index, set.Name()), Person: person}},
+		{Kind: ceremony.ItemSealedKind, Body: ceremony.ItemSealed{Bag: bag, Index: card.Index, Intent: intent,
+			Item: ceremony.CardItemName(card.Index, set.Name()), Kind: ceremony.CardItem, Person: person, Set: id, Witness: s.Open.InRole("witness")[0]}},
 	})
 	if err != nil {
 		back.Wipe()

@@ -1,0 +1,380 @@
+package ceremony
+
+import (
+	"fmt"
+	"slices"
+
+	"claviger/ledger"
+)
+
+// Custody of things: cards, vendor's quorum cards, safe keys, HSM, laptop and
+// media, each with its bag and its holder for as long as it lives. A movement
+// that no witness watched is refused (PCI PIN 26-1), and nobody ever holds as
+// many cards of one set as open it, not even one after another (PCI PIN 8, 12).
+
+// Kinds of items.
+const (
+	CardItem       = "card"
+	QuorumCardItem = "quorum card"
+	SafeKeyItem    = "safe key"
+	MediumItem     = "medium"
+	HSMItem        = "hsm"
+	LaptopItem     = "laptop"
+)
+
+// Where an item is.
+const (
+	InCustody = "in its bag"
+	OutOfBag  = "out of its bag"
+	Lost      = "lost"
+	Gone      = "destroyed"
+)
+
+// ItemSealed is something put into a numbered bag: for the first time, or again
+// after it was used.
+type ItemSealed struct {
+	Bag     string      `json:"bag"`
+	Holds   string      `json:"holds"`  // SHA-256 of the wrapped backup on a medium
+	Index   int         `json:"index"`  // of a card
+	Intent  ledger.Hash `json:"intent"` // zeros where it goes back into a bag
+	Item    string      `json:"item"`   // its name: "card 1 of set QYPZ 4XNR"
+	Kind    string      `json:"kind"`
+	Person  string      `json:"person"` // holds it
+	Place   string      `json:"place"`  // where it is kept, as stated
+	Set     string      `json:"set"`    // of a card
+	Witness string      `json:"witness"`
+}
+
+// ItemOpened is an item taken out of its bag, whose number and seal were looked
+// at first.
+type ItemOpened struct {
+	Bag     string `json:"bag"`
+	Item    string `json:"item"`
+	Person  string `json:"person"`
+	Purpose string `json:"purpose"`
+	Seal    string `json:"seal"` // intact, broken
+	Witness string `json:"witness"`
+}
+
+// ItemMoved is an item that changes its holder or its place, in its bag.
+type ItemMoved struct {
+	Bag     string `json:"bag"`
+	From    string `json:"from"`
+	Item    string `json:"item"`
+	Place   string `json:"place"`
+	To      string `json:"to"`
+	Witness string `json:"witness"`
+}
+
+// ItemChecked is an item looked at in its bag, or a card held against its
+// fingerprint.
+type ItemChecked struct {
+	Bag     string `json:"bag"`
+	Item    string `json:"item"`
+	Method  string `json:"method"` // bag, card
+	Person  string `json:"person"`
+	Result  string `json:"result"` // PASS, FAIL, UNKNOWN
+	Witness string `json:"witness"`
+}
+
+// ItemLost is an item that cannot be accounted for, confirmed by its holder.
+type ItemLost struct {
+	How     string `json:"how"` // as stated
+	Item    string `json:"item"`
+	Person  string `json:"person"`
+	Witness string `json:"witness"`
+}
+
+// ItemDestroyed is the end of an item, by a method of NIST SP 800-88.
+type ItemDestroyed struct {
+	Category string `json:"category"` // clear, purge, destroy
+	Item     string `json:"item"`
+	Method   string `json:"method"` // as stated
+	Person   string `json:"person"`
+	Result   string `json:"result"` // PASS, FAIL, UNKNOWN
+	Tool     string `json:"tool"`   // as stated
+	Witness  string `json:"witness"`
+}
+
+// Verdicts of a check or of a destruction. Unknown is never a pass.
+const (
+	Pass         = "PASS"
+	Fail         = "FAIL"
+	UnknownIfAny = "UNKNOWN"
+)
+
+// Item is a thing in custody as far as the ledger tells it.
+type Item struct {
+	Name    string
+	Kind    string
+	Bag     string // the one it is in, or was in last
+	Holder  string
+	Place   string
+	Set     string
+	Index   int
+	Holds   string
+	State   string
+	Holders []string // everyone who ever held it
+	Leaf    ledger.Hash
+	Seq     int64 // of the last record about it
+}
+
+// KnownItem restates an item in a context.
+type KnownItem struct {
+	Bag     string      `json:"bag"`
+	Holder  string      `json:"holder"`
+	Holders []string    `json:"holders"`
+	Holds   string      `json:"holds"`
+	Index   int         `json:"index"`
+	Item    string      `json:"item"`
+	Kind    string      `json:"kind"`
+	Leaf    ledger.Hash `json:"leaf"` // of the last record about it
+	Place   string      `json:"place"`
+	Set     string      `json:"set"`
+	State   string      `json:"state"`
+}
+
+// CardItemName is how a card is called everywhere.
+func CardItemName(index int, set string) string {
+	return fmt.Sprintf("card %d of set %s", index, set)
+}
+
+// custody judges a record about an item and moves the fold. The step's kind has
+// judged it already.
+func (s *State) custody(r *record) error {
+	switch b := r.body.(type) {
+	case *ItemSealed:
+		return s.itemSealed(r, b)
+	case *ItemOpened:
+		it, err := s.item(r, b.Item, b.Person, b.Witness)
+		switch {
+		case err != nil:
+			return err
+		case it.State != InCustody || it.Bag != b.Bag:
+			return r.refuse("custody.bag", "%s is in bag %s, %s, and bag %s was opened", it.Name, it.Bag, it.State, b.Bag)
+		case b.Seal != "intact" && b.Seal != "broken":
+			return r.refuse("custody.seal", "a seal is intact or broken, not %q", b.Seal)
+		}
+		it.State = OutOfBag
+		it.touched(r)
+	case *ItemMoved:
+		it, err := s.item(r, b.Item, b.From, b.Witness)
+		switch {
+		case err != nil:
+			return err
+		case it.State != InCustody || it.Bag != b.Bag:
+			return r.refuse("custody.bag", "%s moves in its bag, %s, and is %s", it.Name, it.Bag, it.State)
+		case s.People[b.To] == nil:
+			return r.refuse("person.unknown", "%s is not enrolled", b.To)
+		case b.To == b.Witness:
+			return r.refuse("custody.witness", "%s cannot watch a movement to %s", b.Witness, b.To)
+		}
+		if err := s.mayHold(r, it, b.To); err != nil {
+			return err
+		}
+		it.Holder, it.Place = b.To, b.Place
+		it.held(b.To)
+		it.touched(r)
+	case *ItemChecked:
+		it, err := s.item(r, b.Item, b.Person, b.Witness)
+		switch {
+		case err != nil:
+			return err
+		case b.Method == "bag" && (it.State != InCustody || it.Bag != b.Bag):
+			return r.refuse("custody.bag", "%s is in bag %s, %s, and bag %s was checked", it.Name, it.Bag, it.State, b.Bag)
+		case !slices.Contains([]string{Pass, Fail, UnknownIfAny}, b.Result):
+			return r.refuse("custody.result", "%q is neither PASS, FAIL nor UNKNOWN", b.Result)
+		}
+		it.touched(r)
+	case *ItemLost:
+		it, err := s.item(r, b.Item, b.Person, b.Witness)
+		if err != nil {
+			return err
+		}
+		it.State = Lost
+		it.touched(r)
+		s.copyEnds(it.Name, CopyUnknown)
+	case *ItemDestroyed:
+		return s.itemDestroyed(r, b)
+	}
+	return nil
+}
+
+func (s *State) itemSealed(r *record, b *ItemSealed) error {
+	if b.Bag == "" {
+		return r.refuse("custody.bag", "the bag of %s has no number", b.Item)
+	}
+	for _, other := range s.Items {
+		if other.Bag == b.Bag && other.Name != b.Item {
+			return r.refuse("custody.bag-used", "bag %s is the bag of %s", b.Bag, other.Name)
+		}
+	}
+	if err := s.watched(r, b.Person, b.Witness); err != nil {
+		return err
+	}
+	it := s.Items[b.Item]
+	if it == nil {
+		it = &Item{Name: b.Item, Kind: b.Kind, Set: b.Set, Index: b.Index, Holds: b.Holds}
+		s.Items[b.Item] = it
+		s.Open.items[b.Item] = true
+	} else {
+		switch {
+		case !s.Open.items[b.Item]:
+			return r.refuse("context.missing", "the context of this run does not restate %s", b.Item)
+		case it.State != OutOfBag:
+			return r.refuse("custody.bag", "%s is %s and cannot go into bag %s", it.Name, it.State, b.Bag)
+		case it.Bag == b.Bag:
+			return r.refuse("custody.bag-used", "bag %s was opened; %s needs a new one", b.Bag, it.Name)
+		case it.Kind != b.Kind || it.Set != b.Set || it.Index != b.Index || it.Holder != b.Person:
+			return r.refuse("custody.item", "%s is not what it was, or is held by another person", b.Item)
+		}
+	}
+	if err := s.mayHold(r, it, b.Person); err != nil {
+		return err
+	}
+	it.Bag, it.Holder, it.Place, it.State = b.Bag, b.Person, b.Place, InCustody
+	if b.Holds != "" {
+		it.Holds = b.Holds
+	}
+	it.held(b.Person)
+	it.touched(r)
+	s.Open.Items = append(s.Open.Items, *b)
+	return nil
+}
+
+func (s *State) itemDestroyed(r *record, b *ItemDestroyed) error {
+	it, err := s.item(r, b.Item, b.Person, b.Witness)
+	switch {
+	case err != nil:
+		return err
+	case !slices.Contains([]string{"clear", "purge", "destroy"}, b.Category):
+		return r.refuse("custody.category", "%q is neither clear, purge nor destroy (NIST SP 800-88)", b.Category)
+	case !slices.Contains([]string{Pass, Fail, UnknownIfAny}, b.Result):
+		return r.refuse("custody.result", "%q is neither PASS, FAIL nor UNKNOWN", b.Result)
+	}
+	if it.Kind == CardItem {
+		if left := s.wrappedUnder(it.Set); left != "" {
+			return r.refuse("set.still-wraps", "%s opens the wrapped backup of %s, which still exists", it.Name, left)
+		}
+	}
+	it.touched(r)
+	switch b.Result {
+	case Pass:
+		it.State = Gone
+		s.copyEnds(it.Name, CopyDestroyed)
+	case UnknownIfAny:
+		s.copyEnds(it.Name, CopyUnknown)
+	}
+	return nil
+}
+
+// item finds what a record is about: an item that this run knows, in the hands
+// of the person named, watched by a witness.
+func (s *State) item(r *record, name, person, witness string) (*Item, error) {
+	it := s.Items[name]
+	switch {
+	case it == nil:
+		return nil, r.refuse("custody.unknown", "no %s is in custody here", name)
+	case !s.Open.items[name]:
+		return nil, r.refuse("context.missing", "the context of this run does not restate %s", name)
+	case it.State == Gone:
+		return nil, r.refuse("custody.gone", "%s was destroyed", name)
+	case it.Holder != person:
+		return nil, r.refuse("custody.holder", "%s is held by %s, not by %s", name, it.Holder, person)
+	}
+	return it, s.watched(r, person, witness)
+}
+
+// watched: who holds a thing is not the one who watches it move.
+func (s *State) watched(r *record, person, witness string) error {
+	p := s.Open
+	switch {
+	case p.Role(witness) != "witness" && p.Role(witness) != "third-party-witness":
+		return r.refuse("custody.witness", "%q is no witness of this ceremony", witness)
+	case !p.Present[witness]:
+		return r.refuse("presence.absent", "%s is not present and cannot have watched", witness)
+	case witness == person:
+		return r.refuse("custody.witness", "%s cannot watch what %s does", witness, person)
+	}
+	return nil
+}
+
+// mayHold: what one person learnt of a set stays below its threshold, over the
+// whole life of the set.
+func (s *State) mayHold(r *record, it *Item, person string) error {
+	if it.Kind != CardItem || slices.Contains(it.Holders, person) {
+		return nil
+	}
+	known := 1
+	for _, other := range s.Items {
+		if other.Kind == CardItem && other.Set == it.Set && other.Name != it.Name && slices.Contains(other.Holders, person) {
+			known++
+		}
+	}
+	set := s.Sets[it.Set]
+	// While it is being issued a set has no record yet; each holder gets one card.
+	threshold := 2
+	if set != nil {
+		threshold = set.Body.Threshold
+	}
+	if known >= threshold {
+		return r.refuse("custody.quorum", "%s would have held %d cards of a set that %d open", person, known, threshold)
+	}
+	return nil
+}
+
+func (it *Item) held(person string) {
+	if !slices.Contains(it.Holders, person) {
+		it.Holders = append(it.Holders, person)
+	}
+}
+
+func (it *Item) touched(r *record) { it.Leaf, it.Seq = r.Leaf, r.Seq }
+
+// Unbagged lists what has to be in a bag before anyone attests: cards, safe keys
+// and media. HSM and laptop are still at work, and are bagged after the report.
+func (s *State) Unbagged() []string {
+	var out []string
+	for _, name := range sortedKeys(s.Items) {
+		it := s.Items[name]
+		if it.State == OutOfBag && it.Kind != HSMItem && it.Kind != LaptopItem {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// itemsNeeded names the items that a run may speak of: cards of the sets it
+// relies on, what its keys' copies lie on, and every item where the script
+// handles custody.
+func (s *State) itemsNeeded(p *Progress) []string {
+	all := p.firstOf(CustodyStep).ID != ""
+	media := map[string]bool{}
+	for _, k := range s.keysNeeded(p) {
+		for _, c := range k.Copies {
+			media[c.Name] = true
+		}
+	}
+	var out []string
+	for _, name := range sortedKeys(s.Items) {
+		it := s.Items[name]
+		if it.State == Gone && !all && it.Kind != CardItem {
+			continue
+		}
+		set := s.Sets[it.Set]
+		if all && it.State != Gone || media[name] || it.State == OutOfBag || set != nil && slices.Contains(set.Body.Serials, p.Token) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+func (it *Item) known() KnownItem {
+	return KnownItem{Bag: it.Bag, Holder: it.Holder, Holders: slices.Clone(it.Holders), Holds: it.Holds, Index: it.Index, Item: it.Name,
+		Kind: it.Kind, Leaf: it.Leaf, Place: it.Place, Set: it.Set, State: it.State}
+}
+
+func (k KnownItem) item() *Item {
+	return &Item{Name: k.Item, Kind: k.Kind, Bag: k.Bag, Holder: k.Holder, Place: k.Place, Set: k.Set, Index: k.Index, Holds: k.Holds,
+		State: k.State, Holders: slices.Clone(k.Holders), Leaf: k.Leaf}
+}

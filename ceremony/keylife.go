@@ -1,0 +1,403 @@
+package ceremony
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"claviger/ceremony/signoff"
+	"claviger/ledger"
+)
+
+// The life of a key: its state by NIST SP 800-57 part 1, section 7, and every
+// place in which it, or what brings it back, is or was. "Destroyed" is said of a
+// key only when no copy remains; until then it is deleted from a module.
+
+// KeyState is a state of SP 800-57 part 1, section 7.
+type KeyState string
+
+const (
+	PreActivation        KeyState = "pre-activation"
+	Active               KeyState = "active"
+	Suspended            KeyState = "suspended"
+	Deactivated          KeyState = "deactivated"
+	Compromised          KeyState = "compromised"
+	Destroyed            KeyState = "destroyed"
+	DestroyedCompromised KeyState = "destroyed, was compromised"
+)
+
+// What is known of a copy.
+const (
+	CopyKept      = "kept"
+	CopyDestroyed = "destroyed"
+	CopyUnknown   = "unknown"
+)
+
+// Copy is one place of a key: the object in a module, a wrapped backup on a
+// medium, or what people told of (a cloud import, paper, a vendor's backup).
+type Copy struct {
+	Form   string `json:"form"`    // module, wrapped backup, or as stated
+	ID     string `json:"id"`      // CKA_ID of the object in a module
+	Name   string `json:"name"`    // unique among the key's copies; of a medium, the item's name
+	SHA256 string `json:"sha-256"` // of a wrapped backup's bytes
+	Set    string `json:"set"`     // whose cards open a wrapped backup
+	State  string `json:"state"`
+	Stated bool   `json:"stated"` // people told of it; no record saw it made
+	Where  string `json:"where"`  // serial number of the token, or as stated
+}
+
+// Change is a state that a key reached by people's word.
+type Change struct {
+	Body KeyChanged
+	Leaf ledger.Hash
+	Seq  int64
+	At   time.Time
+}
+
+// ModuleCopy is how the object in a token is called among a key's copies.
+func ModuleCopy(serial, id string) string {
+	return fmt.Sprintf("token %s, object %s", serial, id[:min(8, len(id))])
+}
+
+// KeyWrapped is a key wrapped inside the token, under the wrapping key that the
+// cards of a set rebuild.
+type KeyWrapped struct {
+	Bytes     int         `json:"bytes"`  // of the blob
+	DER       int         `json:"der"`    // length that the DER inside says once padded by KWP; 0 for a secret key
+	ID        string      `json:"id"`     // CKA_ID of the key
+	Intent    ledger.Hash `json:"intent"` //
+	KCV       string      `json:"kcv"`    // of the wrapping key
+	KCVMethod string      `json:"kcv-method"`
+	Mechanism string      `json:"mechanism"` // CKM_ name
+	Serial    string      `json:"serial"`
+	Set       string      `json:"set"`
+	SHA256    ledger.Hash `json:"sha-256"` // of the blob, which is never in the ledger
+}
+
+// ArtifactStored is a file written to a medium and read back, or a copy of a key
+// that people told of.
+type ArtifactStored struct {
+	Bytes  int    `json:"bytes"`
+	File   string `json:"file"`
+	Form   string `json:"form"` // wrapped backup; or as stated
+	Key    string `json:"key"`  // CKA_ID of the key of which it is a copy, "" for anything else
+	Name   string `json:"name"` // of the item it lies on, or of itself
+	SHA256 string `json:"sha-256"`
+	Set    string `json:"set"` // whose cards open it
+	Stated bool   `json:"stated"`
+	Where  string `json:"where"` // as stated
+}
+
+// KeyRestored is a key unwrapped into a token and compared with the original.
+type KeyRestored struct {
+	Attributes  []Attribute `json:"attributes"`
+	Check       string      `json:"check"`       // what was compared: "fingerprint, signature", "KCV"
+	Fingerprint string      `json:"fingerprint"` // or the KCV of a secret key
+	From        ledger.Hash `json:"from"`        // SHA-256 of the blob
+	ID          string      `json:"id"`          // CKA_ID of the new object
+	Intent      ledger.Hash `json:"intent"`
+	Key         string      `json:"key"` // CKA_ID of the original
+	Label       string      `json:"label"`
+	Serial      string      `json:"serial"`
+	Test        bool        `json:"test"` // to be deleted again in the same ceremony
+}
+
+// KeyDeleted is an object gone from a module: looked for, and not found.
+type KeyDeleted struct {
+	After    int         `json:"after"`  // objects in the token after
+	Before   int         `json:"before"` // and before
+	ByID     int         `json:"by-id"`  // found by id afterwards; 0
+	ByLabel  int         `json:"by-label"`
+	ID       string      `json:"id"` // CKA_ID of the object
+	Intent   ledger.Hash `json:"intent"`
+	Key      string      `json:"key"` // CKA_ID under which the key was generated
+	Serial   string      `json:"serial"`
+	UseFails string      `json:"use-fails"` // CKR_ name of the use that was tried
+}
+
+// KeyDestroyed says that no copy remains: every copy in the register ended with
+// a record of its own.
+type KeyDestroyed struct {
+	Copies int    `json:"copies"`
+	Key    string `json:"key"`
+	Reason string `json:"reason"`
+}
+
+// KeyChanged is the body of key.activated, suspended, deactivated and
+// compromised: a state reached by the word of those whom SP 800-57 part 1
+// names, signed with their enrolled keys (claviger custody v1), outside of
+// ceremonies.
+type KeyChanged struct {
+	At         string     `json:"at"`  // the day from which it holds
+	Key        string     `json:"key"` // CKA_ID
+	Reason     string     `json:"reason"`
+	Signatures []SignedBy `json:"signatures"`
+	State      KeyState   `json:"state"`
+}
+
+// SignedBy is one signature under a record that several people sign. All of them
+// sign the same bytes: the body without signatures, plus ceremony, prev and site.
+type SignedBy struct {
+	Key       ledger.Hash `json:"key"` // leaf of person.enrolled
+	Person    string      `json:"person"`
+	Role      string      `json:"role"`
+	Signature string      `json:"signature"`
+}
+
+// transition is one row of SP 800-57's diagram: from where, to where, and whose
+// signatures it takes; each entry of by is one way.
+type transition struct {
+	from []KeyState
+	by   [][]string
+}
+
+// transitions holds the rows that need no act on a token. What leads to
+// Destroyed is key.destroyed, in a ceremony of its own.
+var transitions = map[KeyState]transition{
+	Active:      {[]KeyState{PreActivation, Suspended}, [][]string{{"owner", "approver"}}},                                     // T4, T11
+	Suspended:   {[]KeyState{Active}, [][]string{{"approver"}, {"owner"}}},                                                     // T7
+	Deactivated: {[]KeyState{Active, Suspended}, [][]string{{"owner"}}},                                                        // T8, T12
+	Compromised: {[]KeyState{PreActivation, Active, Suspended, Deactivated}, [][]string{{"approver"}, {"officer", "officer"}}}, // T3, T6, T10, T14
+}
+
+// keyChanged: who may say it, and that the signatures are theirs.
+func (s *State) keyChanged(r *record, b *KeyChanged) error {
+	k := s.Keys[b.Key]
+	t, known := transitions[b.State]
+	switch {
+	case r.Ceremony != "":
+		return r.refuse("key.change-place", "a key's state is changed outside of ceremonies")
+	case k == nil:
+		return r.refuse("key.unknown", "no key with id %s is known here", b.Key)
+	case !known || r.Kind != "key."+changedKind(b.State):
+		return r.refuse("key.state", "a %s cannot say %q", r.Kind, b.State)
+	case !slices.Contains(t.from, k.State):
+		return r.refuse("key.state", "%s is %s and cannot become %s", k.Body.Label, k.State, b.State)
+	case k.Quarantined && b.State != Compromised:
+		return r.refuse("key.quarantined", "%s is quarantined: it may only be inspected or destroyed", k.Body.Label)
+	case b.Reason == "":
+		return r.refuse("key.state", "a reason is missing")
+	}
+	roles, err := s.signedBy(r, b.Signatures, func(site string) ([]byte, error) { return KeyChangedMessage(*b, r.Prev, site) })
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(t.by, func(way []string) bool { return slices.Equal(slices.Sorted(slices.Values(way)), roles) }) {
+		return r.refuse("key.change-by", "%s becomes %s by the word of %v, and %v signed", k.Body.Label, b.State, t.by, roles)
+	}
+	for _, sg := range b.Signatures {
+		if sg.Role == "owner" && sg.Person != k.Body.Owner {
+			return r.refuse("key.owner", "%s is owned by %s, not by %s", k.Body.Label, k.Body.Owner, sg.Person)
+		}
+	}
+	k.State = b.State
+	k.Changes = append(k.Changes, Change{Body: *b, Leaf: r.Leaf, Seq: r.Seq, At: r.Time})
+	return nil
+}
+
+func changedKind(to KeyState) string {
+	if to == Active {
+		return "activated"
+	}
+	return string(to)
+}
+
+// signedBy claims the signatures under a record that stands outside of
+// ceremonies, and gives the signers' roles in order. Each signs with the enrolled
+// key, in a role that the person has, and once.
+func (s *State) signedBy(r *record, signatures []SignedBy, message func(site string) ([]byte, error)) ([]string, error) {
+	msg, err := message(s.Site.ID)
+	if err != nil {
+		return nil, err
+	}
+	var roles, people []string
+	for _, sg := range signatures {
+		h := s.People[sg.Person]
+		switch {
+		case h == nil || h.Leaf != sg.Key:
+			return nil, r.refuse("person.unknown", "%q is not enrolled under that key", sg.Person)
+		case slices.Contains(people, sg.Person):
+			return nil, r.refuse("signoff.twice", "%s signed twice", h.Body.Name)
+		case !slices.Contains(h.Body.Roles, sg.Role):
+			return nil, r.refuse("signoff.role", "%s is not enrolled as %s", h.Body.Name, sg.Role)
+		}
+		people, roles = append(people, sg.Person), append(roles, sg.Role)
+		r.claim(Claim{Rule: "signoff.signature", What: "the signature of " + h.Body.Name + " under a " + r.Kind, Key: h.Public(), Message: msg, Sig: unhex(sg.Signature)})
+	}
+	slices.Sort(roles)
+	return roles, nil
+}
+
+// KeyChangedMessage gives the bytes that people sign to change a key's state.
+func KeyChangedMessage(b KeyChanged, prev ledger.Hash, site string) ([]byte, error) {
+	return unsignedMessage(signoff.Custody, struct {
+		At       string      `json:"at"`
+		Ceremony string      `json:"ceremony"`
+		Key      string      `json:"key"`
+		Prev     ledger.Hash `json:"prev"`
+		Reason   string      `json:"reason"`
+		Site     string      `json:"site"`
+		State    KeyState    `json:"state"`
+	}{b.At, "", b.Key, prev, b.Reason, site, b.State})
+}
+
+// keyFact moves the fold for a fact about a key. The step's kind has judged it.
+func (s *State) keyFact(r *record) error {
+	switch b := r.body.(type) {
+	case *KeyGenerated:
+		s.Keys[b.ID] = &Key{Body: *b, Leaf: r.Leaf, Seq: r.Seq, Ceremony: s.Open.Number, Time: r.Time, State: PreActivation,
+			Copies: []Copy{{Form: "module", ID: b.ID, Name: ModuleCopy(b.Serial, b.ID), State: CopyKept, Where: b.Serial}}}
+	case *KeyQuarantined:
+		if k := s.Keys[b.ID]; k != nil {
+			k.Quarantined = true
+		}
+	case *KeyWrapped:
+		k, err := s.keyInUse(r, b.ID)
+		if err != nil {
+			return err
+		}
+		s.Open.Wrapped = append(s.Open.Wrapped, *b)
+		k.Wrapped = append(k.Wrapped, *b)
+	case *ArtifactStored:
+		if b.Key == "" {
+			return nil
+		}
+		k, err := s.keyInUse(r, b.Key)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(k.Copies, func(c Copy) bool { return c.Name == b.Name }) {
+			return r.refuse("copy.named", "a copy of %s is called %q already", k.Body.Label, b.Name)
+		}
+		k.Copies = append(k.Copies, Copy{Form: b.Form, Name: b.Name, SHA256: b.SHA256, Set: b.Set, State: CopyKept, Stated: b.Stated, Where: b.Where})
+	case *KeyRestored:
+		k, err := s.keyInUse(r, b.Key)
+		if err != nil {
+			return err
+		}
+		if b.Fingerprint != k.Body.Fingerprint {
+			return r.refuse("key.restored", "what was restored is not %s: its fingerprint is %s", k.Body.Label, b.Fingerprint)
+		}
+		k.Copies = append(k.Copies, Copy{Form: "module", ID: b.ID, Name: ModuleCopy(b.Serial, b.ID), State: CopyKept, Where: b.Serial})
+		s.Open.Restored = append(s.Open.Restored, *b)
+	case *KeyDeleted:
+		k, err := s.keyInUse(r, b.Key)
+		if err != nil {
+			return err
+		}
+		if b.ByID != 0 || b.ByLabel != 0 || b.UseFails == "" {
+			return r.refuse("key.present", "the object is called deleted, and the token still finds it or lets it be used")
+		}
+		i := slices.IndexFunc(k.Copies, func(c Copy) bool { return c.Name == ModuleCopy(b.Serial, b.ID) })
+		if i < 0 {
+			return r.refuse("key.copy", "no copy of %s is in token %s under that id", k.Body.Label, b.Serial)
+		}
+		k.Copies[i].State = CopyDestroyed
+	case *KeyDestroyed:
+		k, err := s.keyInUse(r, b.Key)
+		if err != nil {
+			return err
+		}
+		if open := k.OpenCopies(); len(open) > 0 {
+			return r.refuse("key.copies-open", "%s cannot be called destroyed: %s remains", k.Body.Label, open[0].Name)
+		}
+		if b.Copies != len(k.Copies) {
+			return r.refuse("key.copies-open", "the register has %d copies, not %d", len(k.Copies), b.Copies)
+		}
+		if k.State == Compromised {
+			k.State = DestroyedCompromised
+		} else {
+			k.State = Destroyed
+		}
+	}
+	return nil
+}
+
+// keyInUse finds a key that may still be spoken of, and that this run restates.
+func (s *State) keyInUse(r *record, id string) (*Key, error) {
+	k := s.Keys[id]
+	switch {
+	case k == nil:
+		return nil, r.refuse("key.unknown", "no key with id %s is known here", id)
+	case k.State == Destroyed || k.State == DestroyedCompromised:
+		return nil, r.refuse("key.state", "%s is %s; nothing leads out of that state", k.Body.Label, k.State)
+	case !slices.Contains(s.keysNeeded(s.Open), k) && k.Ceremony != s.Open.Number:
+		return nil, r.refuse("context.missing", "the context of this run does not restate %s", k.Body.Label)
+	}
+	return k, nil
+}
+
+// OpenCopies lists what of a key is not known to be destroyed.
+func (k *Key) OpenCopies() []Copy {
+	var out []Copy
+	for _, c := range k.Copies {
+		if c.State != CopyDestroyed {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// copyEnds: what happens to an item happens to the copies that lie on it.
+func (s *State) copyEnds(name, state string) {
+	for _, k := range s.Keys {
+		for i := range k.Copies {
+			if k.Copies[i].Name == name {
+				k.Copies[i].State = state
+			}
+		}
+	}
+}
+
+// wrappedUnder names a key whose wrapped backup the cards of a set still open,
+// "" if there is none.
+func (s *State) wrappedUnder(set string) string {
+	for _, id := range sortedKeys(s.Keys) {
+		for _, c := range s.Keys[id].Copies {
+			if c.Set == set && c.State != CopyDestroyed {
+				return s.Keys[id].Body.Label
+			}
+		}
+	}
+	return ""
+}
+
+// KeyNamed finds a key as people name it: by its id, or by its label, which is
+// the newest key's if an older one that is destroyed had it too.
+func (s *State) KeyNamed(name string) *Key {
+	if k := s.Keys[name]; k != nil {
+		return k
+	}
+	var found *Key
+	for _, id := range sortedKeys(s.Keys) {
+		if k := s.Keys[id]; k.Body.Label == name && (found == nil || k.Seq > found.Seq) {
+			found = k
+		}
+	}
+	return found
+}
+
+// keysNeeded lists the keys that a run may speak of: whose label a parameter
+// names, and those whose backups the cards that a parameter names still open.
+func (s *State) keysNeeded(p *Progress) []*Key {
+	var out []*Key
+	add := func(k *Key) {
+		if k != nil && !slices.Contains(out, k) {
+			out = append(out, k)
+		}
+	}
+	for _, par := range p.Plan.Parameters {
+		switch v := p.Plan.Values[par.Name]; par.Type {
+		case "label", "key":
+			add(s.KeyNamed(v))
+		case "set":
+			for _, id := range sortedKeys(s.Keys) {
+				if slices.ContainsFunc(s.Keys[id].Copies, func(c Copy) bool { return c.Set == v && c.State != CopyDestroyed }) {
+					add(s.Keys[id])
+				}
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b *Key) int { return int(a.Seq - b.Seq) })
+	return out
+}
