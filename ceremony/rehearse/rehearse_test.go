@@ -26,7 +26,11 @@ import (
 	"claviger/practicetest"
 )
 
-func TestMain(m *testing.M) { practicetest.Main(m, func() { os.RemoveAll(base.dir) }) }
+func TestMain(m *testing.M) {
+	practicetest.Serve()
+	playRole()
+	practicetest.Main(m, func() { os.RemoveAll(base.dir) })
+}
 
 // clock is a workstation whose every fact is known.
 type clock = practicetest.Workstation

@@ -9,6 +9,7 @@ import (
 	"runtime"
 
 	"claviger/ledger"
+	"claviger/ledger/powerloss"
 	"claviger/ledger/sqlite"
 )
 
@@ -55,13 +56,13 @@ func acknowledge(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	os.Stdout.WriteString("open\n")
+	os.Stdout.WriteString(powerloss.Opened)
 	for range acknowledged {
 		head, err := fill(ctx, s, 1)
 		if err != nil {
 			return errors.Join(err, s.Close())
 		}
-		os.Stdout.WriteString(fmt.Sprintf("ack %d %s\n", head.Size, head.Last))
+		os.Stdout.WriteString(powerloss.Said(head))
 	}
 	return s.Close()
 }
@@ -86,7 +87,7 @@ func patient(ctx context.Context, path string) error {
 			return errors.Join(err, s.Close())
 		}
 		n++
-		os.Stdout.WriteString(fmt.Sprintf("ack %d %s\n", head.Size, head.Last))
+		os.Stdout.WriteString(powerloss.Said(head))
 	}
 	return s.Close()
 }
@@ -105,7 +106,7 @@ func reserved(ctx context.Context, path string) error {
 		if err != nil {
 			return errors.Join(err, s.Close())
 		}
-		os.Stdout.WriteString(fmt.Sprintf("ack %d %s\n", head.Size, head.Last))
+		os.Stdout.WriteString(powerloss.Said(head))
 	}
 	return s.Close()
 }
@@ -125,7 +126,7 @@ func careless(ctx context.Context, path string) error {
 		return err
 	}
 	db.SetMaxOpenConns(1)
-	os.Stdout.WriteString("open\n")
+	os.Stdout.WriteString(powerloss.Opened)
 	head := ledger.Empty()
 	memory := ledger.NewMemory()
 	for range acknowledged {
@@ -139,7 +140,7 @@ func careless(ctx context.Context, path string) error {
 		if _, err := db.ExecContext(ctx, "INSERT INTO record VALUES (?, ?)", records[0].Seq, records[0].Bytes); err != nil {
 			return err
 		}
-		os.Stdout.WriteString(fmt.Sprintf("ack %d %s\n", head.Size, head.Last))
+		os.Stdout.WriteString(powerloss.Said(head))
 	}
 	return db.Close()
 }
@@ -162,7 +163,7 @@ func race(ctx context.Context, path string) error {
 			return errors.Join(err, s.Close())
 		}
 		n++
-		os.Stdout.WriteString(fmt.Sprintf("ack %d %s\n", head.Size, head.Last))
+		os.Stdout.WriteString(powerloss.Said(head))
 		if err := s.Close(); err != nil {
 			return err
 		}

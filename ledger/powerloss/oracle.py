@@ -20,6 +20,9 @@ def look(folder):
                 return "bad chain at record %d" % seq
             prev = hashlib.sha256(b"\x00" + line).digest()
             size += 1
+        for name, content in db.execute("SELECT sha256, bytes FROM blob"):
+            if hashlib.sha256(content).digest() != name:
+                return "bad blob %s" % name.hex()
         return "ok %d %s" % (size, prev.hex())
     except Exception as e:
         return "bad %s" % e
