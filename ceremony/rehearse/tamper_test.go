@@ -161,7 +161,7 @@ func each(t *testing.T, n, stride int, try func(i int) error) int {
 // proof prints what was shown, if it was.
 func proof(t *testing.T, format string, args ...any) {
 	if !t.Failed() {
-		fmt.Printf("PROOF: tamper: "+format+"\n", args...)
+		fmt.Printf("PROOF: "+format+"\n", args...)
 	}
 }
 
@@ -222,7 +222,7 @@ func tamperBits(t *testing.T, whole image) {
 		lines[seq] = flipped(lines[seq], bit)
 		return whole.with(lines, false).brokenAt(int64(seq))
 	})
-	proof(t, "%d of %d bits of records flipped, each found, the record named first", n, records.all())
+	proof(t, "tamper: %d of %d bits of records flipped, each found, the record named first", n, records.all())
 
 	for range whole.hashes {
 		hashes.add(tlog.HashSize)
@@ -239,7 +239,7 @@ func tamperBits(t *testing.T, whole image) {
 		}
 		return nil
 	})
-	proof(t, "%d of %d bits of tree hashes flipped, each found", n, hashes.all())
+	proof(t, "tamper: %d of %d bits of tree hashes flipped, each found", n, hashes.all())
 
 	names := slices.SortedFunc(maps.Keys(whole.blobs), func(a, b ledger.Hash) int { return bytes.Compare(a[:], b[:]) })
 	for _, name := range names {
@@ -256,7 +256,7 @@ func tamperBits(t *testing.T, whole image) {
 		}
 		return nil
 	})
-	proof(t, "%d of %d bits of blobs flipped, each found, the blob named", n, blobs.all())
+	proof(t, "tamper: %d of %d bits of blobs flipped, each found, the blob named", n, blobs.all())
 
 	// A blob that is gone is missed by the record that needs it.
 	n = each(t, len(names), 2, func(i int) error {
@@ -269,7 +269,7 @@ func tamperBits(t *testing.T, whole image) {
 		}
 		return nil
 	})
-	proof(t, "%d of %d blobs taken away, each missed by a record", n, len(names))
+	proof(t, "tamper: %d of %d blobs taken away, each missed by a record", n, len(names))
 }
 
 // sealedBy is a record with a signature, and how to put another in its place.
@@ -330,7 +330,7 @@ func tamperSignatures(t *testing.T, whole image, all []ledger.Record) {
 			}
 			return nil
 		})
-		proof(t, "%d of %d bits of %s flipped and linked anew, each found at its record (%d are no text and cannot be written)", n, row.all(), c.what, unwritable.Load())
+		proof(t, "tamper: %d of %d bits of %s flipped and linked anew, each found at its record (%d are no text and cannot be written)", n, row.all(), c.what, unwritable.Load())
 	}
 }
 
@@ -403,7 +403,7 @@ func tamperRows(t *testing.T, whole image, all []ledger.Record) {
 			}
 			return nil
 		})
-		proof(t, "%d of %d records %s, with the old tree and a new one, each found at its place", n, c.n, c.what)
+		proof(t, "tamper: %d of %d records %s, with the old tree and a new one, each found at its place", n, c.n, c.what)
 	}
 }
 
@@ -457,7 +457,7 @@ func tamperAgain(t *testing.T, s *Site, whole image, all []ledger.Record) {
 	if res := audited(t, s.Folder.Ledger(), audit.Options{}); res.Uncovered != uncovered || !strings.Contains(strings.Join(res.NotChecked, " "), fmt.Sprintf("the last %d records", uncovered)) {
 		t.Errorf("%d records are uncovered, and the checker says %d: %q", uncovered, res.Uncovered, res.NotChecked)
 	}
-	proof(t, "%d of %d times everything from a record on written again, each found at the next signature at the latest; the last %d records are said to be signed by nobody yet", n, len(all), uncovered)
+	proof(t, "tamper: %d of %d times everything from a record on written again, each found at the next signature at the latest; the last %d records are said to be signed by nobody yet", n, len(all), uncovered)
 }
 
 func audited(t testing.TB, path string, o audit.Options) *audit.Result {
@@ -493,7 +493,7 @@ func tamperTail(t *testing.T, s *Site, all []ledger.Record) {
 		}
 		return nil
 	})
-	proof(t, "the end cut off at %d of %d lengths, each found with a carried checkpoint up to its %d records and said to be not compared without", n, len(all)-1, signed)
+	proof(t, "tamper: the end cut off at %d of %d lengths, each found with a carried checkpoint up to its %d records and said to be not compared without", n, len(all)-1, signed)
 }
 
 // written makes a ledger file of these records.
