@@ -18,6 +18,8 @@ const (
 	LedgerKeyEnrolledKind  = "ledger-key.enrolled"
 	PersonEnrolledKind     = "person.enrolled"
 	ScriptRegisteredKind   = "script.registered"
+	ScriptWithdrawnKind    = "script.withdrawn"
+	OrderedKind            = "ceremony.ordered"
 	StartedKind            = "ceremony.started"
 	ContextKind            = "ceremony.context"
 	PausedKind             = "ceremony.paused"
@@ -70,6 +72,9 @@ var bodies = map[string]func() any{
 	TokenFaultKind:         func() any { return new(TokenFault) },
 	LedgerKeyEnrolledKind:  func() any { return new(LedgerKeyEnrolled) },
 	PersonEnrolledKind:     func() any { return new(PersonEnrolled) },
+	ScriptRegisteredKind:   func() any { return new(ScriptRegistered) },
+	ScriptWithdrawnKind:    func() any { return new(ScriptWithdrawn) },
+	OrderedKind:            func() any { return new(Ordered) },
 	StartedKind:            func() any { return new(Started) },
 	ContextKind:            func() any { return new(Context) },
 	PausedKind:             func() any { return new(Paused) },

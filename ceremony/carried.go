@@ -202,7 +202,7 @@ func (e *Engine) TakeIn(ctx context.Context, brought []byte) (CheckpointCarried,
 	if err != nil {
 		return b, err
 	}
-	key, err := e.askKey(ctx, h)
+	key, err := e.askKey(ctx, h, "", "It signs what the comparison of the carried checkpoint says.")
 	if err != nil {
 		return b, err
 	}
@@ -256,10 +256,9 @@ func (e *Engine) askCarrier(ctx context.Context, text string) (*Person, error) {
 	}
 }
 
-// askKey opens the enrolled key of a person.
-func (e *Engine) askKey(ctx context.Context, h *Person) (*signoff.Key, error) {
-	p := Prompt{Kind: AskPassphrase, Who: e.state.Someone(h.Body.Person), With: Passphrase, Title: h.Body.Called() + ", open your key",
-		Text: "It signs what the comparison of the carried checkpoint says."}
+// askKey opens the enrolled key of a person; what says what it will sign.
+func (e *Engine) askKey(ctx context.Context, h *Person, role, what string) (*signoff.Key, error) {
+	p := Prompt{Kind: AskPassphrase, Who: e.state.Someone(h.Body.Person), Role: role, With: Passphrase, Title: h.Body.Called() + ", open your key", Text: what}
 	for {
 		a, err := e.askOutside(ctx, p)
 		if err != nil {

@@ -16,6 +16,7 @@ type Context struct {
 	Items      []KnownItem      `json:"items"`
 	Keys       []KnownKey       `json:"keys"`
 	LedgerKeys []KnownLedgerKey `json:"ledger-keys"`
+	Orders     []KnownOrder     `json:"orders"` // the one it is held on
 	Origin     string           `json:"origin"`
 	People     []KnownPerson    `json:"people"`
 	Sets       []KnownSet       `json:"sets"`
@@ -88,6 +89,9 @@ func (s *State) Restate() Context {
 	for _, k := range s.LedgerKeys {
 		c.LedgerKeys = append(c.LedgerKeys, KnownLedgerKey{Enrolled: k.Body, Leaf: k.Leaf})
 	}
+	if o := s.OrderOf(p); o != nil {
+		c.Orders = append(c.Orders, KnownOrder{Leaf: o.Leaf, Ordered: o.Body, Prev: o.Prev, Seq: o.Seq})
+	}
 	for _, id := range s.needed(p) {
 		if h, ok := s.People[id]; ok {
 			c.People = append(c.People, KnownPerson{Enrolled: h.Body, Leaf: h.Leaf, Vouched: slices.Clone(h.Vouched)})
@@ -121,6 +125,12 @@ func (s *State) needed(p *Progress) []string {
 	for _, k := range s.keysNeeded(p) {
 		out = append(out, k.Body.Owner)
 	}
+	if o := s.OrderOf(p); o != nil {
+		out = append(out, o.Body.Approver)
+		for _, sg := range o.Body.Signatures {
+			out = append(out, sg.Person)
+		}
+	}
 	for _, name := range s.itemsNeeded(p) {
 		out = append(out, s.Items[name].Holder)
 	}
@@ -143,6 +153,10 @@ func (s *State) given(c Context) {
 	}
 	for _, t := range c.Tokens {
 		s.Tokens[t.Enrolled.Serial] = &Token{Body: t.Enrolled, Leaf: t.Leaf}
+	}
+	s.Orders = nil
+	for _, o := range c.Orders {
+		s.Orders = append(s.Orders, &Order{Body: o.Ordered, Leaf: o.Leaf, Prev: o.Prev, Seq: o.Seq})
 	}
 	s.LedgerKeys = nil
 	for _, k := range c.LedgerKeys {

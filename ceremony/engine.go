@@ -212,6 +212,7 @@ type Plan struct {
 	Parameters map[string]string
 	People     []Part
 	Token      string
+	Order      string // leaf of the order it is held on; "" on a practice site only
 }
 
 // Hold plays a ceremony from its first step. It returns nil when the ceremony
@@ -227,9 +228,9 @@ func (e *Engine) Hold(ctx context.Context, plan Plan) error {
 	if err != nil {
 		return err
 	}
-	started := Started{Parameters: bound.Values, People: plan.People, Program: e.host.Program(), Script: hash, Token: plan.Token}
+	started := Started{Order: plan.Order, Parameters: bound.Values, People: plan.People, Program: e.host.Program(), Script: hash, Token: plan.Token}
 	if err := e.beginRun(ctx, e.nextNumber(), StartedKind, started, [][]byte{plan.Script}); err != nil {
-		return err
+		return told(err)
 	}
 	return e.play(ctx)
 }

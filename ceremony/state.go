@@ -83,6 +83,8 @@ type State struct {
 	Sets       map[string]*Set
 	Items      map[string]*Item // by name
 	Keys       map[string]*Key  // by CKA_ID in hex
+	Orders     []*Order
+	Scripts    map[ledger.Hash]*RegisteredScript
 	Ceremonies []*Progress
 	Open       *Progress // the ceremony whose run is under way
 	SignedTo   int64     // records covered by the HSM's last checkpoint
@@ -151,7 +153,7 @@ type Report struct {
 // NewState is the state before record 0.
 func NewState(kinds Kinds, blobs Blobs) *State {
 	return &State{kinds: kinds, blobs: blobs,
-		People: map[string]*Person{}, Tokens: map[string]*Token{}, Sets: map[string]*Set{}, Items: map[string]*Item{}, Keys: map[string]*Key{}, Compared: map[string]int64{}}
+		People: map[string]*Person{}, Tokens: map[string]*Token{}, Sets: map[string]*Set{}, Items: map[string]*Item{}, Keys: map[string]*Key{}, Scripts: map[ledger.Hash]*RegisteredScript{}, Compared: map[string]int64{}}
 }
 
 // NewPartialState folds what a report carries.
@@ -254,13 +256,13 @@ func (s *State) place(r *record) error {
 			return r.refuse("run.mixed", "inside a run every record is that ceremony's; this one is of %q", r.Ceremony)
 		}
 		switch r.Kind {
-		case ReportMadeKind, KeyActivatedKind, KeySuspendedKind, KeyDeactivatedKind, KeyCompromisedKind:
-			return r.refuse("run.mixed", "a %s stands after the run", r.Kind)
+		case ReportMadeKind, OrderedKind, ScriptRegisteredKind, ScriptWithdrawnKind, KeyActivatedKind, KeySuspendedKind, KeyDeactivatedKind, KeyCompromisedKind:
+			return r.refuse("run.mixed", "a %s stands outside of runs", r.Kind)
 		}
 		return nil
 	}
 	switch r.Kind {
-	case StartedKind, ResumedKind, ReportMadeKind, CheckpointCarriedKind,
+	case StartedKind, ResumedKind, ReportMadeKind, CheckpointCarriedKind, OrderedKind, ScriptRegisteredKind, ScriptWithdrawnKind,
 		KeyActivatedKind, KeySuspendedKind, KeyDeactivatedKind, KeyCompromisedKind:
 		return nil
 	case CheckpointSignedKind, TokenClosedKind, TokenFaultKind:
@@ -285,6 +287,12 @@ func (s *State) admit(r *record) error {
 	switch b := r.body.(type) {
 	case *SiteOpened:
 		return s.siteOpened(r, b)
+	case *Ordered:
+		return s.ordered(r, b)
+	case *ScriptRegistered:
+		return s.scriptRegistered(r, b)
+	case *ScriptWithdrawn:
+		return s.scriptIsWithdrawn(r, b)
 	case *Started:
 		return s.started(r, b)
 	case *Resumed:
@@ -374,8 +382,13 @@ func (s *State) started(r *record, b *Started) error {
 			return r.refuse("ceremony.unfinished", "ceremony %s is paused; resume it, or abort it, before another starts", p.Number)
 		}
 	}
-	if b.Order == "" && !s.Site.Practice {
-		return r.refuse("order.missing", "a real ceremony runs on an order")
+	if !s.partial {
+		if err := s.checkOrder(r, b, r.Time); err != nil {
+			return err
+		}
+	}
+	if s.scriptWithdrawn(b.Script) {
+		return r.refuse("script.withdrawn", "the script was withdrawn: %s", s.Scripts[b.Script].Withdrawn)
 	}
 	plan, err := s.loadPlan(b.Script, b.Parameters)
 	if err != nil {
@@ -397,6 +410,12 @@ func (s *State) started(r *record, b *Started) error {
 	}
 	if b.Token != "" && !s.partial && !p.founding && s.Tokens[b.Token] == nil {
 		return r.refuse("token.unknown", "no token with serial number %s is enrolled", b.Token)
+	}
+	if err := s.apart(r, "", b.Parameters["owner"], b.People); err != nil {
+		return err
+	}
+	if o := s.order(b.Order); o != nil {
+		o.Used = r.Ceremony
 	}
 	s.Ceremonies = append(s.Ceremonies, p)
 	s.Open, s.fresh = p, true
@@ -467,6 +486,11 @@ func (s *State) context(r *record, b *Context) error {
 	}
 	for _, it := range b.Items {
 		s.Open.items[it.Item] = true
+	}
+	if s.partial && len(s.Open.Runs) == 0 {
+		if err := s.givenOrder(r, b); err != nil {
+			return err
+		}
 	}
 	return s.checkPeople(r, s.Open, s.Open.Body.People)
 }

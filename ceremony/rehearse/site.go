@@ -128,16 +128,25 @@ func Source(name string) ([]byte, error) {
 	return src, nil
 }
 
-// Begin holds a ceremony with the practice cast. A default label that is taken
-// gets -2, -3; a label that someone typed does not.
+// Begin holds a ceremony with the practice cast.
 func (s *Site) Begin(ctx context.Context, source []byte, set map[string]string) error {
-	plan, err := script.Parse(source, s.State().KnownKind)
+	plan, err := s.Plan(source, set)
 	if err != nil {
 		return err
 	}
+	return s.Hold(ctx, plan)
+}
+
+// Plan casts a script with the practice people. A default label that is taken
+// gets -2, -3; a label that someone typed does not.
+func (s *Site) Plan(source []byte, set map[string]string) (ceremony.Plan, error) {
+	plan, err := script.Parse(source, s.State().KnownKind)
+	if err != nil {
+		return ceremony.Plan{}, err
+	}
 	parts, err := Parts(plan.Roles)
 	if err != nil {
-		return err
+		return ceremony.Plan{}, err
 	}
 	values := map[string]string{}
 	for k, v := range set {
@@ -150,7 +159,7 @@ func (s *Site) Begin(ctx context.Context, source []byte, set map[string]string) 
 			}
 		}
 	}
-	return s.Hold(ctx, ceremony.Plan{Script: source, Parameters: values, People: parts, Token: s.Token()})
+	return ceremony.Plan{Script: source, Parameters: values, People: parts, Token: s.Token()}, nil
 }
 
 // FreeLabel is the label itself, or with -2, -3 where it is taken.

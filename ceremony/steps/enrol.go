@@ -53,6 +53,10 @@ func (enrolFounders) Check(s *ceremony.State, st script.Step, r ledger.Record, b
 
 func (k enrolFounders) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
 	parts := env.State().Open.Body.People
+	lines, err := readScript(ctx, env)
+	if err != nil {
+		return err
+	}
 	for _, part := range parts {
 		if env.State().People[part.Person] != nil {
 			continue
@@ -76,7 +80,6 @@ func (k enrolFounders) Do(ctx context.Context, env ceremony.Env, st script.Step)
 	if err := k.Reopen(ctx, env, st); err != nil {
 		return err
 	}
-	var lines []ceremony.Line
 	for _, part := range parts {
 		h := env.State().People[part.Person]
 		lines = append(lines, line(h.Body.Name, strings.Join(h.Body.Roles, ", ")+", vouched for by "+names(env.State(), h.Vouched)))

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -44,11 +45,14 @@ func everyoneHere(s *ceremony.State) error {
 }
 
 func (k rollCall) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
+	lines, err := readScript(ctx, env)
+	if err != nil {
+		return err
+	}
 	if err := k.Reopen(ctx, env, st); err != nil {
 		return err
 	}
 	p := env.State().Open
-	var lines []ceremony.Line
 	for _, part := range p.Body.People {
 		lines = append(lines, line(env.State().Someone(part.Person).Name, part.Role+", present"))
 	}
@@ -56,6 +60,27 @@ func (k rollCall) Do(ctx context.Context, env ceremony.Env, st script.Step) erro
 		lines = append(lines, line("Not yet signed by the HSM", fmt.Sprintf("%d records written after the last ceremony closed; the first sign-off covers them", n)))
 	}
 	return finish(ctx, env, st, lines...)
+}
+
+// readScript has the hash of the script read aloud and held against the order or
+// the printed script: what is played is what was agreed, to the byte.
+func readScript(ctx context.Context, env ceremony.Env) ([]ceremony.Line, error) {
+	s := env.State()
+	p := s.Open
+	lines := []ceremony.Line{hash("Script read aloud", p.Body.Script.String())}
+	with := "the printed script"
+	if o := s.OrderOf(p); o != nil {
+		with = "the order"
+		lines = append(lines, line("Order", fmt.Sprintf("record %d, by %s, reference %s", o.Seq, s.Someone(o.Body.Approver).Name, cmp.Or(o.Body.Reference, "none"))))
+	}
+	pr := ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "Read the script's hash aloud", Facts: facts(lines), Verb: "It is the same",
+		Aloud: "I read the hash of the script aloud, in words. Witness, compare it with " + with + ".",
+		Text:  "The witness holds " + with + " and says whether it is the same. If it is not, stop."}
+	if w := p.InRole("witness"); len(w) > 0 {
+		pr.Who, pr.Role = s.Someone(w[0]), "witness"
+	}
+	_, err := env.Ask(ctx, pr)
+	return lines, err
 }
 
 // Reopen calls those who are not here yet.

@@ -1,0 +1,178 @@
+package rehearse
+
+import (
+	"bytes"
+	"errors"
+	"maps"
+	"os"
+	"testing"
+	"time"
+
+	"claviger/ceremony"
+	"claviger/ceremony/audit"
+	"claviger/ledger"
+)
+
+// orderOf is the order of a key generation with the practice cast.
+func orderOf(t *testing.T, s *Site) ceremony.OrderPlan {
+	t.Helper()
+	return ceremony.OrderPlan{Plan: s.plan(t, generation(t), nil), Approver: "tomas-novak", Owner: "dana-weiss", Reference: "REQ-2031",
+		From: time.Now().Add(-time.Hour), Until: time.Now().Add(time.Hour)}
+}
+
+// plan casts a script with its own defaults.
+func (s *Site) plan(t *testing.T, source []byte, set map[string]string) ceremony.Plan {
+	t.Helper()
+	plan, err := s.Plan(source, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+// TestOrderedCeremony: what was ordered is held, once, and its report carries
+// the order with its signature.
+func TestOrderedCeremony(t *testing.T) {
+	s, _ := openSite(t, setting(copySite(t), nil))
+	o := orderOf(t, s)
+	leaf, err := s.Order(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Plan.Order = leaf.String()
+	if got := s.State().StandingOrders(time.Now()); len(got) != 1 || got[0].Leaf != leaf {
+		t.Errorf("standing orders: %v", got)
+	}
+	if err := s.Hold(t.Context(), o.Plan); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, s, 1)
+	last := s.State().Ceremonies[len(s.State().Ceremonies)-1]
+	path, err := s.Evidence(t.Context(), last.Number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pdf, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := audit.PDF(t.Context(), pdf, "", audit.Options{})
+	if err != nil || len(got.Findings) > 0 {
+		t.Errorf("the report of an ordered ceremony: %v %v", err, got.Findings)
+	}
+	refusedBy(t, s.Hold(t.Context(), o.Plan), "order.used")
+}
+
+// TestOrderIsToTheByte: one byte of the script, one value, one person, another
+// token, another day: each does not run, and nobody is asked for anything.
+func TestOrderIsToTheByte(t *testing.T) {
+	s, tr := openSite(t, setting(copySite(t), nil))
+	o := orderOf(t, s)
+	leaf, err := s.Order(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	early := o
+	early.From, early.Until = time.Now().Add(time.Hour), time.Now().Add(2*time.Hour)
+	earlyLeaf, err := s.Order(t.Context(), early)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := len(tr.asked)
+	for rule, change := range map[string]func(p *ceremony.Plan){
+		"order.script":     func(p *ceremony.Plan) { p.Script = bytes.Replace(p.Script, []byte("Welcome."), []byte("Welcome!"), 1) },
+		"order.parameters": func(p *ceremony.Plan) { p.Parameters["lifetime"] = "3y" },
+		"order.people":     func(p *ceremony.Plan) { p.People[5].Person = "farah-noor" },
+		"order.token":      func(p *ceremony.Plan) { p.Token = "0000000000000000" },
+		"order.unknown":    func(p *ceremony.Plan) { p.Order = ledger.Hash{1}.String() },
+		"order.window":     func(p *ceremony.Plan) { p.Order = earlyLeaf.String() },
+	} {
+		p := o.Plan
+		p.Order = leaf.String()
+		p.Parameters, p.People = maps.Clone(p.Parameters), append([]ceremony.Part{}, p.People...)
+		change(&p)
+		refusedBy(t, s.Hold(t.Context(), p), rule)
+	}
+	if len(tr.asked) != asked {
+		t.Errorf("people were asked %d times before the ceremony was refused", len(tr.asked)-asked)
+	}
+	if err := s.Withdraw(t.Context(), ledger.BlobHash(o.Script), leaf.String(), "tomas-novak", "the key is not needed"); err != nil {
+		t.Fatal(err)
+	}
+	o.Plan.Order = leaf.String()
+	refusedBy(t, s.Hold(t.Context(), o.Plan), "order.withdrawn")
+	if err := s.Withdraw(t.Context(), ledger.BlobHash(o.Script), "", "tomas-novak", "a newer one is registered"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = s.Order(t.Context(), o)
+	refusedBy(t, err, "script.withdrawn")
+	o.Plan.Order = ""
+	refusedBy(t, s.Hold(t.Context(), o.Plan), "script.withdrawn")
+	if err := s.RegisterScript(t.Context(), o.Script, "tomas-novak"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Order(t.Context(), o); err != nil {
+		t.Errorf("a script registered again: %v", err)
+	}
+	holds(t, s, 0)
+}
+
+// TestOrderOnPaper: the witness types the SHA-256 of what was signed by hand.
+func TestOrderOnPaper(t *testing.T) {
+	s, tr := openSite(t, setting(copySite(t), nil))
+	o := orderOf(t, s)
+	o.Paper, o.Witness = true, "amara-okafor"
+	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+		if len(p.Fields) == 1 && p.Fields[0].Name == "paper" {
+			a.Fields["paper"] = "3F2C 91AA"
+			if p.Problem != nil {
+				a.Fields["paper"] = "3F2C91AA 00000000 00000000 00000000 00000000 00000000 00000000 00000001"
+			}
+		}
+	}
+	leaf, err := s.Order(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tr.problem(ceremony.AskForm) == nil {
+		t.Error("a short hash was taken without a word")
+	}
+	o.Plan.Order = leaf.String()
+	if err := s.Hold(t.Context(), o.Plan); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, s, 1)
+}
+
+// TestWhoMayOrder: the approver alone, who neither owns the key nor acts.
+func TestWhoMayOrder(t *testing.T) {
+	s, _ := openSite(t, setting(copySite(t), nil))
+	o := orderOf(t, s)
+	o.Approver = "priya-kapoor"
+	_, err := s.Order(t.Context(), o)
+	refusedBy(t, err, "role.conflict")
+	o.Approver = "dana-weiss"
+	_, err = s.Order(t.Context(), o)
+	refusedBy(t, err, "role.conflict")
+	o.Approver = "farah-noor"
+	_, err = s.Order(t.Context(), o)
+	refusedBy(t, err, "order.approver")
+	o = orderOf(t, s)
+	o.Owner = "farah-noor"
+	_, err = s.Order(t.Context(), o)
+	refusedBy(t, err, "order.owner")
+}
+
+// refusedBy demands a refusal by this rule, told to people in three lines.
+func refusedBy(t *testing.T, err error, rule string) {
+	t.Helper()
+	var refusal *ceremony.Refusal
+	var problem *ceremony.Problem
+	if !errors.As(err, &refusal) || refusal.Rule != rule {
+		t.Errorf("got %v, want a refusal by %s", err, rule)
+		return
+	}
+	if !errors.As(err, &problem) || problem.Happened == "" || problem.Do == "" {
+		t.Errorf("%s is not told to people: %v", rule, err)
+	}
+}
