@@ -14,6 +14,37 @@
 // A return code alone is never believed. Errors carry a [Class] that callers
 // branch on and the raw CKR_* name for the record.
 //
+// # Keys
+//
+// A [KeySpec] says what a key is ([Algorithm]), the one thing it is for
+// ([Purpose]) and whether it may ever leave ([Protection]); [KeySpec.Check] says
+// which of these go together. Pairs and secret keys are made, found, used and
+// deleted by the same calls:
+//
+//	key, err := s.Generate(ctx, KeySpec{ID: id, Label: "l", Algorithm: AES256, Purpose: Encrypt, Protection: ModuleOnly})
+//
+// A pair is told from others by the SHA-256 of its SubjectPublicKeyInfo and
+// proves itself with a signature; a secret key by its [CheckValue], which the
+// token computes.
+//
+// # Backup and restore
+//
+// A session that can is a [Wrapper]. The wrapping key comes as 32 bytes in a
+// secret.Buffer, best as an object of the session, which is gone with it whatever
+// happens. Only the security officer may call it trusted, and only a trusted key
+// wraps; any key unwraps:
+//
+//	kek := KeySpec{ID: kekID, Label: "kek", Algorithm: AES256, Purpose: Wrap, Protection: ModuleOnly, Session: true, Trusted: true}
+//	s.Login(ctx, SecurityOfficer, so); w.ImportWrappingKey(ctx, kek, bytes); s.Logout(ctx)
+//	s.Login(ctx, Operator, user);      wrapped, err := w.Wrap(ctx, keyID, kekID)
+//
+// and on the second token, with the user alone:
+//
+//	kek.Trusted = false
+//	w.ImportWrappingKey(ctx, kek, bytes)
+//	restored, err := w.Unwrap(ctx, spec, kekID, wrapped, spki) // compare SPKI or Check, sign
+//	gone, err := s.Delete(ctx, spec.ID, spec.Label)            // and prove that it is gone
+//
 // # Who may call
 //
 // A Session belongs to one goroutine. Implementations that cross a process
@@ -52,13 +83,13 @@ type Session interface {
 	Logout(ctx context.Context) error
 	// InitPIN sets the user PIN; the SO must be logged in.
 	InitPIN(ctx context.Context, pin *secret.Buffer) error
-	// SetPIN changes the PIN of whoever is logged in.
+	// SetPIN changes the PIN of whoever is logged in. [ChangePIN] proves it, too.
 	SetPIN(ctx context.Context, old, new *secret.Buffer) error
 
-	// Generate makes a key pair, reads it back and compares. When the read-back
-	// differs the pair is returned beside a *Mismatch: it exists, and the caller
-	// must account for it.
-	Generate(ctx context.Context, spec KeySpec) (KeyPair, error)
+	// Generate makes a key pair or a secret key, reads it back and compares. When
+	// the read-back differs the key is returned beside a *Mismatch: it exists, and
+	// the caller must account for it.
+	Generate(ctx context.Context, spec KeySpec) (Key, error)
 	// Find lists the objects that match, each with its attributes as the token
 	// tells them. Private objects are invisible before login.
 	Find(ctx context.Context, q Query) ([]Object, error)
@@ -66,8 +97,17 @@ type Session interface {
 	// with this CKA_ID.
 	PublicKey(ctx context.Context, id []byte) ([]byte, error)
 	// Sign signs message with the private key of this CKA_ID: ECDSA over the
-	// curve's SHA-2 digest (ASN.1 DER), RSA PKCS #1 v1.5 with SHA-256, Ed25519.
+	// curve's SHA-2 digest (ASN.1 DER), RSA PKCS #1 v1.5 with SHA-256, Ed25519. With
+	// a secret key it makes a MAC: AES-CMAC, HMAC-SHA-256.
 	Sign(ctx context.Context, id, message []byte) ([]byte, error)
+	// CheckValue has the token compute the check value of the secret key with this
+	// CKA_ID, by the best method that the key's one purpose allows. Zeros are
+	// refused: they are what a token gives that computed nothing.
+	CheckValue(ctx context.Context, id []byte) (CheckValue, error)
+	// Delete removes the key with this CKA_ID and label and proves it: by search,
+	// and by a use that the token refuses. Where one of these fails it is an error,
+	// and the Deletion says how far it went.
+	Delete(ctx context.Context, id []byte, label string) (Deletion, error)
 	// Destroy removes every object that matches and returns how many are still
 	// found afterwards.
 	Destroy(ctx context.Context, q Query) (left int, err error)
@@ -81,10 +121,10 @@ type Session interface {
 }
 
 // Inspector is a Session that compares what a token already holds with what was
-// asked for, as Generate does after making it: for the pair that a crash left
+// asked for, as Generate does after making it: for the key that a crash left
 // behind. Where no object has spec.ID, Find says so first.
 type Inspector interface {
-	Inspect(ctx context.Context, spec KeySpec) (KeyPair, error)
+	Inspect(ctx context.Context, spec KeySpec) (Key, error)
 }
 
 // User is who logs in (PKCS#11 v2.40, 2.4 CK_USER_TYPE).
@@ -94,49 +134,6 @@ const (
 	Operator        User = "user"
 	SecurityOfficer User = "so"
 )
-
-// Algorithm names a key type and size as scripts spell it.
-type Algorithm string
-
-const (
-	ECP256  Algorithm = "ec-p256"
-	ECP384  Algorithm = "ec-p384"
-	ECP521  Algorithm = "ec-p521"
-	RSA3072 Algorithm = "rsa-3072"
-	RSA4096 Algorithm = "rsa-4096"
-	Ed25519 Algorithm = "ed25519"
-)
-
-// Purpose is the one thing a key is for (NIST SP 800-57 part 1, 5.2).
-type Purpose string
-
-const Sign Purpose = "sign"
-
-// Protection is decided before generation and cannot be raised afterwards:
-// PKCS#11 refuses CKA_EXTRACTABLE from false to true.
-type Protection string
-
-const (
-	// ModuleOnly: CKA_EXTRACTABLE false. The key never leaves the token.
-	ModuleOnly Protection = "module-only"
-	// WrapBackup: extractable, CKA_WRAP_WITH_TRUSTED true. It leaves only wrapped.
-	WrapBackup Protection = "wrap-backup"
-)
-
-// KeySpec is a key to be made.
-type KeySpec struct {
-	ID         []byte // CKA_ID of both halves: first 20 bytes of the intent's leaf hash
-	Label      string
-	Algorithm  Algorithm
-	Purpose    Purpose
-	Protection Protection
-}
-
-// KeyPair is what the token says it made.
-type KeyPair struct {
-	Private, Public Object
-	SPKI            []byte // SubjectPublicKeyInfo, DER
-}
 
 // Object is one object as the token tells it.
 type Object struct {

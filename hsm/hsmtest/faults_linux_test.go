@@ -187,7 +187,7 @@ func acts() []act {
 			_, err := s.session.Destroy(context.Background(), hsm.Query{ID: hsmtest.ID("kek 2")})
 			return err
 		}, func(ctx context.Context, s *scene) error {
-			_, _, err := s.session.(hsm.Wrapper).ImportWrappingKey(ctx, hsmtest.ID("kek 2"), "kek 2", s.kek)
+			_, err := s.session.(hsm.Wrapper).ImportWrappingKey(ctx, hsmtest.WrappingKey("kek 2", false, true), s.kek)
 			return err
 		}, func(s *scene, said error) error {
 			n, err := s.count("kek 2")
@@ -351,7 +351,7 @@ func (s *scene) furnish() error {
 }
 
 func (s *scene) importKEK(ctx context.Context) error {
-	_, _, err := s.session.(hsm.Wrapper).ImportWrappingKey(ctx, hsmtest.ID("kek"), "kek", s.kek)
+	_, err := s.session.(hsm.Wrapper).ImportWrappingKey(ctx, hsmtest.WrappingKey("kek", false, true), s.kek)
 	return err
 }
 

@@ -6,7 +6,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
-	"crypto/elliptic"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -43,7 +43,9 @@ type modelObject struct {
 	hsm.Object
 	private, writeOnce bool
 	data               hsm.Data
-	signer             crypto.Signer
+	signer             crypto.Signer // of both halves of a pair
+	secret             []byte        // of a secret key
+	session            *modelSession // whose it is; nil for an object of the token
 }
 
 // NewModel is a device with one free token.
@@ -55,6 +57,7 @@ func (m *Model) Start(context.Context, string, []string) (hsm.Module, error) {
 	defer m.mu.Unlock()
 	for _, k := range m.tokens {
 		k.open, k.who = 0, ""
+		k.objects = slices.DeleteFunc(k.objects, func(o *modelObject) bool { return o.session != nil })
 	}
 	return &modelModule{model: m}, nil
 }
@@ -74,6 +77,7 @@ var (
 	_ hsm.Module    = (*modelModule)(nil)
 	_ hsm.Session   = (*modelSession)(nil)
 	_ hsm.Inspector = (*modelSession)(nil)
+	_ hsm.Wrapper   = (*modelSession)(nil)
 )
 
 func refuse(class hsm.Class, op, why string) error {
@@ -151,6 +155,11 @@ func (m *modelModule) Mechanisms(ctx context.Context, serial string) ([]hsm.Mech
 		{Name: "CKM_EC_KEY_PAIR_GEN", Min: 256, Max: 521, Flags: make},
 		{Name: "CKM_RSA_PKCS_KEY_PAIR_GEN", Min: 3072, Max: 4096, Flags: make},
 		{Name: "CKM_EC_EDWARDS_KEY_PAIR_GEN", Min: 255, Max: 255, Flags: make},
+		{Name: "CKM_AES_KEY_GEN", Min: 32, Max: 32, Flags: []string{"generate"}},
+		{Name: "CKM_AES_ECB", Min: 32, Max: 32, Flags: []string{"encrypt"}},
+		{Name: modelWrap, Min: 32, Max: 32, Flags: []string{"wrap", "unwrap"}},
+		{Name: "CKM_GENERIC_SECRET_KEY_GEN", Min: 32, Max: 32, Flags: []string{"generate"}},
+		{Name: "CKM_SHA256_HMAC", Min: 32, Max: 32, Flags: []string{"sign"}},
 	}, nil
 }
 
@@ -311,119 +320,6 @@ func (s *modelSession) SetPIN(ctx context.Context, old, new *secret.Buffer) erro
 	return nil
 }
 
-// makeKey makes the key and tells what a read-back says of it: the key type and
-// the CKM_ number.
-func makeKey(a hsm.Algorithm) (key crypto.Signer, keyType string, mechanism int, err error) {
-	curve := map[hsm.Algorithm]elliptic.Curve{hsm.ECP256: elliptic.P256(), hsm.ECP384: elliptic.P384(), hsm.ECP521: elliptic.P521()}[a]
-	bits := map[hsm.Algorithm]int{hsm.RSA3072: 3072, hsm.RSA4096: 4096}[a]
-	switch {
-	case curve != nil:
-		key, err = ecdsa.GenerateKey(curve, rand.Reader)
-		return key, "ec", 0x1040, err
-	case bits != 0:
-		key, err = rsa.GenerateKey(rand.Reader, bits)
-		return key, "rsa", 0, err
-	case a == hsm.Ed25519:
-		_, key, err := ed25519.GenerateKey(rand.Reader)
-		return key, "ec-edwards", 0x1055, err
-	}
-	return nil, "", 0, fmt.Errorf("no algorithm %q", a)
-}
-
-func (s *modelSession) Generate(ctx context.Context, spec hsm.KeySpec) (hsm.KeyPair, error) {
-	op := fmt.Sprintf("generate the key pair %q", spec.Label)
-	if err := s.enter(ctx, op); err != nil {
-		return hsm.KeyPair{}, err
-	}
-	defer s.module.leave()
-	known := slices.ContainsFunc(Algorithms, func(a struct {
-		Name      hsm.Algorithm
-		Mechanism string
-	}) bool {
-		return a.Name == spec.Algorithm
-	})
-	switch {
-	case !known, spec.Purpose != hsm.Sign, len(spec.ID) == 0, spec.Label == "",
-		spec.Protection != hsm.ModuleOnly && spec.Protection != hsm.WrapBackup:
-		return hsm.KeyPair{}, refuse(hsm.NotSupported, op, "such keys are not made")
-	case len(s.seen(hsm.Query{ID: spec.ID})) > 0:
-		return hsm.KeyPair{}, refuse(hsm.NotAllowed, op, "the token already holds an object with this id")
-	case s.token.who != hsm.Operator:
-		return hsm.KeyPair{}, refuse(hsm.NotAllowed, op, "nobody is logged in")
-	}
-	key, keyType, mechanism, err := makeKey(spec.Algorithm)
-	if err != nil {
-		return hsm.KeyPair{}, refuse(hsm.Broken, op, err.Error())
-	}
-	private, public := modelPair(spec, keyType, mechanism)
-	s.token.objects = append(s.token.objects,
-		&modelObject{Object: public, signer: key},
-		&modelObject{Object: private, private: true, signer: key})
-	return s.pair(op, spec)
-}
-
-func modelPair(spec hsm.KeySpec, keyType string, mechanism int) (private, public hsm.Object) {
-	extractable := spec.Protection == hsm.WrapBackup
-	yes := strconv.FormatBool
-	private = hsm.Object{Class: "private-key", KeyType: keyType, Label: spec.Label, ID: bytes.Clone(spec.ID), Attributes: []hsm.Attribute{
-		{Name: "token", Value: "true"}, {Name: "private", Value: "true"}, {Name: "sensitive", Value: "true"},
-		{Name: "extractable", Value: yes(extractable)}, {Name: "wrap-with-trusted", Value: yes(extractable)},
-		{Name: "sign", Value: "true"}, {Name: "sign-recover", Value: "false"}, {Name: "decrypt", Value: "false"},
-		{Name: "unwrap", Value: "false"}, {Name: "derive", Value: "false"}, {Name: "always-authenticate", Value: "false"},
-		{Name: "modifiable", Value: "false"}, {Name: "copyable", Value: "false"}, {Name: "destroyable", Value: "true"},
-		{Name: "local", Value: "true"}, {Name: "always-sensitive", Value: "true"},
-		{Name: "never-extractable", Value: yes(!extractable)}, {Name: "key-gen-mechanism", Value: strconv.Itoa(mechanism)},
-	}}
-	public = hsm.Object{Class: "public-key", KeyType: keyType, Label: spec.Label, ID: bytes.Clone(spec.ID), Attributes: []hsm.Attribute{
-		{Name: "token", Value: "true"}, {Name: "private", Value: "false"}, {Name: "verify", Value: "true"},
-		{Name: "verify-recover", Value: "false"}, {Name: "encrypt", Value: "false"}, {Name: "wrap", Value: "false"},
-		{Name: "derive", Value: "false"}, {Name: "trusted", Value: "false"},
-		{Name: "modifiable", Value: "false"}, {Name: "copyable", Value: "false"}, {Name: "destroyable", Value: "true"},
-		{Name: "local", Value: "true"}, {Name: "key-gen-mechanism", Value: strconv.Itoa(mechanism)},
-	}}
-	return private, public
-}
-
-func (s *modelSession) Inspect(ctx context.Context, spec hsm.KeySpec) (hsm.KeyPair, error) {
-	op := fmt.Sprintf("read the key pair %q", spec.Label)
-	if err := s.enter(ctx, op); err != nil {
-		return hsm.KeyPair{}, err
-	}
-	defer s.module.leave()
-	return s.pair(op, spec)
-}
-
-func (s *modelSession) pair(op string, spec hsm.KeySpec) (hsm.KeyPair, error) {
-	var pair hsm.KeyPair
-	var wrong []hsm.Difference
-	found := s.seen(hsm.Query{ID: spec.ID})
-	for _, o := range found {
-		if o.Label != spec.Label {
-			wrong = append(wrong, hsm.Difference{Attribute: o.Class + " label", Want: spec.Label, Got: o.Label})
-		}
-		switch o.Class {
-		case "private-key":
-			pair.Private = o.Object
-			if want := strconv.FormatBool(spec.Protection == hsm.WrapBackup); Value(o.Object, "extractable") != want {
-				wrong = append(wrong, hsm.Difference{Attribute: "private extractable", Want: want, Got: Value(o.Object, "extractable")})
-			}
-		case "public-key":
-			der, err := x509.MarshalPKIXPublicKey(o.signer.Public())
-			if err != nil {
-				return hsm.KeyPair{}, refuse(hsm.Broken, op, err.Error())
-			}
-			pair.Public, pair.SPKI = o.Object, der
-		}
-	}
-	if len(found) != 2 {
-		wrong = append(wrong, hsm.Difference{Attribute: "objects with this id", Want: "2", Got: strconv.Itoa(len(found))})
-	}
-	if len(wrong) > 0 {
-		return pair, &hsm.Mismatch{Label: spec.Label, Wrong: wrong}
-	}
-	return pair, nil
-}
-
 // seen are the objects that match and may be seen now.
 func (s *modelSession) seen(q hsm.Query) []*modelObject {
 	var list []*modelObject
@@ -445,19 +341,24 @@ func (s *modelSession) Find(ctx context.Context, q hsm.Query) ([]hsm.Object, err
 	if q.Class != "" && !slices.Contains([]string{"data", "certificate", "public-key", "private-key", "secret-key"}, q.Class) {
 		return nil, refuse(hsm.NotSupported, op, fmt.Sprintf("%q is no class of objects", q.Class))
 	}
+	return s.list(q), nil
+}
+
+func (s *modelSession) list(q hsm.Query) []hsm.Object {
 	var list []hsm.Object
 	for _, o := range s.seen(q) {
 		list = append(list, o.Object)
 	}
-	return list, nil
+	return list
 }
 
-func (s *modelSession) one(op, class string, id []byte) (*modelObject, error) {
-	found := s.seen(hsm.Query{Class: class, ID: id})
-	if len(id) == 0 || len(found) != 1 {
-		return nil, refuse(hsm.NotAllowed, op, fmt.Sprintf("the token shows %d objects of class %s with the id %x", len(found), class, id))
+func (s *modelSession) one(op string, id []byte, classes ...string) (*modelObject, error) {
+	for _, class := range classes {
+		if found := s.seen(hsm.Query{Class: class, ID: id}); len(id) > 0 && len(found) == 1 {
+			return found[0], nil
+		}
 	}
-	return found[0], nil
+	return nil, refuse(hsm.NotAllowed, op, fmt.Sprintf("the token shows no object of %v with the id %x", classes, id))
 }
 
 func (s *modelSession) PublicKey(ctx context.Context, id []byte) ([]byte, error) {
@@ -466,7 +367,7 @@ func (s *modelSession) PublicKey(ctx context.Context, id []byte) ([]byte, error)
 		return nil, err
 	}
 	defer s.module.leave()
-	o, err := s.one(op, "public-key", id)
+	o, err := s.one(op, id, "public-key")
 	if err != nil {
 		return nil, err
 	}
@@ -479,9 +380,12 @@ func (s *modelSession) Sign(ctx context.Context, id, message []byte) ([]byte, er
 		return nil, err
 	}
 	defer s.module.leave()
-	o, err := s.one(op, "private-key", id)
+	o, err := s.one(op, id, "private-key", "secret-key")
 	if err != nil {
 		return nil, err
+	}
+	if Value(o.Object, "sign") != "true" {
+		return nil, refuse(hsm.NotAllowed, op, "the key is not meant for this")
 	}
 	switch key := o.signer.(type) {
 	case *ecdsa.PrivateKey:
@@ -489,8 +393,12 @@ func (s *modelSession) Sign(ctx context.Context, id, message []byte) ([]byte, er
 	case *rsa.PrivateKey:
 		sum := sha256.Sum256(message)
 		return rsa.SignPKCS1v15(nil, key, crypto.SHA256, sum[:])
+	case ed25519.PrivateKey:
+		return key.Sign(nil, message, crypto.Hash(0))
 	}
-	return o.signer.Sign(nil, message, crypto.Hash(0))
+	mac := hmac.New(sha256.New, o.secret)
+	mac.Write(message)
+	return mac.Sum(nil), nil
 }
 
 func (s *modelSession) Destroy(ctx context.Context, q hsm.Query) (int, error) {
@@ -554,6 +462,7 @@ func (s *modelSession) Close() error {
 		return nil
 	}
 	s.closed = true
+	s.token.objects = slices.DeleteFunc(s.token.objects, func(o *modelObject) bool { return o.session == s })
 	if s.token.open--; s.token.open == 0 {
 		s.token.who = ""
 	}

@@ -14,23 +14,60 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"claviger/hsm"
 )
 
-// Algorithms are all that hsm names, with the mechanism each needs to be made.
-var Algorithms = []struct {
-	Name      hsm.Algorithm
-	Mechanism string
-}{
-	{hsm.ECP256, "CKM_EC_KEY_PAIR_GEN"},
-	{hsm.ECP384, "CKM_EC_KEY_PAIR_GEN"},
-	{hsm.ECP521, "CKM_EC_KEY_PAIR_GEN"},
-	{hsm.RSA3072, "CKM_RSA_PKCS_KEY_PAIR_GEN"},
-	{hsm.RSA4096, "CKM_RSA_PKCS_KEY_PAIR_GEN"},
-	{hsm.Ed25519, "CKM_EC_EDWARDS_KEY_PAIR_GEN"},
+// Kinds are all keys that hsm names, each with its purpose and one protection.
+var Kinds = []hsm.KeySpec{
+	{Algorithm: hsm.ECP256, Purpose: hsm.Sign, Protection: hsm.WrapBackup},
+	{Algorithm: hsm.ECP384, Purpose: hsm.Sign, Protection: hsm.ModuleOnly},
+	{Algorithm: hsm.ECP521, Purpose: hsm.Sign, Protection: hsm.WrapBackup},
+	{Algorithm: hsm.Ed25519, Purpose: hsm.Sign, Protection: hsm.ModuleOnly},
+	{Algorithm: hsm.RSA3072, Purpose: hsm.Sign, Protection: hsm.WrapBackup},
+	{Algorithm: hsm.ECP256, Purpose: hsm.Derive, Protection: hsm.ModuleOnly},
+	{Algorithm: hsm.ECP384, Purpose: hsm.Derive, Protection: hsm.WrapBackup},
+	{Algorithm: hsm.AES256, Purpose: hsm.Sign, Protection: hsm.WrapBackup},
+	{Algorithm: hsm.AES256, Purpose: hsm.Encrypt, Protection: hsm.WrapBackup},
+	{Algorithm: hsm.AES256, Purpose: hsm.Derive, Protection: hsm.ModuleOnly},
+	{Algorithm: hsm.AES256, Purpose: hsm.Wrap, Protection: hsm.ModuleOnly},
+	{Algorithm: hsm.HMACSHA256, Purpose: hsm.Sign, Protection: hsm.WrapBackup},
+}
+
+// slowKinds are those that take seconds, and are like another one; and the other
+// protection of each.
+func slowKinds() []hsm.KeySpec {
+	list := []hsm.KeySpec{
+		{Algorithm: hsm.RSA3072, Purpose: hsm.Encrypt, Protection: hsm.ModuleOnly},
+		{Algorithm: hsm.RSA4096, Purpose: hsm.Sign, Protection: hsm.ModuleOnly},
+		{Algorithm: hsm.RSA4096, Purpose: hsm.Encrypt, Protection: hsm.WrapBackup},
+		{Algorithm: hsm.ECP521, Purpose: hsm.Derive, Protection: hsm.ModuleOnly},
+	}
+	for _, k := range append(slices.Clone(Kinds), list...) {
+		if k.Purpose == hsm.Wrap {
+			continue
+		}
+		k.Protection = map[hsm.Protection]hsm.Protection{hsm.ModuleOnly: hsm.WrapBackup, hsm.WrapBackup: hsm.ModuleOnly}[k.Protection]
+		list = append(list, k)
+	}
+	return list
+}
+
+// AllKinds are the kinds to be tried now, with a label and an id each: all of them
+// in the proof.
+func AllKinds() []hsm.KeySpec {
+	list := slices.Clone(Kinds)
+	if Proof() {
+		list = append(list, slowKinds()...)
+	}
+	for i, k := range list {
+		list[i].Label = fmt.Sprintf("%s %s %s", k.Algorithm, k.Purpose, k.Protection)
+		list[i].ID = ID(list[i].Label)
+	}
+	return list
 }
 
 // Run is what every hsm.Module must do, on whatever token. open gives a freshly
@@ -50,7 +87,12 @@ func Run(t *testing.T, open func(t *testing.T) *Token) {
 		{"generate refuses", testGenerateRefuses},
 		{"objects", testFind},
 		{"sign refuses", testSignRefuses},
+		{"a key does one thing", testOnePurpose},
 		{"destroy", testDestroy},
+		{"delete", testDelete},
+		{"trusted", testTrusted},
+		{"backup and restore", testBackup},
+		{"backup refuses", testBackupRefuses},
 		{"data", testData},
 		{"write once", testWriteOnce},
 		{"random", testRandom},
@@ -91,7 +133,7 @@ func must(t testing.TB, err error) {
 // generate makes a key pair. A token that does not make what it was asked to is
 // no failure of the driver as long as that says so, truly: then the test goes on
 // with the key as it is.
-func generate(t testing.TB, s hsm.Session, spec hsm.KeySpec) hsm.KeyPair {
+func generate(t testing.TB, s hsm.Session, spec hsm.KeySpec) hsm.Key {
 	t.Helper()
 	pair, err := s.Generate(context.Background(), spec)
 	var m *hsm.Mismatch
@@ -102,23 +144,31 @@ func generate(t testing.TB, s hsm.Session, spec hsm.KeySpec) hsm.KeyPair {
 	t.Logf("stopped: %v", m)
 	found, err := s.Find(context.Background(), hsm.Query{ID: spec.ID})
 	must(t, err)
-	if len(found) != 2 || pair.SPKI == nil {
+	if want := len(objects(pair)); len(found) != want {
 		t.Fatalf("the token shows %d objects, the driver %+v", len(found), pair)
 	}
 	for _, o := range found {
-		told := map[string]hsm.Object{"private-key": pair.Private, "public-key": pair.Public}[o.Class]
+		told := map[string]hsm.Object{"private-key": pair.Private, "secret-key": pair.Private, "public-key": pair.Public}[o.Class]
 		if fmt.Sprint(o) != fmt.Sprint(told) {
 			t.Errorf("the token holds %v, the driver says %v", o, told)
 		}
-		half := strings.TrimSuffix(o.Class, "key")
+		half := map[string]string{"private-key": "private ", "public-key": "public "}[o.Class]
 		for _, d := range m.Wrong {
-			name, ours := strings.CutPrefix(d.Attribute, strings.TrimSuffix(half, "-")+" ")
+			name, ours := strings.CutPrefix(d.Attribute, half)
 			if got := Value(o, name); ours && got != "" && got != d.Got {
 				t.Errorf("%s: the driver says %q, the token %q", d.Attribute, d.Got, got)
 			}
 		}
 	}
 	return pair
+}
+
+// objects are what a key consists of.
+func objects(k hsm.Key) []hsm.Object {
+	if k.Private.Class == "secret-key" {
+		return []hsm.Object{k.Private}
+	}
+	return []hsm.Object{k.Private, k.Public}
 }
 
 // hasOfficer says whether the token knows a security officer once its user PIN is
@@ -271,28 +321,30 @@ func testPINs(t *testing.T, k *Token) {
 	must(t, s.Login(t.Context(), hsm.SecurityOfficer, so))
 }
 
-// Has says whether a token lists a mechanism.
-func (k *Token) Has(t testing.TB, mechanism string) bool {
+// Can says whether a token has what such a key needs.
+func (k *Token) Can(t testing.TB, spec hsm.KeySpec) bool {
+	t.Helper()
+	return k.serves(t, spec.Needs())
+}
+
+func (k *Token) serves(t testing.TB, needs []hsm.Need) bool {
 	t.Helper()
 	list, err := k.Module.Mechanisms(context.Background(), k.Serial)
 	must(t, err)
-	return slices.ContainsFunc(list, func(m hsm.Mechanism) bool { return m.Name == mechanism })
+	for _, n := range needs {
+		if _, ok := n.Met(list); !ok {
+			t.Logf("the token does not %s: it lacks %v", n.For, n.AnyOf)
+			return false
+		}
+	}
+	return true
 }
 
 func testGenerate(t *testing.T, k *Token) {
 	s := k.Session(t)
-	for _, a := range Algorithms {
-		if !k.Has(t, a.Mechanism) {
-			t.Logf("the token does not make %s keys: it lacks %s", a.Name, a.Mechanism)
-			continue
-		}
-		if a.Name == hsm.RSA4096 && !Proof() {
-			continue // seconds a key, and like RSA-3072
-		}
-		for _, protection := range []hsm.Protection{hsm.ModuleOnly, hsm.WrapBackup} {
-			spec := Spec(string(a.Name)+" "+string(protection), a.Name)
-			spec.Protection = protection
-			checkPair(t, s, spec, generate(t, s, spec))
+	for _, spec := range AllKinds() {
+		if k.Can(t, spec) {
+			checkKey(t, s, spec, generate(t, s, spec))
 		}
 	}
 }
@@ -301,62 +353,55 @@ func testGenerate(t *testing.T, k *Token) {
 // asked: what Run leaves to the token.
 func Exact(t *testing.T, k *Token) {
 	s := k.Session(t)
-	for _, a := range Algorithms {
-		if a.Name == hsm.RSA4096 && !Proof() {
+	for _, spec := range AllKinds() {
+		key, err := s.Generate(t.Context(), spec)
+		if err != nil {
+			t.Errorf("%s: %v", spec.Label, err)
 			continue
 		}
-		for _, protection := range []hsm.Protection{hsm.ModuleOnly, hsm.WrapBackup} {
-			spec := Spec(string(a.Name)+" "+string(protection), a.Name)
-			spec.Protection = protection
-			pair, err := s.Generate(t.Context(), spec)
-			if err != nil {
-				t.Errorf("%s: %v", spec.Label, err)
-				continue
-			}
-			exactly(t, spec, pair)
-		}
+		exactly(t, spec, key)
 	}
 }
 
-func exactly(t *testing.T, spec hsm.KeySpec, pair hsm.KeyPair) {
+// exactly: what an auditor asks of a key, apart from what the driver compares.
+func exactly(t *testing.T, spec hsm.KeySpec, key hsm.Key) {
 	t.Helper()
-	extractable := "false"
-	if spec.Protection == hsm.WrapBackup {
-		extractable = "true"
+	yes := strconv.FormatBool
+	extractable := spec.Protection == hsm.WrapBackup
+	want := map[string]string{
+		"token": "true", "private": yes(spec.Purpose != hsm.Wrap), "sensitive": "true", "extractable": yes(extractable),
+		"sign": yes(spec.Purpose == hsm.Sign), "decrypt": yes(spec.Purpose == hsm.Encrypt), "unwrap": yes(spec.Purpose == hsm.Wrap), "derive": yes(spec.Purpose == hsm.Derive),
+		"local": "true", "always-sensitive": "true", "never-extractable": yes(!extractable), "wrap-with-trusted": yes(extractable),
 	}
-	never := map[string]string{"true": "false", "false": "true"}[extractable]
-	for name, want := range map[string]string{
-		"token": "true", "private": "true", "sensitive": "true", "extractable": extractable,
-		"sign": "true", "decrypt": "false", "unwrap": "false", "derive": "false",
-		"local": "true", "always-sensitive": "true", "never-extractable": never,
-	} {
-		if got := Value(pair.Private, name); got != want {
-			t.Errorf("%s: private %s is %q, want %q", spec.Label, name, got, want)
+	if spec.Algorithm.Secret() {
+		want["encrypt"], want["wrap"], want["verify"], want["trusted"], want["value-len"] = want["decrypt"], want["unwrap"], want["sign"], "false", "32"
+	}
+	for name, want := range want {
+		if got := Value(key.Private, name); got != want {
+			t.Errorf("%s: %s is %q, want %q", spec.Label, name, got, want)
 		}
 	}
-	for name, want := range map[string]string{"token": "true", "private": "false", "verify": "true", "encrypt": "false", "wrap": "false", "local": "true"} {
-		if got := Value(pair.Public, name); got != want {
+	if spec.Algorithm.Secret() {
+		return
+	}
+	for name, want := range map[string]string{"token": "true", "private": "false", "verify": yes(spec.Purpose == hsm.Sign), "encrypt": yes(spec.Purpose == hsm.Encrypt), "wrap": "false", "local": "true"} {
+		if got := Value(key.Public, name); got != want {
 			t.Errorf("%s: public %s is %q, want %q", spec.Label, name, got, want)
 		}
 	}
 }
 
-func checkPair(t *testing.T, s hsm.Session, spec hsm.KeySpec, pair hsm.KeyPair) {
+func checkKey(t *testing.T, s hsm.Session, spec hsm.KeySpec, key hsm.Key) {
 	t.Helper()
-	for _, o := range []hsm.Object{pair.Private, pair.Public} {
+	for _, o := range objects(key) {
 		if o.Label != spec.Label || !bytes.Equal(o.ID, spec.ID) {
 			t.Errorf("%s: the token says label %q, id %x", spec.Label, o.Label, o.ID)
 		}
 	}
-	spki, err := s.PublicKey(t.Context(), spec.ID)
-	must(t, err)
-	if !bytes.Equal(spki, pair.SPKI) {
-		t.Errorf("%s: the public key read later is another one", spec.Label)
-	}
 	if i, ok := s.(hsm.Inspector); ok {
 		again, err := i.Inspect(t.Context(), spec)
 		var m *hsm.Mismatch
-		if err != nil && !errors.As(err, &m) || fmt.Sprint(again) != fmt.Sprint(pair) {
+		if err != nil && !errors.As(err, &m) || fmt.Sprint(again) != fmt.Sprint(key) {
 			t.Errorf("%s: read again it is %v, %v", spec.Label, again, err)
 		}
 		other := spec
@@ -365,17 +410,66 @@ func checkPair(t *testing.T, s hsm.Session, spec hsm.KeySpec, pair hsm.KeyPair) 
 			t.Errorf("%s: read as %q it is taken for that: %v", spec.Label, other.Label, err)
 		}
 	}
+	if spec.Algorithm.Secret() {
+		checkSecret(t, s, spec, key)
+		return
+	}
+	spki, err := s.PublicKey(t.Context(), spec.ID)
+	must(t, err)
+	if !bytes.Equal(spki, key.SPKI) {
+		t.Errorf("%s: the public key read later is another one", spec.Label)
+	}
+	if spec.Purpose == hsm.Sign {
+		checkSigns(t, s, spec, key.SPKI)
+	}
+}
+
+func checkSigns(t *testing.T, s hsm.Session, spec hsm.KeySpec, spki []byte) {
+	t.Helper()
 	message := []byte("proof of possession of " + spec.Label)
 	signature, err := s.Sign(t.Context(), spec.ID, message)
 	if err != nil {
 		t.Errorf("%s: %v", spec.Label, err)
 		return
 	}
-	if err := Verify(pair.SPKI, message, signature); err != nil {
+	if err := Verify(spki, message, signature); err != nil {
 		t.Errorf("%s: %v", spec.Label, err)
 	}
-	if Verify(pair.SPKI, []byte("another message"), signature) == nil {
+	if Verify(spki, []byte("another message"), signature) == nil {
 		t.Errorf("%s: the signature is of any message", spec.Label)
+	}
+}
+
+// checkSecret: the check value is by the best method that the purpose allows, and
+// a key for MACs makes one of the message and no other.
+func checkSecret(t *testing.T, s hsm.Session, spec hsm.KeySpec, key hsm.Key) {
+	t.Helper()
+	method := hsm.CheckValueECB
+	switch {
+	case spec.Algorithm == hsm.HMACSHA256:
+		method = hsm.CheckValueHMAC
+	case spec.Purpose == hsm.Sign:
+		method = hsm.CheckValueCMAC
+	}
+	check, err := s.CheckValue(t.Context(), spec.ID)
+	if key.Check == (hsm.CheckValue{}) && spec.Purpose == hsm.Wrap {
+		Class(t, err, hsm.NotSupported) // the token has none for a key that may only wrap, and generation said so
+		return
+	}
+	if err != nil || check != key.Check || check.Method != method || strings.Trim(check.Value, "0") == "" {
+		t.Errorf("%s: the check value is %+v, later %+v, %v", spec.Label, key.Check, check, err)
+	}
+	if spec.Purpose != hsm.Sign {
+		return
+	}
+	var macs []string
+	for _, message := range []string{"one", "one", "two"} {
+		mac, err := s.Sign(t.Context(), spec.ID, []byte(message))
+		must(t, err)
+		macs = append(macs, string(mac))
+	}
+	if len(macs[0]) < 16 || macs[0] != macs[1] || macs[0] == macs[2] {
+		t.Errorf("%s: the MACs of two messages are %x", spec.Label, macs)
 	}
 }
 
@@ -392,11 +486,17 @@ func Value(o hsm.Object, attribute string) string {
 func testGenerateRefuses(t *testing.T, k *Token) {
 	s := k.Session(t)
 	for name, spoil := range map[string]func(*hsm.KeySpec){
-		"unknown algorithm":  func(s *hsm.KeySpec) { s.Algorithm = "rsa-1024" },
-		"unknown purpose":    func(s *hsm.KeySpec) { s.Purpose = "everything" },
-		"unknown protection": func(s *hsm.KeySpec) { s.Protection = "" },
-		"no id":              func(s *hsm.KeySpec) { s.ID = nil },
-		"no label":           func(s *hsm.KeySpec) { s.Label = "" },
+		"unknown algorithm": func(s *hsm.KeySpec) { s.Algorithm = "rsa-1024" },
+		"unknown purpose":   func(s *hsm.KeySpec) { s.Purpose = "everything" },
+		"two for one":       func(s *hsm.KeySpec) { s.Purpose = hsm.Encrypt },
+		"a wrapping key that leaves": func(s *hsm.KeySpec) {
+			s.Algorithm, s.Purpose, s.Protection = hsm.AES256, hsm.Wrap, hsm.WrapBackup
+		},
+		"a signing key of the session": func(s *hsm.KeySpec) { s.Session = true },
+		"a trusted signing key":        func(s *hsm.KeySpec) { s.Trusted = true },
+		"unknown protection":           func(s *hsm.KeySpec) { s.Protection = "" },
+		"no id":                        func(s *hsm.KeySpec) { s.ID = nil },
+		"no label":                     func(s *hsm.KeySpec) { s.Label = "" },
 	} {
 		spec := Spec("a key", hsm.ECP256)
 		spoil(&spec)

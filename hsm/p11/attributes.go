@@ -219,6 +219,14 @@ func (w wanted) or(value []byte) wanted { w.also = hex.EncodeToString(value); re
 func (w wanted) asFact() wanted         { w.fact = true; return w }
 func (w wanted) since(a age) wanted     { w.spare = a; return w }
 
+// sinceUnless: a token may lack it, unless it is needed.
+func (w wanted) sinceUnless(a age, needed bool) wanted {
+	if needed {
+		return w
+	}
+	return w.since(a)
+}
+
 // differences compares what was read with what was wanted.
 func differences(half string, list []wanted, got map[uint][]byte) []hsm.Difference {
 	var wrong []hsm.Difference

@@ -79,7 +79,7 @@ func BenchmarkActs(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		key, err := bare.one("", "private-key", spec.ID)
+		key, err := bare.one("", spec.ID, "private-key")
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -114,7 +114,7 @@ func BenchmarkActs(b *testing.B) {
 	b.Run("generate/ec-p256", func(b *testing.B) {
 		spec := hsmtest.Spec("bench", hsm.ECP256)
 		how, _ := algorithmOf(hsm.ECP256)
-		private, public := templates(spec, how)
+		private, public := pairTemplates(spec, how)
 		beside(b, func() error {
 			pub, priv, err := c.GenerateKeyPair(h, []*pkcs11.Mechanism{pkcs11.NewMechanism(how.generate, nil)}, template(public, recent), template(private, recent))
 			if err != nil {

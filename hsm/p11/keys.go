@@ -2,6 +2,7 @@ package p11
 
 import (
 	"bytes"
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -14,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 	cryptobyteasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -22,17 +24,25 @@ import (
 )
 
 const (
-	ckmRSAPKCSKeyPairGen = 0x0000
-	ckmSHA256RSAPKCS     = 0x0040
-	ckmECKeyPairGen      = 0x1040
-	ckmECDSA             = 0x1041
+	ckmRSAPKCSKeyPairGen   = 0x0000
+	ckmSHA256RSAPKCS       = 0x0040
+	ckmSHA256HMAC          = 0x0251
+	ckmGenericSecretKeyGen = 0x0350
+	ckmECKeyPairGen        = 0x1040
+	ckmECDSA               = 0x1041
+	ckmAESKeyGen           = 0x1080
+	ckmAESECB              = 0x1081
+	ckmAESCMAC             = 0x108A
 )
+
+// secretBytes is the size of every secret key.
+const secretBytes = 32
 
 // algorithm is how one hsm.Algorithm is spelled in PKCS#11.
 type algorithm struct {
 	keyType  string
-	generate uint   // mechanism that makes the pair
-	sign     uint   // mechanism that signs
+	generate uint   // mechanism that makes the pair or the secret key
+	sign     uint   // mechanism that signs, or makes a MAC
 	params   []byte // CKA_EC_PARAMS, the curve's OID in DER
 	named    []byte // the same as PKCS#11 v3.0, 2.3.5 first had it: the curve's name, a PrintableString
 	bits     uint   // CKA_MODULUS_BITS
@@ -59,6 +69,10 @@ func algorithmOf(name hsm.Algorithm) (algorithm, bool) {
 		return algorithm{keyType: "ec-edwards", generate: ckmECEdwardsKeyPairGen, sign: ckmEdDSA,
 			params: oid(asn1.ObjectIdentifier{1, 3, 101, 112}), // RFC 8410
 			named:  append([]byte{0x13, 12}, "edwards25519"...)}, true
+	case hsm.AES256:
+		return algorithm{keyType: "aes", generate: ckmAESKeyGen, sign: ckmAESCMAC}, true
+	case hsm.HMACSHA256:
+		return algorithm{keyType: "generic-secret", generate: ckmGenericSecretKeyGen, sign: ckmSHA256HMAC}, true
 	}
 	return algorithm{}, false
 }
@@ -76,7 +90,7 @@ func oid(id asn1.ObjectIdentifier) []byte {
 }
 
 // algorithms in the order the curve parameters of a found key are tried.
-var algorithms = []hsm.Algorithm{hsm.ECP256, hsm.ECP384, hsm.ECP521, hsm.RSA3072, hsm.RSA4096, hsm.Ed25519}
+var algorithms = []hsm.Algorithm{hsm.ECP256, hsm.ECP384, hsm.ECP521, hsm.RSA3072, hsm.RSA4096, hsm.Ed25519, hsm.AES256, hsm.HMACSHA256}
 
 // algorithmFor recognises a found key. RSA keys of any size sign the same way.
 func algorithmFor(keyType string, params []byte) (algorithm, error) {
@@ -89,66 +103,121 @@ func algorithmFor(keyType string, params []byte) (algorithm, error) {
 	return algorithm{}, fmt.Errorf("the key is of a type that Claviger does not use (%s, parameters %x)", keyType, params)
 }
 
-// templates are what both halves of a key pair must be, in the token and in the
-// read-back. A key has one purpose (NIST SP 800-57 part 1, 5.2): every other use
-// is refused by name, never left to the token's default.
-func templates(spec hsm.KeySpec, a algorithm) (private, public []wanted) {
-	extractable := spec.Protection == hsm.WrapBackup
-	private = []wanted{
+// pairTemplates are what both halves of a key pair must be, in the token and in
+// the read-back. A key has one purpose (NIST SP 800-57 part 1, 5.2): every other
+// use is refused by name, never left to the token's default.
+func pairTemplates(spec hsm.KeySpec, a algorithm) (private, public []wanted) {
+	private = append([]wanted{
 		want("class", uint(3)).asFact(),
-		want("key-type", a.keyTypeNumber()).asFact(),
-		want("token", true),
 		want("private", true),
-		want("label", spec.Label),
-		want("id", spec.ID),
-		want("sensitive", true),
-		want("extractable", extractable),
-		want("sign", true),
+		want("sign", spec.Purpose == hsm.Sign),
 		want("sign-recover", false).since(old),
-		want("decrypt", false),
+		want("decrypt", spec.Purpose == hsm.Encrypt),
 		want("unwrap", false),
-		want("derive", false),
+		want("derive", spec.Purpose == hsm.Derive),
 		want("always-authenticate", false).since(recent),
 		want("modifiable", false).since(old),
-		want("copyable", false).since(recent),
-		// Destroyable: the ceremony that ends the key's life must be able to.
-		want("destroyable", true).since(recent),
-		want("local", true).asFact(),
-		want("always-sensitive", true).asFact(),
-		want("never-extractable", !extractable).asFact(),
-		want("key-gen-mechanism", a.generate).asFact(),
-	}
-	trusted := want("wrap-with-trusted", extractable)
-	if !extractable {
-		trusted = trusted.since(old) // nothing leaves, so nothing is wrapped
-	}
-	private = append(private, trusted)
-
-	public = []wanted{
+	}, kept(spec, a)...)
+	public = append([]wanted{
 		want("class", uint(2)).asFact(),
-		want("key-type", a.keyTypeNumber()).asFact(),
 		want("token", true),
 		want("private", false),
-		want("label", spec.Label),
-		want("id", spec.ID),
-		want("verify", true),
+		want("verify", spec.Purpose == hsm.Sign),
 		want("verify-recover", false).since(old),
-		want("encrypt", false),
+		want("encrypt", spec.Purpose == hsm.Encrypt),
 		want("wrap", false),
+		// The public half of an agreement is given away; PKCS#11 derives with the private one.
 		want("derive", false).since(old),
 		want("trusted", false).since(old),
 		want("modifiable", false).since(old),
-		want("copyable", false).since(recent),
-		want("destroyable", true).since(recent),
-		want("local", true).asFact(),
-		want("key-gen-mechanism", a.generate).asFact(),
-	}
+	}, common(spec, a)...)
 	if a.keyType == "rsa" {
 		return private, append(public,
 			want("modulus-bits", a.bits),
 			want("public-exponent", big.NewInt(publicExponent).Bytes()))
 	}
 	return private, append(public, want("ec-params", a.params).or(a.named))
+}
+
+// secretTemplate is the same for a secret key.
+func secretTemplate(spec hsm.KeySpec, a algorithm) []wanted {
+	wraps := spec.Purpose == hsm.Wrap
+	return append([]wanted{
+		want("class", uint(4)).asFact(),
+		// The security officer, who alone may call a key trusted, sees no private object.
+		want("private", !wraps),
+		want("sign", spec.Purpose == hsm.Sign),
+		want("verify", spec.Purpose == hsm.Sign),
+		want("encrypt", spec.Purpose == hsm.Encrypt),
+		want("decrypt", spec.Purpose == hsm.Encrypt),
+		want("wrap", wraps),
+		want("unwrap", wraps),
+		want("derive", spec.Purpose == hsm.Derive),
+		want("trusted", spec.Trusted).sinceUnless(old, spec.Trusted),
+		// To be called trusted later is to be modified.
+		want("modifiable", wraps && !spec.Trusted && spec.Origin == hsm.MadeHere).since(old),
+		want("value-len", uint(secretBytes)),
+	}, kept(spec, a)...)
+}
+
+// kept is what every private and secret key must be.
+func kept(spec hsm.KeySpec, a algorithm) []wanted {
+	extractable := spec.Protection == hsm.WrapBackup
+	return append([]wanted{
+		want("sensitive", true),
+		want("extractable", extractable),
+		// Where nothing leaves, nothing is wrapped, and a token may lack it.
+		want("wrap-with-trusted", extractable).sinceUnless(old, extractable),
+		want("token", !spec.Session),
+		want("always-sensitive", true).asFact(),
+		want("never-extractable", !extractable).asFact(),
+	}, common(spec, a)...)
+}
+
+// common is what both halves of a pair and a secret key must be.
+func common(spec hsm.KeySpec, a algorithm) []wanted {
+	return []wanted{
+		want("key-type", a.keyTypeNumber()).asFact(),
+		want("label", spec.Label),
+		want("id", spec.ID),
+		want("copyable", false).since(recent),
+		// Destroyable: the ceremony that ends the key's life must be able to.
+		want("destroyable", true).since(recent),
+		want("local", true).asFact(),
+		want("key-gen-mechanism", a.generate).asFact(),
+	}
+}
+
+// imported turns a template into that of a key that was not made in the token: the
+// same uses, and facts that say where it comes from.
+func imported(list []wanted) []wanted {
+	var out []wanted
+	for _, w := range list {
+		switch w.name {
+		case "local", "always-sensitive", "never-extractable":
+			w = want(w.name, false).asFact()
+		case "class", "key-type":
+			w.fact = false // to be said where nothing implies it
+		case "value-len":
+			// The bytes imply it. SoftHSM does not count those it unwraps; the check value
+			// still tells one key from another.
+			w.fact, w.also = true, "0"
+		case "key-gen-mechanism", "modulus-bits", "public-exponent", "ec-params":
+			continue
+		}
+		out = append(out, w)
+	}
+	// Not modifiable comes last: SoftHSM takes the template's order, and after it
+	// refuses the rest.
+	slices.SortStableFunc(out, func(a, b wanted) int { return cmp.Compare(late(a), late(b)) })
+	return out
+}
+
+func late(w wanted) int {
+	if w.name == "modifiable" {
+		return 1
+	}
+	return 0
 }
 
 func (a algorithm) keyTypeNumber() uint {

@@ -11,6 +11,7 @@ import (
 	"encoding/asn1"
 	"encoding/binary"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -191,41 +192,58 @@ func TestShow(t *testing.T) {
 
 // A key is never left to a token's defaults, and has one purpose.
 func TestTemplatesNameEveryUse(t *testing.T) {
+	tried := 0
 	for _, name := range algorithms {
-		for _, protection := range []hsm.Protection{hsm.ModuleOnly, hsm.WrapBackup} {
-			spec := hsm.KeySpec{ID: []byte{1}, Label: "l", Algorithm: name, Purpose: hsm.Sign, Protection: protection}
-			private, public := templates(spec, mustAlgorithm(t, name))
-			for half, c := range map[string]struct {
-				list []wanted
-				uses string
-				on   string
-			}{
-				"private": {private, "sign sign-recover decrypt unwrap derive", "sign"},
-				"public":  {public, "verify verify-recover encrypt wrap derive", "verify"},
-			} {
-				for _, use := range strings.Fields(c.uses) {
-					set := 0
-					for _, w := range c.list {
-						if w.name == use && !w.fact {
-							set++
-							if (w.text == "true") != (use == c.on) {
-								t.Errorf("%s %s: %s is %s", name, half, use, w.text)
-							}
-						}
-					}
-					if set != 1 {
-						t.Errorf("%s %s: %s is set %d times", name, half, use, set)
+		for _, purpose := range []hsm.Purpose{hsm.Sign, hsm.Wrap, hsm.Encrypt, hsm.Derive} {
+			for _, protection := range []hsm.Protection{hsm.ModuleOnly, hsm.WrapBackup} {
+				for _, trusted := range []bool{false, true} {
+					spec := hsm.KeySpec{ID: []byte{1}, Label: "l", Algorithm: name, Purpose: purpose, Protection: protection, Trusted: trusted}
+					if spec.Check() == nil {
+						tried++
+						namesEveryUse(t, spec)
 					}
 				}
 			}
-			for _, shown := range shownFor("private-key") {
-				found := false
-				for _, w := range private {
-					found = found || w.name == shown
+		}
+	}
+	if tried != 32 {
+		t.Errorf("%d kinds of key, want 32", tried)
+	}
+}
+
+func namesEveryUse(t *testing.T, spec hsm.KeySpec) {
+	t.Helper()
+	keys := templatesFor(spec, mustAlgorithm(t, spec.Algorithm))
+	for class, c := range map[string]struct {
+		list []wanted
+		uses string
+		on   map[hsm.Purpose]string
+	}{
+		"private-key": {keys.private, "sign sign-recover decrypt unwrap derive", map[hsm.Purpose]string{hsm.Sign: "sign", hsm.Encrypt: "decrypt", hsm.Derive: "derive"}},
+		"public-key":  {keys.public, "verify verify-recover encrypt wrap derive", map[hsm.Purpose]string{hsm.Sign: "verify", hsm.Encrypt: "encrypt"}},
+		"secret-key": {keys.secret, "sign verify encrypt decrypt wrap unwrap derive", map[hsm.Purpose]string{
+			hsm.Sign: "sign verify", hsm.Encrypt: "encrypt decrypt", hsm.Wrap: "wrap unwrap", hsm.Derive: "derive"}},
+	} {
+		if c.list == nil {
+			continue
+		}
+		for _, use := range strings.Fields(c.uses) {
+			set := 0
+			for _, w := range c.list {
+				if w.name == use && !w.fact {
+					set++
+					if (w.text == "true") != slices.Contains(strings.Fields(c.on[spec.Purpose]), use) {
+						t.Errorf("%s %s, %s: %s is %s", spec.Algorithm, spec.Purpose, class, use, w.text)
+					}
 				}
-				if !found {
-					t.Errorf("%s: private %s is read and compared with nothing", name, shown)
-				}
+			}
+			if set != 1 {
+				t.Errorf("%s %s, %s: %s is set %d times", spec.Algorithm, spec.Purpose, class, use, set)
+			}
+		}
+		for _, shown := range shownFor(class) {
+			if !slices.ContainsFunc(c.list, func(w wanted) bool { return w.name == shown }) {
+				t.Errorf("%s %s: %s of a %s is read and compared with nothing", spec.Algorithm, spec.Purpose, shown, class)
 			}
 		}
 	}

@@ -130,156 +130,12 @@ func (s *session) SetPIN(ctx context.Context, old, new *secret.Buffer) error {
 	return nil
 }
 
-func (s *session) Generate(ctx context.Context, spec hsm.KeySpec) (hsm.KeyPair, error) {
-	op := fmt.Sprintf("generate the key pair %q", spec.Label)
-	if err := s.ready(ctx, op); err != nil {
-		return hsm.KeyPair{}, err
-	}
-	a, err := check(op, spec)
-	if err != nil {
-		return hsm.KeyPair{}, err
-	}
-	if err := s.free(op, spec.ID); err != nil {
-		return hsm.KeyPair{}, err
-	}
-	private, public := templates(spec, a)
-	mechanism := []*pkcs11.Mechanism{pkcs11.NewMechanism(a.generate, nil)}
-	// A token that does not know an attribute refuses the whole template, each in
-	// its own words (NSS: a general error). Only where it made nothing is it asked
-	// again, with fewer of those that not every token knows.
-	for _, upTo := range []age{recent, old, always} {
-		_, _, err = s.m.ctx.GenerateKeyPair(s.h, mechanism, template(public, upTo), template(private, upTo))
-		if !hasCode(err, templateRefused...) || s.free(op, spec.ID) != nil {
-			break
-		}
-	}
-	if err != nil {
-		return hsm.KeyPair{}, refused(op, err)
-	}
-	return s.readBack(op, spec, a, private, public)
-}
-
-var templateRefused = []uint{
-	pkcs11.CKR_ATTRIBUTE_TYPE_INVALID, pkcs11.CKR_ATTRIBUTE_VALUE_INVALID, pkcs11.CKR_ATTRIBUTE_READ_ONLY,
-	pkcs11.CKR_TEMPLATE_INCONSISTENT, pkcs11.CKR_ARGUMENTS_BAD, pkcs11.CKR_FUNCTION_FAILED, pkcs11.CKR_GENERAL_ERROR,
-}
-
-func (s *session) Inspect(ctx context.Context, spec hsm.KeySpec) (hsm.KeyPair, error) {
-	op := fmt.Sprintf("read the key pair %q", spec.Label)
-	if err := s.ready(ctx, op); err != nil {
-		return hsm.KeyPair{}, err
-	}
-	a, err := check(op, spec)
-	if err != nil {
-		return hsm.KeyPair{}, err
-	}
-	private, public := templates(spec, a)
-	return s.readBack(op, spec, a, private, public)
-}
-
-func check(op string, spec hsm.KeySpec) (algorithm, error) {
-	a, known := algorithmOf(spec.Algorithm)
-	why := ""
-	switch {
-	case !known:
-		why = fmt.Sprintf("%q is no algorithm Claviger makes keys for", spec.Algorithm)
-	case spec.Purpose != hsm.Sign:
-		why = fmt.Sprintf("%q is no purpose Claviger makes keys for", spec.Purpose)
-	case spec.Protection != hsm.ModuleOnly && spec.Protection != hsm.WrapBackup:
-		why = fmt.Sprintf("%q is no protection; %s and %s are", spec.Protection, hsm.ModuleOnly, hsm.WrapBackup)
-	case len(spec.ID) == 0 || spec.Label == "":
-		why = "a key needs an id and a label"
-	default:
-		return a, nil
-	}
-	return algorithm{}, &hsm.Error{Class: hsm.NotSupported, Op: op, Why: why}
-}
-
-// free says that no object has this id yet: afterwards the id must name exactly
-// what this one call made.
-func (s *session) free(op string, id []byte) error {
-	found, err := s.search(op, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_ID, id)})
-	if err != nil {
-		return err
-	}
-	if len(found) > 0 {
-		return &hsm.Error{Class: hsm.NotAllowed, Op: op, Why: fmt.Sprintf("the token already holds %d object(s) with the id %x", len(found), id)}
-	}
-	return nil
-}
-
-func template(list []wanted, upTo age) []*pkcs11.Attribute {
-	var out []*pkcs11.Attribute
-	for _, w := range list {
-		if !w.fact && w.spare <= upTo {
-			out = append(out, pkcs11.NewAttribute(w.cka, w.value))
-		}
-	}
-	return out
-}
-
-// readBack finds both halves by id, never by the handles the call returned, and
-// compares all of their attributes.
-func (s *session) readBack(op string, spec hsm.KeySpec, a algorithm, private, public []wanted) (hsm.KeyPair, error) {
-	found, err := s.search(op, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_ID, spec.ID)})
-	if err != nil {
-		return hsm.KeyPair{}, err
-	}
-	var pair hsm.KeyPair
-	var wrong []hsm.Difference
-	var privates, publics int
-	for _, h := range found {
-		o, got, err := s.object(op, h)
-		if err != nil {
-			return hsm.KeyPair{}, err
-		}
-		switch o.Class {
-		case "private-key":
-			privates++
-			pair.Private = o
-			wrong = append(wrong, differences("private ", private, got)...)
-		case "public-key":
-			publics++
-			pair.Public = o
-			wrong = append(wrong, differences("public ", public, got)...)
-			if pair.SPKI, err = spki(a, got); err == nil {
-				err = hsm.CheckPublicKey(pair.SPKI, spec.Algorithm)
-			}
-			if err != nil {
-				wrong = append(wrong, hsm.Difference{Attribute: "public key", Want: string(spec.Algorithm), Got: err.Error()})
-			}
-		}
-	}
-	if privates != 1 || publics != 1 || len(found) != 2 {
-		wrong = append(wrong, hsm.Difference{
-			Attribute: "objects with this id", Want: "one private key, one public key",
-			Got: fmt.Sprintf("%d private, %d public, %d in all", privates, publics, len(found)),
-		})
-	}
-	if len(wrong) > 0 {
-		return pair, &hsm.Mismatch{Label: spec.Label, Wrong: wrong}
-	}
-	return pair, nil
-}
-
 func (s *session) Find(ctx context.Context, q hsm.Query) ([]hsm.Object, error) {
 	const op = "list the token's objects"
 	if err := s.ready(ctx, op); err != nil {
 		return nil, err
 	}
-	handles, err := s.query(op, q)
-	if err != nil {
-		return nil, err
-	}
-	var list []hsm.Object
-	for _, h := range handles {
-		o, _, err := s.object(op, h)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, o)
-	}
-	return list, nil
+	return s.inventory(op, q)
 }
 
 func (s *session) query(op string, q hsm.Query) ([]pkcs11.ObjectHandle, error) {
@@ -305,7 +161,7 @@ func (s *session) PublicKey(ctx context.Context, id []byte) ([]byte, error) {
 	if err := s.ready(ctx, op); err != nil {
 		return nil, err
 	}
-	h, err := s.one(op, "public-key", id)
+	h, err := s.one(op, id, "public-key")
 	if err != nil {
 		return nil, err
 	}
@@ -324,84 +180,16 @@ func (s *session) PublicKey(ctx context.Context, id []byte) ([]byte, error) {
 	return der, nil
 }
 
-// one finds the only object of a class with an id.
-func (s *session) one(op, class string, id []byte) (pkcs11.ObjectHandle, error) {
-	if len(id) == 0 {
-		return 0, &hsm.Error{Class: hsm.NotAllowed, Op: op, Why: "an id is needed"}
-	}
-	found, err := s.query(op, hsm.Query{Class: class, ID: id})
-	switch {
-	case err != nil:
-		return 0, err
-	case len(found) == 0:
-		return 0, &hsm.Error{Class: hsm.NotAllowed, Op: op, Why: fmt.Sprintf("the token shows no %s with the id %x", class, id)}
-	case len(found) > 1:
-		return 0, &hsm.Error{Class: hsm.Broken, Op: op, Why: fmt.Sprintf("the token shows %d objects of class %s with the id %x", len(found), class, id)}
-	}
-	return found[0], nil
-}
-
-// algorithm tells what kind of key an object is. For RSA any size is accepted.
-func (s *session) algorithm(op string, h pkcs11.ObjectHandle) (algorithm, error) {
-	got, err := s.read(op, h, []string{"key-type"})
-	if err != nil {
-		return algorithm{}, err
-	}
-	keyType := nameOr(keyTypes, toNumber(got[pkcs11.CKA_KEY_TYPE]))
-	if keyType != "rsa" {
-		if got, err = s.read(op, h, []string{"ec-params"}); err != nil {
-			return algorithm{}, err
-		}
-	}
-	a, err := algorithmFor(keyType, got[pkcs11.CKA_EC_PARAMS])
-	if err != nil {
-		return algorithm{}, &hsm.Error{Class: hsm.NotSupported, Op: op, Why: err.Error()}
-	}
-	a.bits = 0
-	return a, nil
-}
-
-func (s *session) Sign(ctx context.Context, id, message []byte) ([]byte, error) {
-	op := fmt.Sprintf("sign with the key of id %x", id)
-	if err := s.ready(ctx, op); err != nil {
-		return nil, err
-	}
-	h, err := s.one(op, "private-key", id)
-	if err != nil {
-		return nil, err
-	}
-	a, err := s.algorithm(op, h)
-	if err != nil {
-		return nil, err
-	}
-	if a.digest != 0 {
-		d := a.digest.New()
-		d.Write(message)
-		message = d.Sum(nil)
-	}
-	if err := s.m.ctx.SignInit(s.h, []*pkcs11.Mechanism{pkcs11.NewMechanism(a.sign, nil)}, h); err != nil {
-		return nil, refused(op, err)
-	}
-	signature, err := s.m.ctx.Sign(s.h, message)
-	if err != nil {
-		return nil, refused(op, err)
-	}
-	if a.curve == nil {
-		return signature, nil
-	}
-	der, err := ecdsaDER(signature)
-	if err != nil {
-		return nil, &hsm.Error{Class: hsm.Broken, Op: op, Why: err.Error()}
-	}
-	return der, nil
-}
-
-// Destroy counts what is left by searching again, whatever the calls returned.
 func (s *session) Destroy(ctx context.Context, q hsm.Query) (int, error) {
 	const op = "destroy objects"
 	if err := s.ready(ctx, op); err != nil {
 		return 0, err
 	}
+	return s.destroy(op, q)
+}
+
+// destroy counts what is left by searching again, whatever the calls returned.
+func (s *session) destroy(op string, q hsm.Query) (int, error) {
 	handles, err := s.query(op, q)
 	if err != nil {
 		return 0, err

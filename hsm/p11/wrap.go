@@ -4,16 +4,21 @@ package p11
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"crypto/aes"
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/rand"
 	"crypto/rsa"
+	"crypto/sha1" // the only digest SoftHSM has for OAEP, whose security does not rest on it (RFC 8017, B.1)
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"hash"
+	"math/big"
 	"reflect"
 	"slices"
 	"unsafe"
@@ -25,89 +30,60 @@ import (
 )
 
 // AES key wrap with padding (RFC 5649) has two numbers: PKCS#11 v2.40 called it
-// CKM_AES_KEY_WRAP_PAD, v3.0 gave it one of its own.
+// CKM_AES_KEY_WRAP_PAD, v3.0 gave it one of its own. AES key wrap (RFC 3394) is for
+// tokens that have neither.
 const (
+	ckmAESKeyWrap    = 0x2109
 	ckmAESKeyWrapPad = 0x210A
 	ckmAESKeyWrapKWP = 0x210B
 )
 
-const wrappingKeyBytes = 32
+// wrapMechanisms, best first.
+var wrapMechanisms = []uint{ckmAESKeyWrapKWP, ckmAESKeyWrapPad, ckmAESKeyWrap}
 
-// wrappingKey is what a wrapping key must be.
-func wrappingKey(id []byte, label string) []wanted {
-	return []wanted{
-		want("class", uint(pkcs11.CKO_SECRET_KEY)),
-		want("key-type", uint(pkcs11.CKK_AES)),
-		want("token", true),
-		want("private", false),
-		want("label", label),
-		want("id", id),
-		want("sensitive", true),
-		want("extractable", false),
-		want("trusted", true),
-		want("wrap", true),
-		want("unwrap", true),
-		want("encrypt", false),
-		want("decrypt", false),
-		want("sign", false),
-		want("verify", false),
-		want("derive", false),
-		want("modifiable", false).since(old),
-		want("copyable", false).since(recent),
-		want("destroyable", true).since(recent),
-		want("value-len", uint(wrappingKeyBytes)).asFact(),
-		want("local", false).asFact(),
-		want("never-extractable", false).asFact(),
-		want("always-sensitive", false).asFact(),
+func (s *session) ImportWrappingKey(ctx context.Context, spec hsm.KeySpec, value *secret.Buffer) (hsm.Key, error) {
+	op := fmt.Sprintf("import the wrapping key %q", spec.Label)
+	spec.Origin = hsm.BroughtIn
+	a, err := s.begin(ctx, op, spec)
+	if err != nil {
+		return hsm.Key{}, err
 	}
+	if spec.Purpose != hsm.Wrap || !spec.Algorithm.Secret() || value.Len() != secretBytes {
+		return hsm.Key{}, &hsm.Error{Class: hsm.NotSupported, Op: op, Why: fmt.Sprintf("only an AES wrapping key of %d bytes is ever imported", secretBytes)}
+	}
+	t := templatesFor(spec, a)
+	err = s.make(op, spec.ID, func(upTo age) error {
+		_, err := s.m.ctx.CreateObject(s.h, append(template(t.secret, upTo), pkcs11.NewAttribute(pkcs11.CKA_VALUE, value.Bytes())))
+		return err
+	})
+	if plainRefused(err) && s.free(op, spec.ID) == nil {
+		err = s.importUnderPair(op, spec, t, value, err)
+	}
+	if err != nil {
+		return hsm.Key{}, err
+	}
+	key, err := s.readBack(op, spec, a, t)
+	var m *hsm.Mismatch
+	if err != nil && !errors.As(err, &m) {
+		return key, err
+	}
+	mine, sumErr := checkValue(value)
+	if sumErr != nil {
+		return key, &hsm.Error{Class: hsm.Broken, Op: op, Why: sumErr.Error()}
+	}
+	if key.Check.Value != "" && key.Check.Value != mine {
+		if m == nil {
+			m = &hsm.Mismatch{Label: spec.Label}
+		}
+		m.Wrong = append(m.Wrong, hsm.Difference{Attribute: "check-value", Want: mine, Got: key.Check.Value})
+	}
+	if m != nil {
+		return key, m
+	}
+	return key, nil
 }
 
-func (s *session) ImportWrappingKey(ctx context.Context, id []byte, label string, key *secret.Buffer) (hsm.Object, hsm.CheckValue, error) {
-	op := fmt.Sprintf("import the wrapping key %q", label)
-	fail := func(err error) (hsm.Object, hsm.CheckValue, error) { return hsm.Object{}, hsm.CheckValue{}, err }
-	if err := s.ready(ctx, op); err != nil {
-		return fail(err)
-	}
-	if len(id) == 0 || label == "" || key.Len() != wrappingKeyBytes {
-		return fail(&hsm.Error{Class: hsm.NotSupported, Op: op, Why: fmt.Sprintf("a wrapping key needs an id, a label and %d bytes", wrappingKeyBytes)})
-	}
-	if err := s.free(op, id); err != nil {
-		return fail(err)
-	}
-	list := wrappingKey(id, label)
-	template := append(template(list, recent), pkcs11.NewAttribute(pkcs11.CKA_VALUE, key.Bytes()))
-	if _, err := s.m.ctx.CreateObject(s.h, template); err != nil {
-		return fail(refused(op, err))
-	}
-	h, err := s.one(op, "secret-key", id)
-	if err != nil {
-		return fail(err)
-	}
-	o, got, err := s.object(op, h)
-	if err != nil {
-		return fail(err)
-	}
-	wrong := differences("", list, got)
-	check, err := s.read(op, h, []string{"check-value"})
-	if err != nil {
-		return fail(err)
-	}
-	// CKA_CHECK_VALUE is not a use of the key, so a key that may only wrap has it.
-	// Zeros are what a token gives that has not computed one.
-	value := hsm.CheckValue{Method: hsm.CheckValueECB, Value: show(byName("check-value"), check[pkcs11.CKA_CHECK_VALUE])}
-	mine, err := checkValue(key)
-	if err != nil {
-		return fail(&hsm.Error{Class: hsm.Broken, Op: op, Why: err.Error()})
-	}
-	if value.Value != mine || value.Value == "000000" {
-		wrong = append(wrong, hsm.Difference{Attribute: "check-value", Want: mine, Got: value.Value})
-	}
-	if len(wrong) > 0 {
-		return o, value, &hsm.Mismatch{Label: label, Wrong: wrong}
-	}
-	return o, value, nil
-}
-
+// checkValue is what the token must say of these bytes.
 func checkValue(key *secret.Buffer) (string, error) {
 	c, err := aes.NewCipher(key.Bytes())
 	if err != nil {
@@ -121,20 +97,125 @@ func checkValue(key *secret.Buffer) (string, error) {
 	return hex.EncodeToString(block[:3]), nil
 }
 
-// wrapMechanism is the token's number for AES key wrap with padding.
-func (s *session) wrapMechanism(op string) (uint, error) {
+// plainRefused: a token that keeps to FIPS 140 takes no key in the clear, and says
+// so in one of these ways.
+func plainRefused(err error) bool {
+	var e *hsm.Error
+	return errors.As(err, &e) && slices.Contains([]string{
+		"CKR_FUNCTION_NOT_SUPPORTED", "CKR_FUNCTION_REJECTED", "CKR_ACTION_PROHIBITED", "CKR_ATTRIBUTE_VALUE_INVALID",
+		"CKR_ATTRIBUTE_TYPE_INVALID", "CKR_ATTRIBUTE_READ_ONLY", "CKR_TEMPLATE_INCONSISTENT", "CKR_TEMPLATE_INCOMPLETE",
+		"CKR_KEY_FUNCTION_NOT_PERMITTED", "CKR_OPERATION_NOT_VALIDATED",
+	}, e.Code)
+}
+
+// importUnderPair lets the token make an RSA pair in this session, encrypts the
+// bytes to it and has them unwrapped. The first refusal stays the error where the
+// token cannot do that either.
+func (s *session) importUnderPair(op string, spec hsm.KeySpec, t templates, value *secret.Buffer, first error) error {
+	public, private, err := s.m.ctx.GenerateKeyPair(s.h, []*pkcs11.Mechanism{pkcs11.NewMechanism(ckmRSAPKCSKeyPairGen, nil)},
+		[]*pkcs11.Attribute{
+			pkcs11.NewAttribute(pkcs11.CKA_TOKEN, false), pkcs11.NewAttribute(pkcs11.CKA_PRIVATE, false),
+			pkcs11.NewAttribute(pkcs11.CKA_WRAP, true), pkcs11.NewAttribute(pkcs11.CKA_ENCRYPT, false), pkcs11.NewAttribute(pkcs11.CKA_VERIFY, false),
+			pkcs11.NewAttribute(pkcs11.CKA_MODULUS_BITS, 3072), pkcs11.NewAttribute(pkcs11.CKA_PUBLIC_EXPONENT, big.NewInt(publicExponent).Bytes()),
+		},
+		[]*pkcs11.Attribute{
+			// Not private: the security officer, who may be the one logged in, could not have it.
+			pkcs11.NewAttribute(pkcs11.CKA_TOKEN, false), pkcs11.NewAttribute(pkcs11.CKA_PRIVATE, false),
+			pkcs11.NewAttribute(pkcs11.CKA_SENSITIVE, true), pkcs11.NewAttribute(pkcs11.CKA_EXTRACTABLE, false),
+			pkcs11.NewAttribute(pkcs11.CKA_UNWRAP, true), pkcs11.NewAttribute(pkcs11.CKA_DECRYPT, false), pkcs11.NewAttribute(pkcs11.CKA_SIGN, false),
+		})
+	if err != nil {
+		return errors.Join(first, refused(op, err))
+	}
+	defer func() {
+		_ = s.m.ctx.DestroyObject(s.h, public)
+		_ = s.m.ctx.DestroyObject(s.h, private) // objects of the session: gone with it in any case
+	}()
+	got, err := s.read(op, public, []string{"modulus", "public-exponent"})
+	if err != nil {
+		return err
+	}
+	key, err := publicKey(algorithm{keyType: "rsa", bits: 3072}, got)
+	if err != nil {
+		return &hsm.Error{Class: hsm.Broken, Op: op, Why: err.Error()}
+	}
+	for _, digest := range []struct {
+		hash      func() hash.Hash
+		ckm, ckgm uint
+	}{{sha256.New, pkcs11.CKM_SHA256, pkcs11.CKG_MGF1_SHA256}, {sha1.New, pkcs11.CKM_SHA_1, pkcs11.CKG_MGF1_SHA1}} {
+		var sealed []byte
+		sealed, err = rsa.EncryptOAEP(digest.hash(), rand.Reader, key.(*rsa.PublicKey), value.Bytes(), nil)
+		if err != nil {
+			return &hsm.Error{Class: hsm.Broken, Op: op, Why: err.Error()}
+		}
+		mechanism := []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_RSA_PKCS_OAEP,
+			pkcs11.NewOAEPParams(digest.ckm, digest.ckgm, pkcs11.CKZ_DATA_SPECIFIED, nil))}
+		err = s.make(op, spec.ID, func(upTo age) error {
+			_, err := s.m.ctx.UnwrapKey(s.h, mechanism, private, sealed, template(t.secret, upTo))
+			return err
+		})
+		if err == nil || s.free(op, spec.ID) != nil {
+			return err
+		}
+	}
+	return errors.Join(first, err)
+}
+
+func (s *session) SetTrusted(ctx context.Context, id []byte) (hsm.Object, error) {
+	op := fmt.Sprintf("call the wrapping key of id %x trusted", id)
+	if err := s.ready(ctx, op); err != nil {
+		return hsm.Object{}, err
+	}
+	h, err := s.one(op, id, "secret-key")
+	if err != nil {
+		return hsm.Object{}, err
+	}
+	before, _, err := s.object(op, h)
+	if err != nil {
+		return hsm.Object{}, err
+	}
+	if !is(before, "wrap") || is(before, "extractable") {
+		return before, &hsm.Error{Class: hsm.NotAllowed, Op: op, Why: "it is not a wrapping key that never leaves the token"}
+	}
+	if err := s.m.ctx.SetAttributeValue(s.h, h, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_TRUSTED, true)}); err != nil {
+		return before, refused(op, err)
+	}
+	after, got, err := s.object(op, h)
+	if err != nil {
+		return hsm.Object{}, err
+	}
+	if wrong := differences("", []wanted{want("trusted", true)}, got); len(wrong) > 0 {
+		return after, &hsm.Mismatch{Label: after.Label, Wrong: wrong}
+	}
+	return after, nil
+}
+
+// wrapMechanism is the best that the token has, of these.
+func (s *session) wrapMechanism(op string, of ...uint) (uint, error) {
 	list, err := s.m.ctx.GetMechanismList(s.slot)
 	if err != nil {
 		return 0, refused(op, err)
 	}
-	for _, number := range []uint{ckmAESKeyWrapKWP, ckmAESKeyWrapPad} {
+	for _, number := range of {
 		for _, m := range list {
 			if m.Mechanism == number {
 				return number, nil
 			}
 		}
 	}
-	return 0, &hsm.Error{Class: hsm.NotSupported, Op: op, Why: "the token does not have AES key wrap with padding (RFC 5649)"}
+	return 0, &hsm.Error{Class: hsm.NotSupported, Op: op, Why: "the token has no AES key wrap that fits (RFC 5649, RFC 3394)"}
+}
+
+// unwrapMechanism is the token's number for what another token may have called by
+// the other number.
+func (s *session) unwrapMechanism(op, wrapped string) (uint, error) {
+	switch wrapped {
+	case mechanismName(ckmAESKeyWrap):
+		return s.wrapMechanism(op, ckmAESKeyWrap)
+	case mechanismName(ckmAESKeyWrapKWP), mechanismName(ckmAESKeyWrapPad):
+		return s.wrapMechanism(op, ckmAESKeyWrapKWP, ckmAESKeyWrapPad)
+	}
+	return 0, &hsm.Error{Class: hsm.NotSupported, Op: op, Why: fmt.Sprintf("it is wrapped with %q", wrapped)}
 }
 
 func (s *session) Wrap(ctx context.Context, id, with []byte) (hsm.Wrapped, error) {
@@ -142,15 +223,15 @@ func (s *session) Wrap(ctx context.Context, id, with []byte) (hsm.Wrapped, error
 	if err := s.ready(ctx, op); err != nil {
 		return hsm.Wrapped{}, err
 	}
-	key, err := s.one(op, "private-key", id)
+	key, err := s.one(op, id, "private-key", "secret-key")
 	if err != nil {
 		return hsm.Wrapped{}, err
 	}
-	kek, err := s.one(op, "secret-key", with)
+	kek, err := s.one(op, with, "secret-key")
 	if err != nil {
 		return hsm.Wrapped{}, err
 	}
-	number, err := s.wrapMechanism(op)
+	number, err := s.wrapMechanism(op, wrapMechanisms...)
 	if err != nil {
 		return hsm.Wrapped{}, err
 	}
@@ -158,103 +239,65 @@ func (s *session) Wrap(ctx context.Context, id, with []byte) (hsm.Wrapped, error
 	if err != nil {
 		return hsm.Wrapped{}, refused(op, err)
 	}
-	// RFC 5649, 4.1: whole blocks of eight bytes, one of them its own; a PKCS #8 key
-	// is never shorter than the private number inside.
-	if len(blob)%8 != 0 || len(blob) < 8+32 {
+	// RFC 3394, 2.2.1 and RFC 5649, 4.1: whole blocks of eight bytes, one of them its
+	// own; a PKCS #8 key is never shorter than the private number inside.
+	if len(blob)%8 != 0 || len(blob) < 8+secretBytes {
 		return hsm.Wrapped{}, &hsm.Error{Class: hsm.Broken, Op: op, Why: fmt.Sprintf("it gave %d bytes, which no wrapped key has", len(blob))}
 	}
 	return hsm.Wrapped{Mechanism: mechanismName(number), Blob: blob}, nil
 }
 
-func (s *session) Unwrap(ctx context.Context, spec hsm.KeySpec, with []byte, wrapped hsm.Wrapped, der []byte) (hsm.KeyPair, error) {
+func (s *session) Unwrap(ctx context.Context, spec hsm.KeySpec, with []byte, wrapped hsm.Wrapped, der []byte) (hsm.Key, error) {
 	op := fmt.Sprintf("unwrap the key %q", spec.Label)
-	if err := s.ready(ctx, op); err != nil {
-		return hsm.KeyPair{}, err
-	}
-	a, err := check(op, spec)
+	spec.Origin = hsm.BroughtIn
+	a, err := s.begin(ctx, op, spec)
 	if err != nil {
-		return hsm.KeyPair{}, err
+		return hsm.Key{}, err
 	}
-	if err := hsm.CheckPublicKey(der, spec.Algorithm); err != nil {
-		return hsm.KeyPair{}, &hsm.Error{Class: hsm.NotAllowed, Op: op, Why: err.Error()}
+	if !spec.Algorithm.Secret() {
+		err = hsm.CheckPublicKey(der, spec.Algorithm)
+	} else if der != nil {
+		err = errors.New("a secret key has no public half")
 	}
-	number, err := s.wrapMechanism(op)
 	if err != nil {
-		return hsm.KeyPair{}, err
+		return hsm.Key{}, &hsm.Error{Class: hsm.NotAllowed, Op: op, Why: err.Error()}
 	}
-	if wrapped.Mechanism != mechanismName(ckmAESKeyWrapPad) && wrapped.Mechanism != mechanismName(ckmAESKeyWrapKWP) {
-		return hsm.KeyPair{}, &hsm.Error{Class: hsm.NotSupported, Op: op, Why: fmt.Sprintf("it is wrapped with %s", wrapped.Mechanism)}
-	}
-	if err := s.free(op, spec.ID); err != nil {
-		return hsm.KeyPair{}, err
-	}
-	kek, err := s.one(op, "secret-key", with)
+	number, err := s.unwrapMechanism(op, wrapped.Mechanism)
 	if err != nil {
-		return hsm.KeyPair{}, err
+		return hsm.Key{}, err
 	}
-	private, public := imported(spec, a)
-	half, err := publicHalf(der)
+	kek, err := s.one(op, with, "secret-key")
 	if err != nil {
-		return hsm.KeyPair{}, &hsm.Error{Class: hsm.Broken, Op: op, Why: err.Error()}
+		return hsm.Key{}, err
 	}
-	// The private half first: a public key alone tells nothing and does nothing.
+	t := templatesFor(spec, a)
 	mechanism := []*pkcs11.Mechanism{pkcs11.NewMechanism(number, nil)}
-	for _, upTo := range []age{recent, old, always} { // as in Generate
-		_, err = s.m.ctx.UnwrapKey(s.h, mechanism, kek, wrapped.Blob, template(private, upTo))
-		if !hasCode(err, templateRefused...) || s.free(op, spec.ID) != nil {
-			break
+	// The private half first: a public key alone tells nothing and does nothing.
+	err = s.make(op, spec.ID, func(upTo age) error {
+		_, err := s.m.ctx.UnwrapKey(s.h, mechanism, kek, wrapped.Blob, template(append(t.private, t.secret...), upTo))
+		return err
+	})
+	if err != nil {
+		return hsm.Key{}, err
+	}
+	if t.public != nil {
+		half, err := publicHalf(der)
+		if err != nil {
+			return hsm.Key{}, &hsm.Error{Class: hsm.Broken, Op: op, Why: err.Error()}
+		}
+		if _, err := s.m.ctx.CreateObject(s.h, append(template(t.public, recent), half...)); err != nil {
+			return hsm.Key{}, refused(op, err)
 		}
 	}
+	key, err := s.readBack(op, spec, a, t)
 	if err != nil {
-		return hsm.KeyPair{}, refused(op, err)
+		return key, err
 	}
-	if _, err := s.m.ctx.CreateObject(s.h, append(template(public, recent), half...)); err != nil {
-		return hsm.KeyPair{}, refused(op, err)
+	if !bytes.Equal(key.SPKI, der) {
+		return key, &hsm.Mismatch{Label: spec.Label, Wrong: []hsm.Difference{
+			{Attribute: "public key", Want: hex.EncodeToString(der), Got: hex.EncodeToString(key.SPKI)}}}
 	}
-	pair, err := s.readBack(op, spec, a, private, public)
-	if err != nil {
-		return pair, err
-	}
-	if !bytes.Equal(pair.SPKI, der) {
-		return pair, &hsm.Mismatch{Label: spec.Label, Wrong: []hsm.Difference{
-			{Attribute: "public key", Want: hex.EncodeToString(der), Got: hex.EncodeToString(pair.SPKI)}}}
-	}
-	return pair, nil
-}
-
-// imported are the templates of a pair that was not made in the token: the same
-// uses, and facts that say where it comes from.
-func imported(spec hsm.KeySpec, a algorithm) (private, public []wanted) {
-	private, public = templates(spec, a)
-	made := []string{"key-gen-mechanism", "modulus-bits", "public-exponent", "ec-params"}
-	keep := func(list []wanted) []wanted {
-		var out []wanted
-		// Not modifiable comes last: SoftHSM takes the template's order, and after it
-		// refuses the rest.
-		slices.SortStableFunc(list, func(a, b wanted) int {
-			return cmp.Compare(late(a), late(b))
-		})
-		for _, w := range list {
-			switch w.name {
-			case "local", "always-sensitive", "never-extractable":
-				w = want(w.name, false).asFact()
-			case "class", "key-type":
-				w.fact = false // to be said where nothing implies it
-			}
-			if !slices.Contains(made, w.name) {
-				out = append(out, w)
-			}
-		}
-		return out
-	}
-	return keep(private), keep(public)
-}
-
-func late(w wanted) int {
-	if w.name == "modifiable" {
-		return 1
-	}
-	return 0
+	return key, nil
 }
 
 // publicHalf are the values of a public key object.

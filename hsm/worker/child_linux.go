@@ -253,7 +253,7 @@ func (s *service) SetPIN(c Call, a *Answer) error {
 
 func (s *service) Generate(c Call, a *Answer) error {
 	return s.in(c, a, func(h hsm.Session) (err error) {
-		a.Pair, err = h.Generate(context.Background(), c.Spec)
+		a.Key, err = h.Generate(context.Background(), c.Spec)
 		return err
 	})
 }
@@ -262,9 +262,9 @@ func (s *service) Inspect(c Call, a *Answer) error {
 	return s.in(c, a, func(h hsm.Session) (err error) {
 		i, ok := h.(hsm.Inspector)
 		if !ok {
-			return &hsm.Error{Class: hsm.NotSupported, Op: "read the key pair", Why: "the module's driver does not compare"}
+			return &hsm.Error{Class: hsm.NotSupported, Op: "read the key", Why: "the module's driver does not compare"}
 		}
-		a.Pair, err = i.Inspect(context.Background(), c.Spec)
+		a.Key, err = i.Inspect(context.Background(), c.Spec)
 		return err
 	})
 }
@@ -282,13 +282,18 @@ func (s *service) wrapper(c Call, a *Answer, use func(hsm.Wrapper) error) error 
 
 func (s *service) ImportWrappingKey(c Call, a *Answer) error {
 	return s.with(1, func(keys []*secret.Buffer) {
-		_ = s.wrapper(c, a, func(w hsm.Wrapper) error {
-			o, check, err := w.ImportWrappingKey(context.Background(), c.ID, c.Label, keys[0])
-			if o.Class != "" {
-				a.Objects, a.Check = []hsm.Object{o}, check
-			}
+		_ = s.wrapper(c, a, func(w hsm.Wrapper) (err error) {
+			a.Key, err = w.ImportWrappingKey(context.Background(), c.Spec, keys[0])
 			return err
 		})
+	})
+}
+
+func (s *service) SetTrusted(c Call, a *Answer) error {
+	return s.wrapper(c, a, func(w hsm.Wrapper) error {
+		o, err := w.SetTrusted(context.Background(), c.ID)
+		a.Objects = []hsm.Object{o}
+		return err
 	})
 }
 
@@ -301,7 +306,7 @@ func (s *service) Wrap(c Call, a *Answer) error {
 
 func (s *service) Unwrap(c Call, a *Answer) error {
 	return s.wrapper(c, a, func(w hsm.Wrapper) (err error) {
-		a.Pair, err = w.Unwrap(context.Background(), c.Spec, c.With, c.Wrapped, c.SPKI)
+		a.Key, err = w.Unwrap(context.Background(), c.Spec, c.With, c.Wrapped, c.SPKI)
 		return err
 	})
 }
@@ -323,6 +328,20 @@ func (s *service) PublicKey(c Call, a *Answer) error {
 func (s *service) Sign(c Call, a *Answer) error {
 	return s.in(c, a, func(h hsm.Session) (err error) {
 		a.Bytes, err = h.Sign(context.Background(), c.ID, c.Message)
+		return err
+	})
+}
+
+func (s *service) CheckValue(c Call, a *Answer) error {
+	return s.in(c, a, func(h hsm.Session) (err error) {
+		a.Check, err = h.CheckValue(context.Background(), c.ID)
+		return err
+	})
+}
+
+func (s *service) Delete(c Call, a *Answer) error {
+	return s.in(c, a, func(h hsm.Session) (err error) {
+		a.Deletion, err = h.Delete(context.Background(), c.ID, c.Label)
 		return err
 	})
 }

@@ -61,7 +61,7 @@ func TestNoPINStaysBehind(t *testing.T) {
 	if err := errors.Join(s.Logout(ctx), s.Login(ctx, hsm.SecurityOfficer, k.SO)); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := s.(hsm.Wrapper).ImportWrappingKey(ctx, hsmtest.ID("kek"), "kek", kek); err != nil {
+	if _, err := s.(hsm.Wrapper).ImportWrappingKey(ctx, hsmtest.WrappingKey("kek", false, true), kek); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {

@@ -420,22 +420,27 @@ func (s *session) SetPIN(ctx context.Context, old, new *secret.Buffer) error {
 	return err
 }
 
-func (s *session) Generate(ctx context.Context, spec hsm.KeySpec) (hsm.KeyPair, error) {
-	a, err := s.call(ctx, fmt.Sprintf("generate the key pair %q", spec.Label), "Generate", Call{Spec: spec})
-	return a.Pair, err
+func (s *session) Generate(ctx context.Context, spec hsm.KeySpec) (hsm.Key, error) {
+	a, err := s.call(ctx, fmt.Sprintf("generate the key %q", spec.Label), "Generate", Call{Spec: spec})
+	return a.Key, err
 }
 
-func (s *session) Inspect(ctx context.Context, spec hsm.KeySpec) (hsm.KeyPair, error) {
-	a, err := s.call(ctx, fmt.Sprintf("read the key pair %q", spec.Label), "Inspect", Call{Spec: spec})
-	return a.Pair, err
+func (s *session) Inspect(ctx context.Context, spec hsm.KeySpec) (hsm.Key, error) {
+	a, err := s.call(ctx, fmt.Sprintf("read the key %q", spec.Label), "Inspect", Call{Spec: spec})
+	return a.Key, err
 }
 
-func (s *session) ImportWrappingKey(ctx context.Context, id []byte, label string, key *secret.Buffer) (hsm.Object, hsm.CheckValue, error) {
-	a, err := s.call(ctx, fmt.Sprintf("import the wrapping key %q", label), "ImportWrappingKey", Call{ID: id, Label: label}, key)
+func (s *session) ImportWrappingKey(ctx context.Context, spec hsm.KeySpec, key *secret.Buffer) (hsm.Key, error) {
+	a, err := s.call(ctx, fmt.Sprintf("import the wrapping key %q", spec.Label), "ImportWrappingKey", Call{Spec: spec}, key)
+	return a.Key, err
+}
+
+func (s *session) SetTrusted(ctx context.Context, id []byte) (hsm.Object, error) {
+	a, err := s.call(ctx, fmt.Sprintf("call the wrapping key of id %x trusted", id), "SetTrusted", Call{ID: id})
 	if len(a.Objects) != 1 {
-		return hsm.Object{}, hsm.CheckValue{}, err
+		return hsm.Object{}, err
 	}
-	return a.Objects[0], a.Check, err
+	return a.Objects[0], err
 }
 
 func (s *session) Wrap(ctx context.Context, id, with []byte) (hsm.Wrapped, error) {
@@ -443,9 +448,9 @@ func (s *session) Wrap(ctx context.Context, id, with []byte) (hsm.Wrapped, error
 	return a.Wrapped, err
 }
 
-func (s *session) Unwrap(ctx context.Context, spec hsm.KeySpec, with []byte, wrapped hsm.Wrapped, spki []byte) (hsm.KeyPair, error) {
+func (s *session) Unwrap(ctx context.Context, spec hsm.KeySpec, with []byte, wrapped hsm.Wrapped, spki []byte) (hsm.Key, error) {
 	a, err := s.call(ctx, fmt.Sprintf("unwrap the key %q", spec.Label), "Unwrap", Call{Spec: spec, With: with, Wrapped: wrapped, SPKI: spki})
-	return a.Pair, err
+	return a.Key, err
 }
 
 func (s *session) Find(ctx context.Context, q hsm.Query) ([]hsm.Object, error) {
@@ -461,6 +466,16 @@ func (s *session) PublicKey(ctx context.Context, id []byte) ([]byte, error) {
 func (s *session) Sign(ctx context.Context, id, message []byte) ([]byte, error) {
 	a, err := s.call(ctx, fmt.Sprintf("sign with the key of id %x", id), "Sign", Call{ID: id, Message: message})
 	return a.Bytes, err
+}
+
+func (s *session) CheckValue(ctx context.Context, id []byte) (hsm.CheckValue, error) {
+	a, err := s.call(ctx, fmt.Sprintf("compute the check value of the key of id %x", id), "CheckValue", Call{ID: id})
+	return a.Check, err
+}
+
+func (s *session) Delete(ctx context.Context, id []byte, label string) (hsm.Deletion, error) {
+	a, err := s.call(ctx, fmt.Sprintf("delete the key %q", label), "Delete", Call{ID: id, Label: label})
+	return a.Deletion, err
 }
 
 func (s *session) Destroy(ctx context.Context, q hsm.Query) (int, error) {

@@ -93,7 +93,8 @@ type (
 		Token      hsm.TokenInfo
 		Tokens     []hsm.TokenInfo
 		Mechanisms []hsm.Mechanism
-		Pair       hsm.KeyPair
+		Key        hsm.Key
+		Deletion   hsm.Deletion
 		Objects    []hsm.Object
 		Data       []hsm.Data
 		Bytes      []byte

@@ -1,0 +1,290 @@
+//go:build cgo
+
+package p11
+
+import (
+	"bytes"
+	"context"
+	"crypto/aes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/miekg/pkcs11"
+
+	"claviger/hsm"
+)
+
+// one finds the only object with an id, of the first of these classes that has any.
+func (s *session) one(op string, id []byte, classes ...string) (pkcs11.ObjectHandle, error) {
+	if len(id) == 0 {
+		return 0, &hsm.Error{Class: hsm.NotAllowed, Op: op, Why: "an id is needed"}
+	}
+	for _, class := range classes {
+		found, err := s.query(op, hsm.Query{Class: class, ID: id})
+		switch {
+		case err != nil:
+			return 0, err
+		case len(found) == 1:
+			return found[0], nil
+		case len(found) > 1:
+			return 0, &hsm.Error{Class: hsm.Broken, Op: op, Why: fmt.Sprintf("the token shows %d objects of class %s with the id %x", len(found), class, id)}
+		}
+	}
+	return 0, &hsm.Error{Class: hsm.NotAllowed, Op: op, Why: fmt.Sprintf("the token shows no %s with the id %x", strings.Join(classes, " or "), id)}
+}
+
+// algorithm tells what kind of key an object is. For RSA any size is accepted.
+func (s *session) algorithm(op string, h pkcs11.ObjectHandle) (algorithm, error) {
+	got, err := s.read(op, h, []string{"key-type"})
+	if err != nil {
+		return algorithm{}, err
+	}
+	keyType := nameOr(keyTypes, toNumber(got[pkcs11.CKA_KEY_TYPE]))
+	if keyType == "ec" || keyType == "ec-edwards" {
+		if got, err = s.read(op, h, []string{"ec-params"}); err != nil {
+			return algorithm{}, err
+		}
+	}
+	a, err := algorithmFor(keyType, got[pkcs11.CKA_EC_PARAMS])
+	if err != nil {
+		return algorithm{}, &hsm.Error{Class: hsm.NotSupported, Op: op, Why: err.Error()}
+	}
+	a.bits = 0
+	return a, nil
+}
+
+func (s *session) Sign(ctx context.Context, id, message []byte) ([]byte, error) {
+	op := fmt.Sprintf("sign with the key of id %x", id)
+	if err := s.ready(ctx, op); err != nil {
+		return nil, err
+	}
+	h, err := s.one(op, id, "private-key", "secret-key")
+	if err != nil {
+		return nil, err
+	}
+	a, err := s.algorithm(op, h)
+	if err != nil {
+		return nil, err
+	}
+	return s.sign(op, h, a, message)
+}
+
+func (s *session) sign(op string, h pkcs11.ObjectHandle, a algorithm, message []byte) ([]byte, error) {
+	if a.digest != 0 {
+		d := a.digest.New()
+		d.Write(message)
+		message = d.Sum(nil)
+	}
+	if err := s.m.ctx.SignInit(s.h, []*pkcs11.Mechanism{pkcs11.NewMechanism(a.sign, nil)}, h); err != nil {
+		return nil, refused(op, err)
+	}
+	signature, err := s.m.ctx.Sign(s.h, message)
+	if err != nil {
+		return nil, refused(op, err)
+	}
+	if a.curve == nil {
+		return signature, nil
+	}
+	der, err := ecdsaDER(signature)
+	if err != nil {
+		return nil, &hsm.Error{Class: hsm.Broken, Op: op, Why: err.Error()}
+	}
+	return der, nil
+}
+
+func (s *session) CheckValue(ctx context.Context, id []byte) (hsm.CheckValue, error) {
+	op := fmt.Sprintf("compute the check value of the key of id %x", id)
+	if err := s.ready(ctx, op); err != nil {
+		return hsm.CheckValue{}, err
+	}
+	h, err := s.one(op, id, "secret-key")
+	if err != nil {
+		return hsm.CheckValue{}, err
+	}
+	o, _, err := s.object(op, h)
+	if err != nil {
+		return hsm.CheckValue{}, err
+	}
+	return s.checkValue(op, h, o.KeyType, purposeOf(o))
+}
+
+// purposeOf is what a found secret key may do.
+func purposeOf(o hsm.Object) hsm.Purpose {
+	for _, p := range []hsm.Purpose{hsm.Sign, hsm.Encrypt, hsm.Wrap} {
+		if is(o, string(p)) { // the attributes are called like the purposes
+			return p
+		}
+	}
+	return hsm.Derive
+}
+
+// checkValue uses a key only for what it is for. What is left, a key that may only
+// wrap or derive, has CKA_CHECK_VALUE, which is no use of it.
+func (s *session) checkValue(op string, h pkcs11.ObjectHandle, keyType string, purpose hsm.Purpose) (hsm.CheckValue, error) {
+	zeros := make([]byte, aes.BlockSize)
+	check, size := hsm.CheckValue{Method: hsm.CheckValueECB}, 3
+	var value []byte
+	var err error
+	switch {
+	case keyType == "generic-secret" && purpose == hsm.Sign:
+		check.Method, size = hsm.CheckValueHMAC, 5
+		value, err = s.sign(op, h, algorithm{sign: ckmSHA256HMAC}, zeros)
+	case keyType == "aes" && purpose == hsm.Sign:
+		check.Method, size = hsm.CheckValueCMAC, 5
+		value, err = s.sign(op, h, algorithm{sign: ckmAESCMAC}, zeros)
+	case keyType == "aes" && purpose == hsm.Encrypt:
+		value, err = s.encrypt(op, h, ckmAESECB, zeros)
+	case keyType == "aes":
+		var got map[uint][]byte
+		got, err = s.read(op, h, []string{"check-value"})
+		value = got[pkcs11.CKA_CHECK_VALUE]
+	default:
+		err = &hsm.Error{Class: hsm.NotSupported, Op: op, Why: fmt.Sprintf("a key of type %s with its uses has no check value", keyType)}
+	}
+	if err != nil {
+		return hsm.CheckValue{}, err
+	}
+	if len(value) < size {
+		return hsm.CheckValue{}, &hsm.Error{Class: hsm.NotSupported, Op: op, Why: fmt.Sprintf("it gave %d bytes", len(value))}
+	}
+	check.Value = hex.EncodeToString(value[:size])
+	if strings.Trim(check.Value, "0") == "" {
+		return hsm.CheckValue{}, &hsm.Error{Class: hsm.Broken, Op: op, Why: "it gave zeros, which is what a token gives that has not computed one"}
+	}
+	return check, nil
+}
+
+func (s *session) encrypt(op string, h pkcs11.ObjectHandle, mechanism uint, plain []byte) ([]byte, error) {
+	if err := s.m.ctx.EncryptInit(s.h, []*pkcs11.Mechanism{pkcs11.NewMechanism(mechanism, nil)}, h); err != nil {
+		return nil, refused(op, err)
+	}
+	out, err := s.m.ctx.Encrypt(s.h, plain)
+	if err != nil {
+		return nil, refused(op, err)
+	}
+	return out, nil
+}
+
+// Delete keeps the handle of what it destroys: a token that only hides a key from
+// its searches would still work with it.
+func (s *session) Delete(ctx context.Context, id []byte, label string) (hsm.Deletion, error) {
+	op := fmt.Sprintf("delete the key %q", label)
+	if err := s.ready(ctx, op); err != nil {
+		return hsm.Deletion{}, err
+	}
+	var d hsm.Deletion
+	h, err := s.one(op, id, "private-key", "secret-key")
+	if err != nil {
+		return d, err
+	}
+	o, _, err := s.object(op, h)
+	if err != nil {
+		return d, err
+	}
+	if o.Label != label {
+		return d, &hsm.Error{Class: hsm.NotAllowed, Op: op, Why: fmt.Sprintf("the token's key with the id %x is labelled %q", id, o.Label)}
+	}
+	a, err := s.algorithm(op, h)
+	if err != nil {
+		return d, err
+	}
+	if d.Before, err = s.inventory(op, hsm.Query{}); err != nil {
+		return d, err
+	}
+	left, refusal := s.destroy(op, hsm.Query{ID: id})
+	if refusal != nil {
+		d.ByID = left
+		return d, refusal
+	}
+	return d, errors.Join(s.proveGone(op, &d, id, label), s.proveUseless(op, &d, h, o, a))
+}
+
+func (s *session) inventory(op string, q hsm.Query) ([]hsm.Object, error) {
+	handles, err := s.query(op, q)
+	if err != nil {
+		return nil, err
+	}
+	var list []hsm.Object
+	for _, h := range handles {
+		o, _, err := s.object(op, h)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, o)
+	}
+	return list, nil
+}
+
+// proveGone searches by id and by label and reads what is left.
+func (s *session) proveGone(op string, d *hsm.Deletion, id []byte, label string) error {
+	byID, err := s.query(op, hsm.Query{ID: id})
+	if err != nil {
+		return err
+	}
+	byLabel, err := s.query(op, hsm.Query{Label: label})
+	if err != nil {
+		return err
+	}
+	d.ByID, d.ByLabel = len(byID), len(byLabel)
+	if d.After, err = s.inventory(op, hsm.Query{}); err != nil {
+		return err
+	}
+	d.Removed = len(d.Before) - len(d.After)
+	others := 0 // another key may bear the same label
+	for _, o := range d.Before {
+		if o.Label == label && !bytes.Equal(o.ID, id) {
+			others++
+		}
+	}
+	if d.ByID != 0 || d.ByLabel != others {
+		return &hsm.Error{Class: hsm.Broken, Op: op, Why: fmt.Sprintf("the module reported success, but a search finds %d object(s) by id and %d by label, %d of them other keys", d.ByID, d.ByLabel, others)}
+	}
+	return nil
+}
+
+// proveUseless tries the one thing the key was for, by the handle it had.
+func (s *session) proveUseless(op string, d *hsm.Deletion, h pkcs11.ObjectHandle, o hsm.Object, a algorithm) error {
+	use, err := s.try(op, h, o, a)
+	d.Use = use
+	var rv pkcs11.Error
+	if errors.As(err, &rv) {
+		err = refused(op, err)
+	}
+	var e *hsm.Error
+	if errors.As(err, &e) && e.Code != "" {
+		d.Refused = e.Code
+		return nil
+	}
+	return &hsm.Error{Class: hsm.Broken, Op: op, Why: fmt.Sprintf("the module reported success, but did not refuse to %s with the key", d.Use)}
+}
+
+func (s *session) try(op string, h pkcs11.ObjectHandle, o hsm.Object, a algorithm) (use string, err error) {
+	var out []byte
+	switch {
+	case is(o, "sign"):
+		use = "sign"
+		_, err = s.sign(op, h, a, make([]byte, 32))
+	case is(o, "wrap"):
+		use = "wrap"
+		var number uint
+		if number, err = s.wrapMechanism(op, wrapMechanisms...); err == nil {
+			out, err = s.m.ctx.WrapKey(s.h, []*pkcs11.Mechanism{pkcs11.NewMechanism(number, nil)}, h, h)
+		}
+	case is(o, "encrypt"):
+		use = "encrypt"
+		_, err = s.encrypt(op, h, ckmAESECB, make([]byte, aes.BlockSize))
+	default:
+		use = "read its attributes"
+		_, err = s.m.ctx.GetAttributeValue(s.h, h, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_CLASS, nil)})
+	}
+	clear(out)
+	return use, err
+}
+
+// is says whether an object reads back "true" for an attribute.
+func is(o hsm.Object, name string) bool {
+	return slices.Contains(o.Attributes, hsm.Attribute{Name: name, Value: "true"})
+}
