@@ -11,12 +11,12 @@ import (
 
 	"claviger/ceremony"
 	"claviger/ceremony/audit"
+	"claviger/ceremony/practicetest"
 	"claviger/ceremony/rehearse"
 	"claviger/ceremony/report"
 	"claviger/ceremony/steps"
 	"claviger/ledger"
 	"claviger/ledger/sqlite"
-	"claviger/practicetest"
 )
 
 func TestMain(m *testing.M) {

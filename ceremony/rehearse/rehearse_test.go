@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"claviger/ceremony"
+	"claviger/ceremony/practicetest"
 	"claviger/ceremony/share"
 	"claviger/ceremony/steps"
 	"claviger/hsm"
@@ -23,7 +24,6 @@ import (
 	"claviger/hsm/worker"
 	"claviger/ledger"
 	"claviger/ledger/sqlite"
-	"claviger/practicetest"
 )
 
 func TestMain(m *testing.M) {

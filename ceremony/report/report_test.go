@@ -17,12 +17,12 @@ import (
 	"time"
 
 	"claviger/ceremony"
+	"claviger/ceremony/practicetest"
 	"claviger/ceremony/rehearse"
 	"claviger/ceremony/report"
 	"claviger/ceremony/steps"
 	"claviger/ledger"
 	"claviger/ledger/sqlite"
-	"claviger/practicetest"
 )
 
 func TestMain(m *testing.M) { practicetest.Main(m, func() { os.RemoveAll(played.dir) }) }

@@ -8,11 +8,11 @@ import (
 	"testing"
 
 	"claviger/ceremony"
+	"claviger/ceremony/practicetest"
 	"claviger/ceremony/rehearse"
 	"claviger/ceremony/report"
 	"claviger/ceremony/steps"
 	"claviger/ledger/sqlite"
-	"claviger/practicetest"
 )
 
 // rough is a room in which not everything goes straight.

@@ -14,8 +14,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"claviger/ceremony/practicetest"
 	"claviger/ceremony/rehearse"
-	"claviger/practicetest"
 )
 
 // The test program is the checker, and its own module worker, as claviger is.
