@@ -59,6 +59,8 @@ const (
 	LoginTriedKind         = "login.tried"
 	ClockCheckedKind       = "clock.checked"
 	ReportMadeKind         = "report.made"
+	LedgerKeyRetiredKind   = "ledger-key.retired"
+	LedgerCopiedKind       = "ledger.copied"
 )
 
 // bodies is the one table from kind to body type; unknown kinds are refused,
@@ -114,6 +116,8 @@ var bodies = map[string]func() any{
 	LoginTriedKind:         func() any { return new(LoginTried) },
 	ClockCheckedKind:       func() any { return new(ClockChecked) },
 	ReportMadeKind:         func() any { return new(ReportMade) },
+	LedgerKeyRetiredKind:   func() any { return new(LedgerKeyRetired) },
+	LedgerCopiedKind:       func() any { return new(LedgerCopied) },
 }
 
 // SiteOpened is record 0.
@@ -235,6 +239,13 @@ type LedgerKeyEnrolled struct {
 	Public     ledger.Hash `json:"public"` // blob: SubjectPublicKeyInfo, DER
 	Serial     string      `json:"serial"`
 	Verifier   string      `json:"verifier"` // C2SP verifier key
+}
+
+// LedgerKeyRetired ends the use of a ledger key: what it signed stays signed.
+type LedgerKeyRetired struct {
+	Key    ledger.Hash `json:"key"` // leaf of ledger-key.enrolled
+	Reason string      `json:"reason"`
+	Serial string      `json:"serial"`
 }
 
 // Attribute is one attribute as read back from the token.
@@ -509,4 +520,16 @@ type ReportMade struct {
 	Layout   int         `json:"layout"`
 	Pages    int         `json:"pages"`
 	SHA256   ledger.Hash `json:"sha-256"`
+}
+
+// LedgerCopied is a copy of the whole ledger on a medium, read back from there
+// and verified. It stands outside of ceremonies and is signed by nobody.
+type LedgerCopied struct {
+	Bytes   int64       `json:"bytes"`
+	File    string      `json:"file"`
+	Medium  string      `json:"medium"` // its label
+	Person  string      `json:"person"` // who made it
+	Records int64       `json:"records"`
+	Root    ledger.Hash `json:"root"` // tree head of those records
+	SHA256  ledger.Hash `json:"sha-256"`
 }

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/mod/sumdb/note"
 
 	"claviger/ceremony/signoff"
 	"claviger/ledger"
@@ -61,6 +60,9 @@ const (
 	HeadForeign   = "unknown signer" // no ledger key of this site has signed it
 )
 
+// foreign: no key of this site has signed it, so that it says nothing of this record.
+func foreign(result string) bool { return result == HeadOtherSite || result == HeadForeign }
+
 func agrees(result string) bool { return result == HeadAgrees || result == HeadOlder }
 
 // judge says what a checkpoint from outside of this file tells of it; rootAt is
@@ -68,19 +70,15 @@ func agrees(result string) bool { return result == HeadAgrees || result == HeadO
 // nothing and is an error.
 func (s *State) judge(text string, rootAt func(size int64) (ledger.Hash, error)) (CheckpointCompared, error) {
 	var c CheckpointCompared
-	var verifiers []note.Verifier
-	for _, k := range s.LedgerKeys {
-		v, err := ledger.NewVerifier(k.Body.Verifier)
-		if err != nil {
-			return c, err
-		}
-		verifiers = append(verifiers, v)
+	verifiers, err := verifiersOf(s.Vouched())
+	if err != nil {
+		return c, err
 	}
 	cp, _, err := ledger.OpenCheckpoint(text, verifiers...)
 	if errors.Is(err, ledger.ErrUnknownSigner) {
-		c.Result, c.Detail = HeadForeign, "the head is not signed by a ledger key that this record knows"
+		c.Result, c.Detail = HeadForeign, "it is not signed by a ledger key that this record knows"
 		if origin, _, _ := strings.Cut(text, "\n"); origin != s.Site.Origin {
-			c.Result, c.Detail = HeadOtherSite, limitText("the head is of another site, "+origin)
+			c.Result, c.Detail = HeadOtherSite, limitText("it is of another site, "+origin)
 		}
 		return c, nil
 	}
@@ -153,6 +151,11 @@ func (s *State) checkpointCarried(r *record, b *CheckpointCarried) error {
 		return nil
 	case HeadForked, HeadRewritten:
 		r.claim(Claim{Rule: "carried.result", What: "the head that was carried", Root: head, Unlike: true})
+	}
+	if foreign(b.Result) {
+		// Anybody could write such a note: it is on record, and closes nothing.
+		s.Foreign[h.Body.Person] = r.Seq
+		return nil
 	}
 	s.Contradiction = fmt.Sprintf("record %d: %s", r.Seq, b.Detail)
 	return nil
@@ -235,13 +238,13 @@ func (e *Engine) askCarrier(ctx context.Context, text string) (*Person, error) {
 	s := e.state
 	lines := strings.SplitN(text, "\n", 4)
 	p := Prompt{Kind: AskForm, Title: "Take in a carried checkpoint", Verb: "Go on to the passphrase",
-		Text: "The passphrase of who carried it signs what the comparison says, whatever that is. A checkpoint that contradicts this record makes the site read-only for good.",
+		Text: "The passphrase of who carried it signs what the comparison says, whatever that is. A checkpoint that a ledger key of this site has signed and that contradicts this record makes the site read-only for good.",
 		Facts: []Fact{{Label: "Checkpoint of", Value: lines[0], Style: "mono"}, {Label: "This site", Value: s.Site.Origin, Style: "mono"},
 			{Label: "Records it covers", Value: lines[1]}, {Label: "Records here", Value: fmt.Sprint(s.Size)}},
 		Fields: []Field{{Name: "person", Label: "Who carried it", Type: "text", Of: sortedKeys(s.People), Max: 63}}}
 	if lines[0] != s.Site.Origin {
 		p.Problem = &Problem{Happened: "This checkpoint is of another site.", Safe: "Nothing was recorded.",
-			Do: "Go back and bring the right one. Go on only if it was carried out of this very room: then this record is not the one that was kept here."}
+			Do: "Go back and bring the right one. Go on only if it was carried out of this very room: then this record is not the one that was kept here, and the auditor must know."}
 	}
 	for {
 		a, err := e.askOutside(ctx, p)

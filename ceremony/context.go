@@ -22,7 +22,8 @@ type Context struct {
 	Sets       []KnownSet       `json:"sets"`
 	SignedTo   int64            `json:"signed-to"` // records covered by the HSM's last checkpoint
 	Tokens     []KnownToken     `json:"tokens"`
-	Uncovered  []Uncovered      `json:"uncovered"`
+	Uncovered  []Uncovered      `json:"uncovered"`         // the newest
+	Earlier    int64            `json:"uncovered-earlier"` // how many stand before them
 }
 
 type KnownPerson struct {
@@ -39,6 +40,9 @@ type KnownToken struct {
 type KnownLedgerKey struct {
 	Enrolled LedgerKeyEnrolled `json:"enrolled"`
 	Leaf     ledger.Hash       `json:"leaf"`
+	Note     string            `json:"note"` // checkpoint by an earlier key, through which a later one counts
+	Retired  bool              `json:"retired"`
+	Seq      int64             `json:"seq"`
 }
 
 type KnownSet struct {
@@ -87,7 +91,7 @@ func (s *State) Restate() Context {
 			Seq: k.Seq, State: k.State, Time: k.Time.UTC().Format(ledger.TimeFormat), Wrapped: slices.Clone(k.Wrapped)})
 	}
 	for _, k := range s.LedgerKeys {
-		c.LedgerKeys = append(c.LedgerKeys, KnownLedgerKey{Enrolled: k.Body, Leaf: k.Leaf})
+		c.LedgerKeys = append(c.LedgerKeys, KnownLedgerKey{Enrolled: k.Body, Leaf: k.Leaf, Note: k.Note, Retired: k.Retired, Seq: k.Seq})
 	}
 	if o := s.OrderOf(p); o != nil {
 		c.Orders = append(c.Orders, KnownOrder{Leaf: o.Leaf, Ordered: o.Body, Prev: o.Prev, Seq: o.Seq})
@@ -106,7 +110,7 @@ func (s *State) Restate() Context {
 	if t, ok := s.Tokens[p.Token]; ok {
 		c.Tokens = append(c.Tokens, KnownToken{Enrolled: t.Body, Leaf: t.Leaf})
 	}
-	c.Uncovered = slices.Clone(s.uncovered)
+	c.Uncovered, c.Earlier = slices.Clone(s.uncovered), s.earlier
 	return c
 }
 
@@ -160,7 +164,7 @@ func (s *State) given(c Context) {
 	}
 	s.LedgerKeys = nil
 	for _, k := range c.LedgerKeys {
-		s.LedgerKeys = append(s.LedgerKeys, LedgerKey{Body: k.Enrolled, Leaf: k.Leaf})
+		s.LedgerKeys = append(s.LedgerKeys, LedgerKey{Body: k.Enrolled, Leaf: k.Leaf, Seq: k.Seq, Note: k.Note, Retired: k.Retired})
 	}
 	for _, set := range c.Sets {
 		s.Sets[set.Issued.Set] = &Set{Body: set.Issued, Leaf: set.Leaf}
@@ -174,5 +178,5 @@ func (s *State) given(c Context) {
 			State: k.State, Copies: slices.Clone(k.Copies), Wrapped: slices.Clone(k.Wrapped)}
 	}
 	s.SignedTo = c.SignedTo
-	s.uncovered = slices.Clone(c.Uncovered)
+	s.uncovered, s.earlier = slices.Clone(c.Uncovered), c.Earlier
 }

@@ -523,11 +523,11 @@ func (e *env) Checkpoint(ctx context.Context) error {
 	if p == nil || !p.TokenOpen || p.OpenedAs != string(hsm.Operator) || e.session == nil || e.state.Contradiction != "" {
 		return nil
 	}
-	i := slices.IndexFunc(e.state.LedgerKeys, func(k LedgerKey) bool { return k.Body.Serial == p.Token })
-	if i < 0 {
+	signing := e.state.signing(p.Token)
+	if signing == nil {
 		return nil
 	}
-	key := e.state.LedgerKeys[i].Body
+	key := signing.Body
 	spki, err := e.store.Blob(ctx, key.Public)
 	if err != nil {
 		return fmt.Errorf("couldn't read the ledger key's public half: %w", err)

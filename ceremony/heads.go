@@ -118,3 +118,12 @@ func (s *State) comparedWith() []string {
 	slices.Sort(out)
 	return out
 }
+
+// foreignBrought names the checkpoints that no key of this site has signed.
+func (s *State) foreignBrought() []string {
+	var out []string
+	for _, id := range sortedKeys(s.Foreign) {
+		out = append(out, fmt.Sprintf("record %d: a checkpoint that %s brought is signed by no key of this site", s.Foreign[id], s.Someone(id).Name))
+	}
+	return out
+}

@@ -177,7 +177,10 @@ type LedgerView struct {
 	Verified bool
 	SignedTo int64    // records covered by the HSM's last checkpoint
 	Compared []string // what came from outside of the file and agreed
-	Findings []string
+	Foreign  []string // what was brought and is signed by no key of this site
+	// CopiesDue counts the copies of the ledger that are to be made yet.
+	CopiesDue int
+	Findings  []string
 	// Contradiction says what from outside disagrees; nothing can be held here.
 	Contradiction string
 }

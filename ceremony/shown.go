@@ -36,6 +36,7 @@ type phaseValues struct {
 	Steps      []phaseStep       `json:"steps"`
 	Title      string            `json:"title"`
 	Uncovered  []Uncovered       `json:"uncovered"`
+	Earlier    int64             `json:"uncovered-earlier"`
 }
 
 type phaseStep struct {
@@ -117,7 +118,7 @@ func (s *State) phaseValues(n int) (phaseValues, error) {
 		if !p.PhaseDone(n) {
 			return phaseValues{}, fmt.Errorf("phase %d still has a step without result", n)
 		}
-		v := phaseValues{Number: n, Title: ph.Title, Uncovered: s.Uncovered()}
+		v := phaseValues{Number: n, Title: ph.Title, Uncovered: s.Uncovered(), Earlier: s.earlier}
 		for _, st := range p.Plan.Steps() {
 			if st.Phase != n {
 				continue
@@ -188,7 +189,7 @@ func (s *State) Lines(act, step string) []Line {
 			out = append(out, Line{Label: fmt.Sprintf("%d  %s", st.Number, st.Title), Value: strings.Join(facts, " · ")})
 		}
 		out = append(out, Line{Label: "Deviations", Value: fmt.Sprint(len(v.Deviations))})
-		if n := len(v.Uncovered); n > 0 {
+		if n := v.Earlier + int64(len(v.Uncovered)); n > 0 {
 			out = append(out, Line{Label: "Not yet signed by the HSM", Value: fmt.Sprintf("%d records written after the last ceremony closed", n)})
 		}
 	case ActAttest:

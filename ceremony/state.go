@@ -11,7 +11,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/mod/sumdb/note"
 
 	"claviger/ceremony/script"
 	"claviger/ceremony/signoff"
@@ -89,17 +88,22 @@ type State struct {
 	Open       *Progress // the ceremony whose run is under way
 	SignedTo   int64     // records covered by the HSM's last checkpoint
 	Note       string    // that checkpoint
-	// PeopleSignedTo counts the records under the last checkpoint that people
-	// cosigned.
+	// PeopleSignedTo counts the records under the last signature of a person.
 	PeopleSignedTo int64
 	// Contradiction says what disagrees with this ledger; the site is read-only.
 	Contradiction string
 	// Compared is the newest head that agreed, by where it came from.
 	Compared map[string]int64
-	Reports  []Report
+	// Foreign is the last record of a checkpoint that no key of this site
+	// signed, by who brought it.
+	Foreign map[string]int64
+	// Reports is the newest report of each ceremony.
+	Reports map[string]Report
 
 	uncovered []Uncovered
-	fresh     bool // the record before began a run: a context must follow
+	earlier   int64    // uncovered ones before those that are listed
+	copies    []copied // since the last run began, one for each medium
+	fresh     bool     // the record before began a run: a context must follow
 }
 
 type Site struct {
@@ -122,9 +126,14 @@ type Token struct {
 	Leaf ledger.Hash
 }
 
+// LedgerKey signs checkpoints. The first one is known by its key sheet; a later
+// one counts through Note, a checkpoint by an earlier one over its enrolment.
 type LedgerKey struct {
-	Body LedgerKeyEnrolled
-	Leaf ledger.Hash
+	Body    LedgerKeyEnrolled
+	Leaf    ledger.Hash
+	Seq     int64
+	Note    string
+	Retired bool
 }
 
 type Set struct {
@@ -153,7 +162,8 @@ type Report struct {
 // NewState is the state before record 0.
 func NewState(kinds Kinds, blobs Blobs) *State {
 	return &State{kinds: kinds, blobs: blobs,
-		People: map[string]*Person{}, Tokens: map[string]*Token{}, Sets: map[string]*Set{}, Items: map[string]*Item{}, Keys: map[string]*Key{}, Scripts: map[ledger.Hash]*RegisteredScript{}, Compared: map[string]int64{}}
+		People: map[string]*Person{}, Tokens: map[string]*Token{}, Sets: map[string]*Set{}, Items: map[string]*Item{}, Keys: map[string]*Key{}, Scripts: map[ledger.Hash]*RegisteredScript{}, Compared: map[string]int64{},
+		Foreign: map[string]int64{}, Reports: map[string]Report{}}
 }
 
 // NewPartialState folds what a report carries.
@@ -214,14 +224,13 @@ func (s *State) Next(lr ledger.Record) ([]Claim, error) {
 		s.Open.count++
 		s.Open.Records++
 	} else if r.Kind != PausedKind && r.Kind != AbortedKind && r.Kind != SealedKind {
-		s.uncovered = append(s.uncovered, Uncovered{Kind: r.Kind, Leaf: r.Leaf, Seq: r.Seq})
+		s.leaveUncovered(Uncovered{Kind: r.Kind, Leaf: r.Leaf, Seq: r.Seq})
+	}
+	if slices.ContainsFunc(r.claims, func(c Claim) bool { return c.Key != nil }) {
+		s.PeopleSignedTo = r.Seq
 	}
 	return r.claims, nil
 }
-
-// Uncovered lists the records written outside of runs that no checkpoint of the
-// HSM covers yet.
-func (s *State) Uncovered() []Uncovered { return slices.Clone(s.uncovered) }
 
 // place: the order of records, and which kinds may stand where.
 func (s *State) place(r *record) error {
@@ -256,13 +265,13 @@ func (s *State) place(r *record) error {
 			return r.refuse("run.mixed", "inside a run every record is that ceremony's; this one is of %q", r.Ceremony)
 		}
 		switch r.Kind {
-		case ReportMadeKind, OrderedKind, ScriptRegisteredKind, ScriptWithdrawnKind, KeyActivatedKind, KeySuspendedKind, KeyDeactivatedKind, KeyCompromisedKind:
+		case ReportMadeKind, LedgerCopiedKind, OrderedKind, ScriptRegisteredKind, ScriptWithdrawnKind, KeyActivatedKind, KeySuspendedKind, KeyDeactivatedKind, KeyCompromisedKind:
 			return r.refuse("run.mixed", "a %s stands outside of runs", r.Kind)
 		}
 		return nil
 	}
 	switch r.Kind {
-	case StartedKind, ResumedKind, ReportMadeKind, CheckpointCarriedKind, OrderedKind, ScriptRegisteredKind, ScriptWithdrawnKind,
+	case StartedKind, ResumedKind, ReportMadeKind, CheckpointCarriedKind, LedgerCopiedKind, OrderedKind, ScriptRegisteredKind, ScriptWithdrawnKind,
 		KeyActivatedKind, KeySuspendedKind, KeyDeactivatedKind, KeyCompromisedKind:
 		return nil
 	case CheckpointSignedKind, TokenClosedKind, TokenFaultKind:
@@ -339,6 +348,8 @@ func (s *State) admit(r *record) error {
 		return s.deviationDecided(r, b)
 	case *KeyChanged:
 		return s.keyChanged(r, b)
+	case *LedgerCopied:
+		return s.ledgerCopied(r, b)
 	case *ReportMade:
 		return s.reportMade(r, b)
 	case *ClockChecked:
@@ -348,7 +359,7 @@ func (s *State) admit(r *record) error {
 			return nil
 		}
 		return s.fact(r)
-	case *TokenEnrolled, *LedgerKeyEnrolled, *SetIssued, *SetReadBack, *TokenInventory,
+	case *TokenEnrolled, *LedgerKeyEnrolled, *LedgerKeyRetired, *SetIssued, *SetReadBack, *TokenInventory,
 		*KeyGenerated, *KeyQuarantined, *KeyWrapped, *KeyRestored, *KeyDeleted, *KeyDestroyed, *ArtifactStored,
 		*ItemSealed, *ItemOpened, *ItemMoved, *ItemChecked, *ItemLost, *ItemDestroyed:
 		return s.fact(r)
@@ -476,6 +487,9 @@ func (s *State) context(r *record, b *Context) error {
 	}
 	if s.partial {
 		s.given(*b)
+		if err := s.notes(r); err != nil {
+			return err
+		}
 	}
 	want, err := ledger.Encode(s.Restate())
 	if err != nil {
@@ -522,7 +536,7 @@ func (s *State) close(r *record, status Status) {
 	p.end(status, r.Leaf, r.Time)
 	p.count++
 	p.Records++
-	s.Open = nil
+	s.Open, s.copies = nil, nil
 }
 
 func (s *State) paused(r *record, b *Paused) error {
@@ -858,7 +872,9 @@ func (s *State) fact(r *record) error {
 		s.Tokens[b.Serial] = &Token{Body: *b, Leaf: r.Leaf}
 		p.Token = b.Serial
 	case *LedgerKeyEnrolled:
-		s.LedgerKeys = append(s.LedgerKeys, LedgerKey{Body: *b, Leaf: r.Leaf})
+		return s.ledgerKeyEnrolled(r, b)
+	case *LedgerKeyRetired:
+		return s.ledgerKeyRetired(r, b)
 	case *SetIssued:
 		s.Sets[b.Set] = &Set{Body: *b, Leaf: r.Leaf}
 	case *SetReadBack:
@@ -986,81 +1002,6 @@ func (s *State) tokenFault(r *record, b *TokenFault) error {
 	return nil
 }
 
-func (s *State) checkpointSigned(r *record, b *CheckpointSigned) error {
-	var verifiers []note.Verifier
-	for _, k := range s.LedgerKeys {
-		v, err := ledger.NewVerifier(k.Body.Verifier)
-		if err != nil {
-			return r.refuse("checkpoint.key", "%v", err)
-		}
-		verifiers = append(verifiers, v)
-	}
-	people, err := s.Cosigners()
-	if err != nil {
-		return r.refuse("checkpoint.cosigner", "%v", err)
-	}
-	cp, n, err := ledger.OpenCheckpoint(b.Note, append(verifiers, people...)...)
-	switch {
-	case err != nil:
-		return r.refuse("checkpoint.signature", "%v", err)
-	case len(n.UnverifiedSigs) > 0:
-		return r.refuse("checkpoint.cosigner", "it carries a signature of %s, who has no ceremony key that may sign it", n.UnverifiedSigs[0].Name)
-	case cp.Origin != s.Site.Origin:
-		return r.refuse("checkpoint.origin", "it is a checkpoint of %s", cp.Origin)
-	case cp.Size != r.Seq:
-		return r.refuse("checkpoint.size", "it covers %d records and stands at %d", cp.Size, r.Seq)
-	}
-	r.claim(Claim{Rule: "checkpoint.root", What: "the tree head in the checkpoint", Root: &cp})
-	s.SignedTo, s.Note = cp.Size, b.Note
-	if len(n.Sigs) > 1 {
-		s.PeopleSignedTo = cp.Size
-	}
-	s.uncovered = slices.DeleteFunc(s.uncovered, func(u Uncovered) bool { return u.Seq < cp.Size })
-	return nil
-}
-
-// checkpointCompared: a head that disagrees makes the site read-only. Only the
-// run under way may still be ended; nothing here accepts the contradiction.
-func (s *State) checkpointCompared(r *record, b *CheckpointCompared) error {
-	switch b.Result {
-	case HeadAgrees:
-		s.Compared[b.Source] = b.Size
-		if b.Size > r.Seq {
-			return r.refuse("checkpoint.compared", "it is said to agree, and covers %d records where %d are", b.Size, r.Seq)
-		}
-		if !s.partial {
-			r.claim(Claim{Rule: "checkpoint.root", What: "the head that was compared", Root: &ledger.Checkpoint{Origin: s.Site.Origin, Size: b.Size, Root: b.Root}})
-		}
-	case HeadAhead, HeadForked, HeadRewritten, HeadOtherSite, HeadForeign:
-		s.Contradiction = fmt.Sprintf("record %d: %s", r.Seq, b.Detail)
-	default:
-		return r.refuse("checkpoint.compared", "%q is no result of a comparison", b.Result)
-	}
-	return nil
-}
-
-// Cosigners are those whose ceremony keys count in this checkpoint: who attested,
-// and only in the one over the seal.
-func (s *State) Cosigners() ([]note.Verifier, error) {
-	p := s.lastRun()
-	if s.Open != nil || p == nil || p.Status != SealedStatus {
-		return nil, nil
-	}
-	var out []note.Verifier
-	for _, person := range sortedKeys(p.Attested) {
-		vkey, err := ledger.PersonKey(s.Site.Origin, person, p.Certified[person].Public)
-		if err != nil {
-			return nil, err
-		}
-		v, err := ledger.NewVerifier(vkey)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, v)
-	}
-	return out, nil
-}
-
 func (s *State) deviationRaised(r *record, b *DeviationRaised) error {
 	p := s.Open
 	if b.Number != len(p.Deviations)+1 {
@@ -1104,7 +1045,7 @@ func (s *State) reportMade(r *record, b *ReportMade) error {
 	if p == nil || p.Status == Running {
 		return r.refuse("report.early", "ceremony %q has not ended", r.Ceremony)
 	}
-	s.Reports = append(s.Reports, Report{Ceremony: r.Ceremony, Body: *b})
+	s.Reports[r.Ceremony] = Report{Ceremony: r.Ceremony, Body: *b}
 	return nil
 }
 

@@ -17,7 +17,8 @@ func (e *Engine) Snapshot() Snapshot {
 		Ledger:  LedgerView{Records: s.Size, Last: s.Last.String(), Verified: len(e.findings) == 0, SignedTo: s.SignedTo},
 		HSM:     HSMView{State: e.seen},
 		Working: e.working, Since: e.since}
-	v.Ledger.Compared, v.Ledger.Contradiction = s.comparedWith(), s.Contradiction
+	v.Ledger.Compared, v.Ledger.Foreign, v.Ledger.Contradiction = s.comparedWith(), s.foreignBrought(), s.Contradiction
+	_, v.Ledger.CopiesDue = s.CopiesDue()
 	for _, f := range e.findings {
 		v.Ledger.Findings = append(v.Ledger.Findings, f.String())
 	}

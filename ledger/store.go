@@ -53,6 +53,19 @@ type Store interface {
 	Close() error
 }
 
+// Copy is a copy of a ledger that was read back and verified.
+type Copy struct {
+	Head   Head
+	Bytes  int64
+	SHA256 Hash
+}
+
+// Opened is a ledger that is read, and then let go of.
+type Opened interface {
+	BlobLister
+	Close() error
+}
+
 // BlobLister is a Reader that can also say which blobs it holds, in the order
 // of their names. A blob with a name that is no hash comes as a *DamagedError.
 type BlobLister interface {

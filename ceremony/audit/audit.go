@@ -27,6 +27,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -209,16 +210,11 @@ func openLedger(ctx context.Context, path string) (*opened, error) {
 func (l *opened) audit(ctx context.Context, brought []string, o Options) (*Result, error) {
 	s := l.state
 	res := &Result{Of: "ledger", Organisation: s.Site.Organisation, Origin: s.Site.Origin, Practice: s.Site.Practice,
-		Records: l.head.Size, HSMSignedTo: s.SignedTo, Uncovered: l.head.Size - s.SignedTo, Findings: l.findings}
+		Records: l.head.Size, HSMSignedTo: s.SignedTo, PeopleSignedTo: s.PeopleSignedTo, Uncovered: l.head.Size - s.SignedTo, Findings: l.findings}
 	if l.head.Size == 0 {
 		res.find(0, "site.first", "the ledger is empty")
 		return res, nil
 	}
-	var err error
-	if res.PeopleSignedTo, err = lastSignature(ctx, l.reader, s.Size); err != nil {
-		return nil, err
-	}
-	res.PeopleSignedTo = max(res.PeopleSignedTo, s.PeopleSignedTo)
 	if s.Contradiction != "" {
 		res.find(nowhere, "site.contradicted", "a head from outside contradicts this ledger: %s", s.Contradiction)
 	}
@@ -227,7 +223,10 @@ func (l *opened) audit(ctx context.Context, brought []string, o Options) (*Resul
 	if err := res.anchor(s.Note, brought, s.Site.Origin); err != nil {
 		return nil, err
 	}
-	known := verifiers(brought, ledgerKeys(s))
+	known := verifiers(brought, s.Vouched())
+	if n := len(s.Foreign); n > 0 {
+		res.notChecked("checkpoints that %d people brought and that no ledger key of this site has signed: they are on record, the last one in record %d.", n, slices.Max(slices.Collect(maps.Values(s.Foreign))))
+	}
 	for i, text := range o.Checkpoints {
 		res.carried(i+1, text, known, s.Site.Origin, func(cp ledger.Checkpoint) bool { return l.compare(res, i+1, cp) })
 	}
@@ -238,40 +237,6 @@ func (l *opened) audit(ctx context.Context, brought []string, o Options) (*Resul
 		res.notChecked("the last %d records against the HSM's signature: it has not signed them yet.", n)
 	}
 	return res, nil
-}
-
-// lastSignature finds how far people's signatures reach: each covers every
-// record before it.
-func lastSignature(ctx context.Context, r ledger.Reader, size int64) (int64, error) {
-	const chunk = 512
-	for to := size; to > 0; to -= chunk {
-		last := int64(0)
-		for rec, err := range r.Records(ctx, max(0, to-chunk), to) {
-			var damaged *ledger.DamagedError
-			if err != nil && !errors.As(err, &damaged) {
-				return 0, &UnreadableError{err}
-			}
-			if err == nil && isSignature(rec.Kind) {
-				last = rec.Seq
-			}
-		}
-		if last > 0 {
-			return last, nil
-		}
-	}
-	return 0, nil
-}
-
-func isSignature(kind string) bool {
-	return kind == ceremony.SignOffKind || kind == ceremony.CeremonyKeyKind || kind == ceremony.PersonEnrolledKind
-}
-
-func ledgerKeys(s *ceremony.State) []string {
-	var out []string
-	for _, k := range s.LedgerKeys {
-		out = append(out, k.Body.Verifier)
-	}
-	return out
 }
 
 func (r *Result) production(o Options) {

@@ -210,7 +210,7 @@ func (d *document) seal() error {
 		d.find(nowhere, "checkpoint.cosigner", "%v", err)
 		return nil
 	}
-	cp, n, err := ledger.OpenCheckpoint(text, append(people, verifiers(ledgerKeys(d.in.State))...)...)
+	cp, n, err := ledger.OpenCheckpoint(text, append(people, verifiers(d.in.State.Vouched())...)...)
 	switch {
 	case errors.Is(err, ledger.ErrUnknownSigner):
 		d.find(nowhere, "checkpoint.unknown-signer", "the checkpoint is signed by no ledger key that the records name")
@@ -251,7 +251,7 @@ func (d *document) carriedHere() {
 		return
 	}
 	for i, carried := range d.o.Checkpoints {
-		d.carried(i+1, carried, verifiers(d.brought, ledgerKeys(d.in.State)), d.Origin, func(c ledger.Checkpoint) bool {
+		d.carried(i+1, carried, verifiers(d.brought, d.in.State.Vouched()), d.Origin, func(c ledger.Checkpoint) bool {
 			if d.cp == nil || c.Size != d.cp.Size {
 				return false
 			}
@@ -365,9 +365,11 @@ func (d *document) beside(ctx context.Context, path string) error {
 		return nil
 	}
 	d.checked("The ledger (%d records) holds, and has each of the document's records in its place; the facts restated at the start of each run are true.", l.head.Size)
-	d.edition(l)
+	if err := d.edition(ctx, l); err != nil {
+		return err
+	}
 	for i, carried := range d.o.Checkpoints {
-		d.carried(i+1, carried, verifiers(d.brought, ledgerKeys(l.state)), d.Origin, func(c ledger.Checkpoint) bool { return l.compare(d.Result, i+1, c) })
+		d.carried(i+1, carried, verifiers(d.brought, l.state.Vouched()), d.Origin, func(c ledger.Checkpoint) bool { return l.compare(d.Result, i+1, c) })
 	}
 	return nil
 }
@@ -385,7 +387,7 @@ func (d *document) sameRecord(ctx context.Context, l *opened, want ledger.Record
 }
 
 // edition: an older document of the same ceremony must not pass for the newest.
-func (d *document) edition(l *opened) {
+func (d *document) edition(ctx context.Context, l *opened) error {
 	p := l.state.Find(d.in.Ceremony.Number)
 	switch {
 	case p == nil:
@@ -398,11 +400,34 @@ func (d *document) edition(l *opened) {
 		d.checked("This is the newest edition, %d.", d.in.Edition())
 	}
 	sum := ledger.Hash(sha256.Sum256(d.pdf))
-	for _, r := range l.state.Reports {
-		if r.Ceremony == d.in.Ceremony.Number && r.Body.SHA256 == sum {
-			d.checked("The ledger records this very file as made.")
-			return
-		}
+	made, err := l.made(ctx, d.in.Ceremony.Number, sum)
+	if err != nil {
+		return err
+	}
+	if made {
+		d.checked("The ledger records this very file as made.")
+		return nil
 	}
 	d.notChecked("that this very file was handed out: no report.made of this ceremony has its SHA-256.")
+	return nil
+}
+
+// made says whether the ledger records a file as the report of a ceremony.
+func (l *opened) made(ctx context.Context, ceremonyNumber string, sum ledger.Hash) (bool, error) {
+	if l.state.Reports[ceremonyNumber].Body.SHA256 == sum {
+		return true, nil
+	}
+	for r, err := range l.reader.Records(ctx, 0, l.head.Size) {
+		if err != nil {
+			return false, &UnreadableError{err}
+		}
+		if r.Kind != ceremony.ReportMadeKind || r.Ceremony != ceremonyNumber {
+			continue
+		}
+		body, err := ceremony.Body(r)
+		if b, ok := body.(*ceremony.ReportMade); err == nil && ok && b.SHA256 == sum {
+			return true, nil
+		}
+	}
+	return false, nil
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"claviger/ceremony"
+	"claviger/ceremony/audit"
 	"claviger/ceremony/steps"
 	"claviger/ledger"
 	"claviger/ledger/sqlite"
@@ -157,6 +158,24 @@ func TestCarriedCheckpointContradicts(t *testing.T) {
 				}
 			}
 			verified(t, s)
+			if c.result == ceremony.HeadOtherSite || c.result == ceremony.HeadForeign {
+				// Anybody can write such a note: it is told, and closes nothing.
+				told := s.Snapshot().Ledger
+				if told.Contradiction != "" || len(told.Foreign) != 1 || !strings.Contains(told.Foreign[0], "Amara Okafor") {
+					t.Errorf("told %q and %q", told.Contradiction, told.Foreign)
+				}
+				res := audited(t, s.Folder.Ledger(), audit.Options{})
+				if !res.Holds() || !strings.Contains(strings.Join(res.NotChecked, " "), "no ledger key of this site has signed") {
+					t.Errorf("the checker finds %v, not checked %q", res.Findings, res.NotChecked)
+				}
+				if res := audited(t, s.Folder.Ledger(), audit.Options{Checkpoints: [][]byte{[]byte(text)}}); res.Exit() != 1 {
+					t.Errorf("brought to the checker: exit %d", res.Exit())
+				}
+				if err := s.Begin(t.Context(), generation(t), nil); err != nil {
+					t.Errorf("the next ceremony: %v", err)
+				}
+				return
+			}
 			size := s.State().Size
 			var refusal *ceremony.Refusal
 			if err := s.Begin(t.Context(), generation(t), nil); !errors.As(err, &refusal) || refusal.Rule != "site.contradicted" {

@@ -56,7 +56,7 @@ func (k rollCall) Do(ctx context.Context, env ceremony.Env, st script.Step) erro
 	for _, part := range p.Body.People {
 		lines = append(lines, line(env.State().Someone(part.Person).Name, part.Role+", present"))
 	}
-	if n := len(env.State().Uncovered()); n > 0 {
+	if n := env.State().UncoveredCount(); n > 0 {
 		lines = append(lines, line("Not yet signed by the HSM", fmt.Sprintf("%d records written after the last ceremony closed; the first sign-off covers them", n)))
 	}
 	return finish(ctx, env, st, lines...)

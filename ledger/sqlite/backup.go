@@ -12,55 +12,57 @@ import (
 	"claviger/ledger"
 )
 
-// Copy is a copy of a ledger that was read back and verified.
-type Copy struct {
-	Head   ledger.Head
-	Bytes  int64
-	SHA256 ledger.Hash
-}
-
 // Backup writes a copy of the ledger, as it is at this moment, to a path that
 // must not exist, makes it durable, reads it back from the medium and verifies
 // all of it. A copy that fails is removed. Appends may go on meanwhile.
-func (r *Reader) Backup(ctx context.Context, path string) (Copy, error) {
+func (r *Reader) Backup(ctx context.Context, path string) (ledger.Copy, error) {
 	path, err := filepath.Abs(path) // so that no name can be taken for a URI
 	if err != nil {
-		return Copy{}, fmt.Errorf("couldn't copy the ledger: %w", err)
+		return ledger.Copy{}, fmt.Errorf("couldn't copy the ledger: %w", err)
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600)
 	if err != nil {
-		return Copy{}, fmt.Errorf("couldn't copy the ledger: %w", err)
+		return ledger.Copy{}, fmt.Errorf("couldn't copy the ledger: %w", err)
 	}
 	defer f.Close()
 	c, err := r.copyTo(ctx, f)
 	if err != nil {
-		return Copy{}, errors.Join(fmt.Errorf("couldn't copy the ledger to %s: %w", path, full(explain(err))), os.Remove(path))
+		return ledger.Copy{}, errors.Join(fmt.Errorf("couldn't copy the ledger to %s: %w", path, full(explain(err))), os.Remove(path))
 	}
 	return c, nil
 }
 
-func (r *Reader) copyTo(ctx context.Context, f *os.File) (Copy, error) {
+func (r *Reader) copyTo(ctx context.Context, f *os.File) (ledger.Copy, error) {
 	if err := r.vacuumInto(ctx, f.Name()); err != nil {
-		return Copy{}, err
+		return ledger.Copy{}, err
 	}
 	if err := errors.Join(f.Sync(), syncDir(filepath.Dir(f.Name()))); err != nil {
-		return Copy{}, err
+		return ledger.Copy{}, err
 	}
 	// What is verified shall come from the medium, not from memory.
 	dropCache(f)
 	head, err := verifyFile(ctx, f.Name())
 	if err != nil {
-		return Copy{}, err
+		return ledger.Copy{}, err
 	}
 	root, err := ledger.RootAt(r, head.Size)
 	if err != nil {
-		return Copy{}, err
+		return ledger.Copy{}, err
 	}
 	if root != head.Root {
-		return Copy{}, fmt.Errorf("the copy holds %d records that aren't this ledger's", head.Size)
+		return ledger.Copy{}, fmt.Errorf("the copy holds %d records that aren't this ledger's", head.Size)
 	}
 	size, sum, err := Digest(f.Name())
-	return Copy{head, size, sum}, err
+	return ledger.Copy{Head: head, Bytes: size, SHA256: sum}, err
+}
+
+// OpenCopy opens a copy, to be verified by its records' meaning, too.
+func (r *Reader) OpenCopy(ctx context.Context, path string) (ledger.Opened, []ledger.Finding, error) {
+	c, findings, err := OpenRead(ctx, path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, findings, nil
 }
 
 // vacuumInto uses a connection of its own: query_only forbids writing to any

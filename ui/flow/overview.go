@@ -247,6 +247,12 @@ func trust(s ceremony.Snapshot) []TrustRow {
 	for _, c := range l.Compared {
 		rows = append(rows, TrustRow{"Agrees with " + c, Good})
 	}
+	for _, f := range l.Foreign {
+		rows = append(rows, TrustRow{capital(f), Waiting})
+	}
+	if l.CopiesDue > 0 {
+		rows = append(rows, TrustRow{counted(l.CopiesDue, "verified copy of the ledger, on a medium of its own, is due", "verified copies of the ledger, each on a medium of its own, are due"), Waiting})
+	}
 	if len(l.Compared) == 0 && l.Contradiction == "" {
 		rows = append(rows, TrustRow{"Nothing brought from outside was compared: keep each checkpoint that you carry away", Info})
 	}
