@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-
 	"claviger/ceremony/signoff"
 	"claviger/ledger"
 )

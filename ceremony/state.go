@@ -11,7 +11,6 @@ import (
 	"slices"
 	"time"
 
-
 	"claviger/ceremony/script"
 	"claviger/ceremony/signoff"
 	"claviger/ledger"
