@@ -121,6 +121,51 @@ func acts() []act {
 			}
 			return err
 		}, false},
+		{"delete", hsm.Operator, key, func(ctx context.Context, s *scene) (err error) {
+			_, err = s.session.Delete(ctx, hsmtest.ID(keyLabel), keyLabel)
+			return err
+		}, func(s *scene, said error) error {
+			n, err := s.count(keyLabel)
+			if said == nil && n != 0 {
+				return fmt.Errorf("it said that it is proved to be gone, there are %d objects", n)
+			}
+			return err
+		}, false},
+		{"generate a secret key", hsm.Operator, func(s *scene) error {
+			_, err := s.session.Destroy(context.Background(), hsm.Query{ID: hsmtest.ID("mac")})
+			return err
+		}, func(ctx context.Context, s *scene) error {
+			made, err := s.session.Generate(ctx, macKey())
+			s.got = made.Check
+			return err
+		}, func(s *scene, said error) error {
+			n, err := s.count("mac")
+			if said != nil || err != nil {
+				return err // it is found by its intent's id, or is not there
+			}
+			check, err := s.session.CheckValue(context.Background(), hsmtest.ID("mac"))
+			if n != 1 || check != s.got {
+				return fmt.Errorf("it left %d objects, check value %v, it said %v", n, check, s.got)
+			}
+			return err
+		}, false},
+		{"check value", hsm.Operator, func(s *scene) error {
+			if n, err := s.count("mac"); err != nil || n == 1 {
+				return err
+			}
+			_, err := s.session.Generate(context.Background(), macKey())
+			return err
+		}, func(ctx context.Context, s *scene) error {
+			check, err := s.session.CheckValue(ctx, hsmtest.ID("mac"))
+			s.got = check
+			return err
+		}, func(s *scene, said error) error {
+			check, err := s.session.CheckValue(context.Background(), hsmtest.ID("mac"))
+			if said == nil && check != s.got {
+				return fmt.Errorf("it said %v, the token %v", s.got, check)
+			}
+			return err
+		}, false},
 		{"store data", hsm.Operator, nothing, func(ctx context.Context, s *scene) error {
 			return s.session.PutData(ctx, hsm.Data{Application: app, Label: "d", Private: true, Value: []byte("value")})
 		}, func(s *scene, said error) error {
@@ -173,8 +218,8 @@ func acts() []act {
 		}, false},
 		{"log out", hsm.Operator, nothing, func(ctx context.Context, s *scene) error { return s.session.Logout(ctx) },
 			func(*scene, error) error { return nil }, false},
-		{"change the PIN", hsm.Operator, nothing, func(ctx context.Context, s *scene) error {
-			return s.session.SetPIN(ctx, s.User, s.newPIN)
+		{"change the PIN", "", nothing, func(ctx context.Context, s *scene) error {
+			return hsm.ChangePIN(ctx, s.session, hsm.Operator, s.User, s.newPIN)
 		}, (*scene).samePIN, true},
 		{"set the user PIN", hsm.SecurityOfficer, nothing, func(ctx context.Context, s *scene) error {
 			return s.session.InitPIN(ctx, s.newPIN)
@@ -254,6 +299,10 @@ func acts() []act {
 			return err
 		}, func(*scene, error) error { return nil }, false},
 	}
+}
+
+func macKey() hsm.KeySpec {
+	return hsm.KeySpec{ID: hsmtest.ID("mac"), Label: "mac", Algorithm: hsm.HMACSHA256, Purpose: hsm.Sign, Protection: hsm.ModuleOnly}
 }
 
 func (s *scene) restored() hsm.KeySpec {

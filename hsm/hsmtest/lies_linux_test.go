@@ -176,6 +176,38 @@ func TestDeletionThatDoesNothing(t *testing.T) {
 	hsmtest.Class(t, err, hsm.Broken)
 }
 
+// A token that only hides a key from its searches is found out by a use of it.
+func TestDeletionThatHides(t *testing.T) {
+	k, control := hsmtest.Shimmed(t, start)
+	s := k.Session(t)
+	for _, spec := range hsmtest.AllKinds() {
+		if spec.Algorithm == hsm.RSA3072 || spec.Algorithm == hsm.RSA4096 {
+			continue
+		}
+		if _, err := s.Generate(t.Context(), spec); err != nil {
+			t.Fatal(err)
+		}
+		control.Return("C_DestroyObject", 0, hsmtest.Before, 0)
+		d, err := s.Delete(t.Context(), spec.ID, spec.Label)
+		hsmtest.Class(t, err, hsm.Broken)
+		if d.ByID == 0 || d.Refused != "" {
+			t.Errorf("%s: not hidden, %+v", spec.Label, d)
+		}
+		control.Reset()
+		control.Return("C_DestroyObject", 0, hsmtest.Before, 0)
+		control.Blind()
+		d, err = s.Delete(t.Context(), spec.ID, spec.Label)
+		hsmtest.Class(t, err, hsm.Broken)
+		if d.ByID != 0 || d.Use == "" || d.Refused != "" {
+			t.Errorf("%s: hidden, %+v", spec.Label, d)
+		}
+		control.Reset()
+		if d, err = s.Delete(t.Context(), spec.ID, spec.Label); err != nil || d.Refused == "" {
+			t.Errorf("%s: at last, %+v, %v", spec.Label, d, err)
+		}
+	}
+}
+
 // A module that reports a generation and makes nothing, or half.
 func TestGenerationThatDoesNothing(t *testing.T) {
 	k, control := hsmtest.Shimmed(t, start)

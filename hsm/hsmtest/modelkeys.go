@@ -234,7 +234,7 @@ func (s *modelSession) Delete(ctx context.Context, id []byte, label string) (hsm
 }
 
 func (o *modelObject) use() string {
-	for _, use := range []string{"sign", "wrap", "encrypt"} {
+	for _, use := range []string{"sign", "encrypt"} {
 		if Value(o.Object, use) == "true" {
 			return use
 		}

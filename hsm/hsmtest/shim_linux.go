@@ -119,6 +119,12 @@ func (c *Control) Attribute(class, attribute uint, value []byte) {
 // OnlySlot hides all slots but one.
 func (c *Control) OnlySlot(slot uint) { c.order(fmt.Sprintf("only-slot %x", slot)) }
 
+// HideMechanism leaves a mechanism (CKM_ number) out of the token's list.
+func (c *Control) HideMechanism(n uint) { c.order(fmt.Sprintf("hide-mechanism %x", n)) }
+
+// Blind makes searches find nothing once an object was to be destroyed.
+func (c *Control) Blind() { c.order("blind") }
+
 // Stuck makes the random generator repeat one byte.
 func (c *Control) Stuck(b byte) { c.order(fmt.Sprintf("random %x", b)) }
 

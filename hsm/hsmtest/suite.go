@@ -19,6 +19,7 @@ import (
 	"testing"
 
 	"claviger/hsm"
+	"claviger/hsm/secret"
 )
 
 // Kinds are all keys that hsm names, each with its purpose and one protection.
@@ -83,6 +84,8 @@ func Run(t *testing.T, open func(t *testing.T) *Token) {
 		{"token is found by serial", testTokens},
 		{"login", testLogin},
 		{"PINs", testPINs},
+		{"PINs are changed and proved", testChangePIN},
+		{"zeroise", testZeroise},
 		{"generated keys are as asked", testGenerate},
 		{"generate refuses", testGenerateRefuses},
 		{"objects", testFind},
@@ -319,6 +322,51 @@ func testPINs(t *testing.T, k *Token) {
 	must(t, s.Logout(t.Context()))
 	Class(t, s.Login(t.Context(), hsm.SecurityOfficer, k.SO), hsm.WrongPIN)
 	must(t, s.Login(t.Context(), hsm.SecurityOfficer, so))
+}
+
+func testChangePIN(t *testing.T, k *Token) {
+	users := map[hsm.User]*secret.Buffer{hsm.Operator: k.User}
+	if hasOfficer(t, k) {
+		users[hsm.SecurityOfficer] = k.SO
+	}
+	s, err := k.Module.Open(t.Context(), k.Serial)
+	must(t, err)
+	info, err := s.Token(t.Context())
+	must(t, err)
+	for as, old := range users {
+		changed := Secret(t, "changed-"+string(as)+"-123456")
+		Class(t, hsm.ChangePIN(t.Context(), s, as, changed, old), hsm.WrongPIN)
+		if info.MinPIN > 1 {
+			Class(t, hsm.ChangePIN(t.Context(), s, as, old, Secret(t, "x")), hsm.NotAllowed)
+		}
+		must(t, hsm.ChangePIN(t.Context(), s, as, old, changed))
+		Class(t, s.Login(t.Context(), as, old), hsm.WrongPIN)
+		must(t, s.Login(t.Context(), as, changed))
+		Class(t, hsm.ChangePIN(t.Context(), s, as, changed, old), hsm.Busy) // who is logged in already proves nothing
+		must(t, s.Logout(t.Context()))
+		must(t, hsm.ChangePIN(t.Context(), s, as, changed, old))
+	}
+}
+
+func testZeroise(t *testing.T, k *Token) {
+	if !hasOfficer(t, k) {
+		return
+	}
+	s := k.Session(t)
+	generate(t, s, Spec("goes", hsm.ECP256))
+	user := Secret(t, "second life 123")
+	_, err := hsm.Zeroise(t.Context(), k.Module, k.Serial, "second life", k.SO, user)
+	Class(t, err, hsm.Busy)
+	must(t, s.Close())
+	_, err = hsm.Zeroise(t.Context(), k.Module, k.Serial, "second life", Secret(t, "not this one"), user)
+	Class(t, err, hsm.WrongPIN)
+	e, err := hsm.Zeroise(t.Context(), k.Module, k.Serial, "second life", k.SO, user)
+	must(t, err)
+	if len(e.Before) != 1 || len(e.After) != 0 || e.Token.Label != "second life" || !e.Token.UserPINSet {
+		t.Errorf("got %+v", e)
+	}
+	k.Serial, k.User = e.Token.Serial, user
+	generate(t, k.Session(t), Spec("comes", hsm.ECP256))
 }
 
 // Can says whether a token has what such a key needs.

@@ -128,3 +128,97 @@ func TestWrappingKeyKeptOtherwise(t *testing.T) {
 		control.Reset()
 	}
 }
+
+// A token that takes no key in the clear takes it under a pair that it made for
+// that, and keeps nothing else.
+func TestWrappingKeyUnderAPair(t *testing.T) {
+	k, control := hsmtest.Shimmed(t, start)
+	key := randomKey(t)
+	want := importKEK(t, k, "in the clear", key)
+	codes := []uint{0x54} // FUNCTION_NOT_SUPPORTED
+	if hsmtest.Proof() {
+		codes = append(codes, 0x13, 0x1B) // ATTRIBUTE_VALUE_INVALID, ACTION_PROHIBITED
+	}
+	for _, code := range codes {
+		control.Return("C_CreateObject", 0, hsmtest.Before, code)
+		s, err := k.Module.Open(t.Context(), k.Serial)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Login(t.Context(), hsm.SecurityOfficer, k.SO); err != nil {
+			t.Fatal(err)
+		}
+		for _, session := range []bool{true, false} {
+			spec := hsmtest.WrappingKey("wrapped", session, true)
+			made, err := s.(hsm.Wrapper).ImportWrappingKey(t.Context(), spec, key)
+			if err != nil || made.Check != want || hsmtest.Value(made.Private, "trusted") != "true" {
+				t.Errorf("0x%x: %+v, %v", code, made, err)
+			}
+			found, err := s.Find(t.Context(), hsm.Query{})
+			if err != nil || len(found) != 2 {
+				t.Errorf("0x%x: beside the one in the clear there are %v, %v", code, found, err)
+			}
+			if left, err := s.Destroy(t.Context(), hsm.Query{ID: spec.ID}); left != 0 || err != nil {
+				t.Errorf("%d left, %v", left, err)
+			}
+		}
+		control.Return("C_UnwrapKey", 0, hsmtest.Before, 0x54)
+		_, err = s.(hsm.Wrapper).ImportWrappingKey(t.Context(), hsmtest.WrappingKey("wrapped", true, true), key)
+		if err == nil {
+			t.Error("imported in no way at all")
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		control.Reset()
+	}
+}
+
+// A token that has only RFC 3394 makes backups with that and says so; one that
+// knows RFC 5649 by its other number takes them.
+func TestOtherKeyWraps(t *testing.T) {
+	k, control := hsmtest.Shimmed(t, start)
+	importKEK(t, k, "kek", randomKey(t))
+	s := k.Session(t)
+	w := s.(hsm.Wrapper)
+	spec := hsmtest.Spec("leaves", hsm.ECP256)
+	spec.Protection = hsm.WrapBackup
+	pair, err := s.Generate(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		hidden    []uint
+		mechanism string
+	}{{nil, "CKM_AES_KEY_WRAP_PAD"}, {[]uint{0x210A, 0x210B}, "CKM_AES_KEY_WRAP"}} {
+		for _, n := range c.hidden {
+			control.HideMechanism(n)
+		}
+		wrapped, err := w.Wrap(t.Context(), spec.ID, hsmtest.ID("kek"))
+		if err != nil || wrapped.Mechanism != c.mechanism {
+			t.Fatalf("%s: %q, %v", c.mechanism, wrapped.Mechanism, err)
+		}
+		if c.hidden == nil {
+			wrapped.Mechanism = "CKM_AES_KEY_WRAP_KWP"
+		}
+		back := spec
+		back.ID = hsmtest.ID("back")
+		if _, err := w.Unwrap(t.Context(), back, hsmtest.ID("kek"), wrapped, pair.SPKI); err != nil {
+			t.Errorf("%s: %v", c.mechanism, err)
+			continue
+		}
+		signature, err := s.Sign(t.Context(), back.ID, []byte("m"))
+		if err != nil || hsmtest.Verify(pair.SPKI, []byte("m"), signature) != nil {
+			t.Errorf("%s: the restored key does not sign: %v", c.mechanism, err)
+		}
+		if _, err := s.Delete(t.Context(), back.ID, back.Label); err != nil {
+			t.Error(err)
+		}
+		control.Reset()
+	}
+	for _, n := range []uint{0x2109, 0x210A, 0x210B} {
+		control.HideMechanism(n)
+	}
+	_, err = w.Wrap(t.Context(), spec.ID, hsmtest.ID("kek"))
+	hsmtest.Class(t, err, hsm.NotSupported)
+}

@@ -245,14 +245,11 @@ func (s *session) proveGone(op string, d *hsm.Deletion, id []byte, label string)
 	return nil
 }
 
-// proveUseless tries the one thing the key was for, by the handle it had.
+// proveUseless tries a thing that worked while the key was there, by the handle it
+// had.
 func (s *session) proveUseless(op string, d *hsm.Deletion, h pkcs11.ObjectHandle, o hsm.Object, a algorithm) error {
-	use, err := s.try(op, h, o, a)
-	d.Use = use
-	var rv pkcs11.Error
-	if errors.As(err, &rv) {
-		err = refused(op, err)
-	}
+	var err error
+	d.Use, err = s.try(op, h, o, a)
 	var e *hsm.Error
 	if errors.As(err, &e) && e.Code != "" {
 		d.Refused = e.Code
@@ -262,26 +259,20 @@ func (s *session) proveUseless(op string, d *hsm.Deletion, h pkcs11.ObjectHandle
 }
 
 func (s *session) try(op string, h pkcs11.ObjectHandle, o hsm.Object, a algorithm) (use string, err error) {
-	var out []byte
-	switch {
-	case is(o, "sign"):
-		use = "sign"
+	switch purpose := purposeOf(o); {
+	case purpose == hsm.Sign:
 		_, err = s.sign(op, h, a, make([]byte, 32))
-	case is(o, "wrap"):
-		use = "wrap"
-		var number uint
-		if number, err = s.wrapMechanism(op, wrapMechanisms...); err == nil {
-			out, err = s.m.ctx.WrapKey(s.h, []*pkcs11.Mechanism{pkcs11.NewMechanism(number, nil)}, h, h)
-		}
-	case is(o, "encrypt"):
-		use = "encrypt"
+		return "sign", err
+	case purpose == hsm.Encrypt && o.Class == "secret-key":
 		_, err = s.encrypt(op, h, ckmAESECB, make([]byte, aes.BlockSize))
-	default:
-		use = "read its attributes"
-		_, err = s.m.ctx.GetAttributeValue(s.h, h, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_CLASS, nil)})
+		return "encrypt", err
 	}
-	clear(out)
-	return use, err
+	// Other uses may be refused for other reasons. A key that is there always tells
+	// what it is.
+	if _, err = s.m.ctx.GetAttributeValue(s.h, h, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_CLASS, nil)}); err != nil {
+		err = refused(op, err)
+	}
+	return "read its attributes", err
 }
 
 // is says whether an object reads back "true" for an attribute.

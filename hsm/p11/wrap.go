@@ -57,7 +57,7 @@ func (s *session) ImportWrappingKey(ctx context.Context, spec hsm.KeySpec, value
 		return err
 	})
 	if plainRefused(err) && s.free(op, spec.ID) == nil {
-		err = s.importUnderPair(op, spec, t, value, err)
+		t.twin, err = s.importUnderPair(op, spec, t, value, err)
 	}
 	if err != nil {
 		return hsm.Key{}, err
@@ -109,23 +109,21 @@ func plainRefused(err error) bool {
 }
 
 // importUnderPair lets the token make an RSA pair in this session, encrypts the
-// bytes to it and has them unwrapped. The first refusal stays the error where the
-// token cannot do that either.
-func (s *session) importUnderPair(op string, spec hsm.KeySpec, t templates, value *secret.Buffer, first error) error {
+// bytes to it and has them unwrapped, first as a key of the session that may only
+// encrypt: its check value is that of the bytes, also where the token tells none of
+// a key that may only wrap. The first refusal stays the error where the token
+// cannot do that either.
+func (s *session) importUnderPair(op string, spec hsm.KeySpec, t templates, value *secret.Buffer, first error) (hsm.CheckValue, error) {
+	var check hsm.CheckValue
 	public, private, err := s.m.ctx.GenerateKeyPair(s.h, []*pkcs11.Mechanism{pkcs11.NewMechanism(ckmRSAPKCSKeyPairGen, nil)},
-		[]*pkcs11.Attribute{
-			pkcs11.NewAttribute(pkcs11.CKA_TOKEN, false), pkcs11.NewAttribute(pkcs11.CKA_PRIVATE, false),
+		append(ofSession(),
 			pkcs11.NewAttribute(pkcs11.CKA_WRAP, true), pkcs11.NewAttribute(pkcs11.CKA_ENCRYPT, false), pkcs11.NewAttribute(pkcs11.CKA_VERIFY, false),
-			pkcs11.NewAttribute(pkcs11.CKA_MODULUS_BITS, 3072), pkcs11.NewAttribute(pkcs11.CKA_PUBLIC_EXPONENT, big.NewInt(publicExponent).Bytes()),
-		},
-		[]*pkcs11.Attribute{
-			// Not private: the security officer, who may be the one logged in, could not have it.
-			pkcs11.NewAttribute(pkcs11.CKA_TOKEN, false), pkcs11.NewAttribute(pkcs11.CKA_PRIVATE, false),
+			pkcs11.NewAttribute(pkcs11.CKA_MODULUS_BITS, 3072), pkcs11.NewAttribute(pkcs11.CKA_PUBLIC_EXPONENT, big.NewInt(publicExponent).Bytes())),
+		append(ofSession(),
 			pkcs11.NewAttribute(pkcs11.CKA_SENSITIVE, true), pkcs11.NewAttribute(pkcs11.CKA_EXTRACTABLE, false),
-			pkcs11.NewAttribute(pkcs11.CKA_UNWRAP, true), pkcs11.NewAttribute(pkcs11.CKA_DECRYPT, false), pkcs11.NewAttribute(pkcs11.CKA_SIGN, false),
-		})
+			pkcs11.NewAttribute(pkcs11.CKA_UNWRAP, true), pkcs11.NewAttribute(pkcs11.CKA_DECRYPT, false), pkcs11.NewAttribute(pkcs11.CKA_SIGN, false)))
 	if err != nil {
-		return errors.Join(first, refused(op, err))
+		return check, errors.Join(first, refused(op, err))
 	}
 	defer func() {
 		_ = s.m.ctx.DestroyObject(s.h, public)
@@ -133,11 +131,11 @@ func (s *session) importUnderPair(op string, spec hsm.KeySpec, t templates, valu
 	}()
 	got, err := s.read(op, public, []string{"modulus", "public-exponent"})
 	if err != nil {
-		return err
+		return check, err
 	}
 	key, err := publicKey(algorithm{keyType: "rsa", bits: 3072}, got)
 	if err != nil {
-		return &hsm.Error{Class: hsm.Broken, Op: op, Why: err.Error()}
+		return check, &hsm.Error{Class: hsm.Broken, Op: op, Why: err.Error()}
 	}
 	for _, digest := range []struct {
 		hash      func() hash.Hash
@@ -146,19 +144,40 @@ func (s *session) importUnderPair(op string, spec hsm.KeySpec, t templates, valu
 		var sealed []byte
 		sealed, err = rsa.EncryptOAEP(digest.hash(), rand.Reader, key.(*rsa.PublicKey), value.Bytes(), nil)
 		if err != nil {
-			return &hsm.Error{Class: hsm.Broken, Op: op, Why: err.Error()}
+			return check, &hsm.Error{Class: hsm.Broken, Op: op, Why: err.Error()}
 		}
 		mechanism := []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_RSA_PKCS_OAEP,
 			pkcs11.NewOAEPParams(digest.ckm, digest.ckgm, pkcs11.CKZ_DATA_SPECIFIED, nil))}
-		err = s.make(op, spec.ID, func(upTo age) error {
+		if check, err = s.twinCheck(op, mechanism, private, sealed); err != nil {
+			continue // or the token does not have OAEP with this digest
+		}
+		return check, s.make(op, spec.ID, func(upTo age) error {
 			_, err := s.m.ctx.UnwrapKey(s.h, mechanism, private, sealed, template(t.secret, upTo))
 			return err
 		})
-		if err == nil || s.free(op, spec.ID) != nil {
-			return err
-		}
 	}
-	return errors.Join(first, err)
+	return check, errors.Join(first, err)
+}
+
+// ofSession begins the template of what ends with the session. Not private: the
+// security officer, who may be the one logged in, could not have it.
+func ofSession() []*pkcs11.Attribute {
+	return []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_TOKEN, false), pkcs11.NewAttribute(pkcs11.CKA_PRIVATE, false)}
+}
+
+func (s *session) twinCheck(op string, mechanism []*pkcs11.Mechanism, private pkcs11.ObjectHandle, sealed []byte) (hsm.CheckValue, error) {
+	twin, err := s.m.ctx.UnwrapKey(s.h, mechanism, private, sealed, append(ofSession(),
+		pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_SECRET_KEY), pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, pkcs11.CKK_AES),
+		pkcs11.NewAttribute(pkcs11.CKA_SENSITIVE, true), pkcs11.NewAttribute(pkcs11.CKA_EXTRACTABLE, false),
+		pkcs11.NewAttribute(pkcs11.CKA_ENCRYPT, true), pkcs11.NewAttribute(pkcs11.CKA_DECRYPT, false)))
+	if err != nil {
+		return hsm.CheckValue{}, refused(op, err)
+	}
+	check, err := s.checkValue(op, twin, "aes", hsm.Encrypt)
+	if destroyed := s.m.ctx.DestroyObject(s.h, twin); err == nil && destroyed != nil {
+		err = refused(op, destroyed)
+	}
+	return check, err
 }
 
 func (s *session) SetTrusted(ctx context.Context, id []byte) (hsm.Object, error) {

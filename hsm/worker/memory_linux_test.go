@@ -50,6 +50,8 @@ func TestNoPINStaysBehind(t *testing.T) {
 		err := errors.Join(
 			s.SetPIN(ctx, k.User, user), s.Logout(ctx), s.Login(ctx, hsm.Operator, user), s.Logout(ctx),
 			s.Login(ctx, hsm.SecurityOfficer, k.SO), s.SetPIN(ctx, k.SO, so), s.InitPIN(ctx, user), s.Logout(ctx),
+			hsm.ChangePIN(ctx, s, hsm.Operator, user, other), hsm.ChangePIN(ctx, s, hsm.Operator, other, user),
+			hsm.ChangePIN(ctx, s, hsm.SecurityOfficer, so, other), hsm.ChangePIN(ctx, s, hsm.SecurityOfficer, other, so),
 			s.Login(ctx, hsm.Operator, user))
 		if err != nil || wrong == nil {
 			t.Fatal(err, wrong)
@@ -62,6 +64,31 @@ func TestNoPINStaysBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := s.(hsm.Wrapper).ImportWrappingKey(ctx, hsmtest.WrappingKey("kek", false, true), kek); err != nil {
+		t.Fatal(err)
+	}
+	restore, key := hsmtest.WrappingKey("restore", true, false), hsmtest.Spec("key", hsm.ECP256)
+	key.Protection = hsm.WrapBackup
+	if _, err := s.(hsm.Wrapper).ImportWrappingKey(ctx, restore, kek); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Logout(ctx), s.Login(ctx, hsm.Operator, k.User)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Generate(ctx, key); err != nil {
+		t.Fatal(err)
+	}
+	wrapped, err := s.(hsm.Wrapper).Wrap(ctx, key.ID, hsmtest.ID("kek"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spki, err := s.PublicKey(ctx, key.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Delete(ctx, key.ID, key.Label); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.(hsm.Wrapper).Unwrap(ctx, key, restore.ID, wrapped, spki); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {

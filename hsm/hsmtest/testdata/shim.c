@@ -10,6 +10,8 @@
  *                                       no longer than what they really have
  *   only-slot N                         no other slot is listed
  *   random BYTE                         the generator gives nothing but this byte
+ *   hide-mechanism N                    it is not listed
+ *   blind                               once an object was to be destroyed, searches find none
  *   token-flags SET CLEAR, slot-flags SET CLEAR
  *
  * Every function of PKCS#11 v2.40 takes at most eight arguments of a machine word,
@@ -48,7 +50,8 @@ static const char *names[68] = {
 	"C_WaitForSlotEvent",
 };
 
-enum { GET_SLOT_LIST = 4, GET_SLOT_INFO = 5, GET_TOKEN_INFO = 6, GET_ATTRIBUTE_VALUE = 24, GENERATE_RANDOM = 64 };
+enum { GET_SLOT_LIST = 4, GET_SLOT_INFO = 5, GET_TOKEN_INFO = 6, GET_MECHANISM_LIST = 7, DESTROY_OBJECT = 22,
+	GET_ATTRIBUTE_VALUE = 24, FIND_OBJECTS = 27, GENERATE_RANDOM = 64 };
 enum { DEVICE_REMOVED = 0x32 };
 
 static struct list *real, ours;
@@ -161,6 +164,15 @@ static void lie(int i, const word *a)
 			word *flags = (word *)(a[1] + 96); /* after description, manufacturer */
 			*flags = (*flags | set) & ~clear;
 		}
+		if (i == GET_MECHANISM_LIST && a[1] && sscanf(line, "hide-mechanism %lx", &set) == 1) {
+			word *list = (word *)a[1], *count = (word *)a[2], kept = 0;
+			for (word k = 0; k < *count; k++)
+				if (list[k] != set)
+					list[kept++] = list[k];
+			*count = kept;
+		}
+		if (i == FIND_OBJECTS && counts[DESTROY_OBJECT] && !strncmp(line, "blind", 5))
+			*(word *)a[3] = 0;
 		if (i == GENERATE_RANDOM && sscanf(line, "random %lx", &set) == 1)
 			memset((void *)a[1], set, a[2]);
 		if (i == GET_ATTRIBUTE_VALUE && sscanf(line, "attribute %lx %lx %511s", &class, &type, hex) == 3) {
