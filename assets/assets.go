@@ -1,5 +1,5 @@
 // Package assets embeds what Claviger carries with it and gives it by name: the
-// shipped scripts, the word lists, the fonts and the icon. It knows nothing of
+// shipped scripts, the default policy, the word lists, the fonts and the icon. It knows nothing of
 // ceremonies.
 //
 // # Sources
@@ -13,6 +13,7 @@
 package assets
 
 import (
+	"bytes"
 	"embed"
 	"strings"
 )
@@ -22,6 +23,9 @@ import (
 //go:embed scripts/*.yaml
 var Scripts embed.FS
 
+//go:embed policy.json
+var policy []byte
+
 //go:embed words-pgp.txt
 var wordsPGP string
 
@@ -30,6 +34,9 @@ var wordsEFF string
 
 // Script gives the shipped script of this name.
 func Script(name string) ([]byte, error) { return Scripts.ReadFile("scripts/" + name + ".yaml") }
+
+// Policy is the policy that a new site adopts unless its order names another.
+func Policy() []byte { return bytes.Clone(policy) }
 
 // PGPWords says bytes in words, one a byte, for reading aloud.
 func PGPWords(b []byte) []string {

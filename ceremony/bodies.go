@@ -10,6 +10,7 @@ import "claviger/ledger"
 // Kinds of records. They are append-only: an old ledger verifies for ever.
 const (
 	SiteOpenedKind         = "site.opened"
+	SitePolicyKind         = "site.policy"
 	TokenEnrolledKind      = "token.enrolled"
 	TokenOpenedKind        = "token.opened"
 	TokenClosedKind        = "token.closed"
@@ -67,6 +68,7 @@ const (
 // never skipped.
 var bodies = map[string]func() any{
 	SiteOpenedKind:         func() any { return new(SiteOpened) },
+	SitePolicyKind:         func() any { return new(SitePolicy) },
 	TokenEnrolledKind:      func() any { return new(TokenEnrolled) },
 	TokenOpenedKind:        func() any { return new(TokenOpened) },
 	TokenClosedKind:        func() any { return new(TokenClosed) },

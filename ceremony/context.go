@@ -20,6 +20,7 @@ type Context struct {
 	Origin     string           `json:"origin"`
 	People     []KnownPerson    `json:"people"`
 	Sets       []KnownSet       `json:"sets"`
+	Policies   []KnownPolicy    `json:"policies"`  // the one in force
 	SignedTo   int64            `json:"signed-to"` // records covered by the HSM's last checkpoint
 	Tokens     []KnownToken     `json:"tokens"`
 	Uncovered  []Uncovered      `json:"uncovered"`         // the newest
@@ -93,6 +94,9 @@ func (s *State) Restate() Context {
 	for _, k := range s.LedgerKeys {
 		c.LedgerKeys = append(c.LedgerKeys, KnownLedgerKey{Enrolled: k.Body, Leaf: k.Leaf, Note: k.Note, Retired: k.Retired, Seq: k.Seq})
 	}
+	if s.Policy != nil {
+		c.Policies = append(c.Policies, *s.Policy)
+	}
 	if o := s.OrderOf(p); o != nil {
 		c.Orders = append(c.Orders, KnownOrder{Leaf: o.Leaf, Ordered: o.Body, Prev: o.Prev, Seq: o.Seq})
 	}
@@ -157,6 +161,10 @@ func (s *State) given(c Context) {
 	}
 	for _, t := range c.Tokens {
 		s.Tokens[t.Enrolled.Serial] = &Token{Body: t.Enrolled, Leaf: t.Leaf}
+	}
+	s.Policy = nil
+	for _, p := range c.Policies {
+		s.Policy = &p
 	}
 	s.Orders = nil
 	for _, o := range c.Orders {

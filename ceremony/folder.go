@@ -45,6 +45,7 @@ func OpenFolder(dir string) (*Folder, error) {
 }
 
 func (f *Folder) Ledger() string                  { return filepath.Join(f.Dir, "ledger.db") }
+func (f *Folder) Policy() string                  { return filepath.Join(f.Dir, "policy.json") }
 func (f *Folder) Practice() string                { return filepath.Join(f.Dir, "practice") }
 func (f *Folder) Evidence(ceremony string) string { return filepath.Join(f.Dir, "evidence", ceremony) }
 

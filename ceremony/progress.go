@@ -37,6 +37,8 @@ const (
 	AttestStep    = "attest"
 	SealStep      = "seal"
 	CustodyStep   = "custody"
+	PolicyStep    = "adopt-policy"
+	ExceptionStep = "policy-exception"
 )
 
 // Progress is one ceremony as far as the ledger tells it.
@@ -56,6 +58,8 @@ type Progress struct {
 	Intents    []*IntentState
 	Phases     map[int]map[string]Signed // phase, person
 	Attested   map[string]Signed
+	StepSigned map[string][]Signed // sign-offs with act step, by step id
+	Proposed   *KnownPolicy        // that the step under way adopts
 	Deviations []Deviation
 	Faults     []TokenFault
 	ReadBack   []SetReadBack
@@ -144,7 +148,7 @@ type Deviation struct {
 
 func newProgress(number string, plan *script.Bound, b *Started, at time.Time, seq int64) *Progress {
 	p := &Progress{Number: number, Body: *b, Plan: plan, Started: at, Token: b.Token,
-		Steps: map[string]*StepState{}, Phases: map[int]map[string]Signed{}, Attested: map[string]Signed{}}
+		Steps: map[string]*StepState{}, Phases: map[int]map[string]Signed{}, Attested: map[string]Signed{}, StepSigned: map[string][]Signed{}}
 	for _, st := range plan.Steps() {
 		p.Steps[st.ID] = &StepState{}
 		if st.Kind == EnrolStep {
@@ -163,7 +167,7 @@ func (p *Progress) begin(seq int64, token string) {
 	if token != "" {
 		p.Token = token
 	}
-	p.TokenOpen, p.login, p.current = false, nil, ""
+	p.TokenOpen, p.login, p.current, p.Proposed = false, nil, "", nil
 	p.items = map[string]bool{}
 	// Authorisations lapse at a pause.
 	p.authorisations = nil
@@ -366,6 +370,14 @@ func (p *Progress) signed(s *State, r *record, b *SignOff) error {
 			p.Phases[n] = map[string]Signed{}
 		}
 		p.Phases[n][b.Person] = sg
+	case ActStep:
+		if !current || !slices.ContainsFunc(st.By, func(n script.RoleNeed) bool { return n.Role == b.Role }) {
+			return r.refuse("signoff.role", "%s does not sign this step as %s", name, b.Role)
+		}
+		if slices.ContainsFunc(p.StepSigned[st.ID], func(o Signed) bool { return o.SignOff.Person == b.Person && o.SignOff.Attempt == b.Attempt }) {
+			return r.refuse("signoff.twice", "%s has signed this step already", name)
+		}
+		p.StepSigned[st.ID] = append(p.StepSigned[st.ID], sg)
 	case ActAttest:
 		if _, again := p.Attested[b.Person]; again {
 			return r.refuse("signoff.twice", "%s has attested already", name)

@@ -55,6 +55,13 @@ type attestValues struct {
 	Title      string `json:"title"`
 }
 
+type stepValues struct {
+	Attempt int    `json:"attempt"`
+	Facts   []Line `json:"facts"`
+	Step    string `json:"step"`
+	Title   string `json:"title"`
+}
+
 type enrolValues struct {
 	Enrolled PersonEnrolled `json:"enrolled"`
 	Leaf     ledger.Hash    `json:"leaf"`
@@ -97,6 +104,16 @@ func (s *State) Shown(act, step string, attempt int, person, role string) ([]byt
 			return nil, fmt.Errorf("the step for attestations is not under way")
 		}
 		sh.Values = attestValues{Deviations: len(p.Deviations), Script: p.Body.Script.String(), Steps: len(p.Plan.Steps()), Title: p.Plan.Title}
+	case ActStep:
+		k, ok := s.kinds[st.Kind].(Signable)
+		if !current || !ok || st.ID != step || p.Steps[st.ID].Attempt != attempt {
+			return nil, fmt.Errorf("no step that is signed is under way")
+		}
+		facts, err := k.Signs(s, st)
+		if err != nil {
+			return nil, err
+		}
+		sh.Values = stepValues{Attempt: attempt, Facts: facts, Step: step, Title: st.Title}
 	case ActEnrol:
 		h := s.People[enrolSubject(step)]
 		if h == nil || !current || st.Kind != EnrolStep {
@@ -146,6 +163,8 @@ func Statement(act, role string) string {
 			return "I watched these steps. What is listed here is what I saw."
 		}
 		return "I performed these steps. What is listed here is what happened."
+	case ActStep:
+		return "I have read what is listed here, and I decide it so."
 	case ActEnrol:
 		return "I know this person, and the key named here is this person's."
 	}
@@ -197,6 +216,11 @@ func (s *State) Lines(act, step string) []Line {
 			Line{Label: "Ceremony", Value: p.Number + " · " + p.Plan.Title},
 			Line{Label: "Script", Value: p.Body.Script.String(), Style: "hash"},
 			Line{Label: "Deviations", Value: fmt.Sprint(len(p.Deviations))})
+	case ActStep:
+		st, _ := p.Plan.Step(step)
+		if k, ok := s.kinds[st.Kind].(Signable); ok {
+			out, _ = k.Signs(s, st) // Shown says why, where it cannot be signed
+		}
 	case ActEnrol:
 		b := s.People[enrolSubject(step)].Body
 		out = append(out,

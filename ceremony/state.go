@@ -82,6 +82,7 @@ type State struct {
 	Items      map[string]*Item // by name
 	Keys       map[string]*Key  // by CKA_ID in hex
 	Orders     []*Order
+	Policy     *KnownPolicy // in force; nil before the first is adopted
 	Scripts    map[ledger.Hash]*RegisteredScript
 	Ceremonies []*Progress
 	Open       *Progress // the ceremony whose run is under way
@@ -301,6 +302,11 @@ func (s *State) admit(r *record) error {
 		return s.scriptRegistered(r, b)
 	case *ScriptWithdrawn:
 		return s.scriptIsWithdrawn(r, b)
+	case *SitePolicy:
+		if err := s.policyAdopted(r, b); err != nil {
+			return err
+		}
+		return s.fact(r)
 	case *Started:
 		return s.started(r, b)
 	case *Resumed:
@@ -424,6 +430,11 @@ func (s *State) started(r *record, b *Started) error {
 	if err := s.apart(r, "", b.Parameters["owner"], b.People); err != nil {
 		return err
 	}
+	if !s.partial {
+		if err := s.admitSteps(r, plan); err != nil {
+			return err
+		}
+	}
 	if o := s.order(b.Order); o != nil {
 		o.Used = r.Ceremony
 	}
@@ -502,6 +513,9 @@ func (s *State) context(r *record, b *Context) error {
 	}
 	if s.partial && len(s.Open.Runs) == 0 {
 		if err := s.givenOrder(r, b); err != nil {
+			return err
+		}
+		if err := s.admitSteps(r, s.Open.Plan); err != nil {
 			return err
 		}
 	}
@@ -825,6 +839,9 @@ func (s *State) result(r *record, b *Result) error {
 			return r.refuse(ruleOf(err, "step.result"), "%v", err)
 		}
 		p.finish(st.ID, r.Leaf, r.Time, b.Facts)
+		if st.Kind == PolicyStep {
+			s.Policy, p.Proposed = p.Proposed, nil
+		}
 		return nil
 	}
 	in := p.intentOf(b.Intent)
@@ -932,7 +949,7 @@ func (s *State) loginTried(r *record, b *LoginTried) error {
 	}
 	if b.As == "user" {
 		if err := s.checkCards(p, b.Cards); err != nil {
-			return r.refuse("token.cards", "%v", err)
+			return r.refuse(ruleOf(err, "token.cards"), "%v", err)
 		}
 	}
 	p.login = &r.Record
@@ -967,7 +984,7 @@ func (s *State) checkCards(p *Progress, cards []Held) error {
 		}
 		people[c.Person] = true
 	}
-	return nil
+	return s.ManagersApart(sortedKeys(people), set.Body.Threshold)
 }
 
 func (s *State) tokenOpened(r *record, b *TokenOpened) error {

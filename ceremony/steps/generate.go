@@ -68,6 +68,13 @@ func (generateKey) Acts(s *ceremony.State, st script.Step) ([]ceremony.Act, erro
 	return append(acts, ceremony.Act{Do: prove, With: map[string]string{"label": st.With["label"], "serial": p.Token}}), nil
 }
 
+// Admit refuses, before anybody is in the room, a key that the policy does not
+// let be made, unless the script has owner and approver decide an exception.
+func (generateKey) Admit(s *ceremony.State, plan *script.Bound, st script.Step) error {
+	_, excepted := ceremony.Excepting(plan, st.ID)
+	return s.KeyAllowed(st.With["algorithm"], st.With["purpose"], st.With["lifetime"], excepted)
+}
+
 func (generateKey) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
 	p := s.Open
 	switch b := body.(type) {
@@ -81,7 +88,7 @@ func (generateKey) Check(s *ceremony.State, st script.Step, r ledger.Record, bod
 		if _, half := p.Halfway(st.ID, generate); b.Act.Do == generate && half {
 			return broken("intent.act", "what the last attempt left is removed first")
 		}
-		return nil
+		return s.KeyAllowed(st.With["algorithm"], st.With["purpose"], st.With["lifetime"], p.Excepted(st.ID))
 	case *ceremony.KeyGenerated:
 		return checkGenerated(s, st, r, b)
 	case *ceremony.KeyQuarantined:

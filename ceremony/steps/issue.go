@@ -64,8 +64,9 @@ func (issueSet) Check(s *ceremony.State, st script.Step, r ledger.Record, body a
 			if _, done := p.ActDone(st.ID, issue); !done {
 				return broken("set.unread", "the PIN is set only when every card was read back")
 			}
+			return nil
 		}
-		return nil
+		return quorumAllowed(s, st)
 	case *ceremony.SetReadBack:
 		if p.Role(b.Person) != "custodian" || !p.Present[b.Person] {
 			return broken("set.holder", "%s is not a custodian who is present", b.Person)
@@ -89,9 +90,23 @@ func (issueSet) Check(s *ceremony.State, st script.Step, r ledger.Record, body a
 	return foreign(st, r)
 }
 
+// quorumAllowed: the policy lets the secret be split so, among these people.
+func quorumAllowed(s *ceremony.State, st script.Step) error {
+	threshold, _ := strconv.Atoi(st.With["threshold"])
+	count, _ := strconv.Atoi(st.With["count"])
+	if err := s.QuorumAllowed(st.With["purpose"], threshold, count); err != nil {
+		return err
+	}
+	custodians := s.Open.InRole("custodian")
+	return s.ManagersApart(custodians[:min(count, len(custodians))], threshold)
+}
+
 func checkIssued(s *ceremony.State, st script.Step, b *ceremony.SetIssued) error {
 	if strconv.Itoa(b.Count) != st.With["count"] || strconv.Itoa(b.Threshold) != st.With["threshold"] || b.Purpose != st.With["purpose"] || len(b.Cards) != b.Count {
 		return broken("set.shape", "it is not the set that was authorised")
+	}
+	if err := quorumAllowed(s, st); err != nil {
+		return err
 	}
 	holders := map[string]bool{}
 	for i, c := range b.Cards {
