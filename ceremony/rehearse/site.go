@@ -31,6 +31,8 @@ type Setting struct {
 	Module, Serial string
 	// Env is added to the worker's environment.
 	Env []string
+	// load gives the module in another way than through a worker.
+	load func(context.Context) (hsm.Module, error)
 }
 
 // Site is an open practice site.
@@ -68,16 +70,11 @@ func open(ctx context.Context, c Setting, folder *ceremony.Folder, store ledger.
 	if err := os.MkdirAll(s.Folder.Practice(), 0o700); err != nil {
 		return nil, fmt.Errorf("couldn't make the practice folder: %w", err)
 	}
-	o := worker.Options{Argv: c.Worker, ModulePath: c.Module, Env: c.Env}
-	if c.Module == "" {
-		library, env, err := SoftHSM(s.Folder.Practice())
-		if err != nil {
-			return nil, err
-		}
-		o.ModulePath, o.Env = library, append(o.Env, env...)
+	load, err := c.loader(s.Folder.Practice())
+	if err != nil {
+		return nil, err
 	}
-	engine, err := ceremony.NewEngine(ctx, ceremony.Config{Store: s.store, Kinds: steps.Kinds(), Room: c.Room, Host: c.Host, Folder: s.Folder,
-		Module: func(ctx context.Context) (hsm.Module, error) { return worker.Start(ctx, o) }})
+	engine, err := ceremony.NewEngine(ctx, ceremony.Config{Store: s.store, Kinds: steps.Kinds(), Room: c.Room, Host: c.Host, Folder: s.Folder, Module: load})
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +88,22 @@ func open(ctx context.Context, c Setting, folder *ceremony.Folder, store ledger.
 	random := make([]byte, 32)
 	rand.Read(random)
 	return s, engine.OpenSite(ctx, "Northwind Root CA", true, random)
+}
+
+// loader starts the worker with the module of this setting.
+func (c Setting) loader(practice string) (func(context.Context) (hsm.Module, error), error) {
+	if c.load != nil {
+		return c.load, nil
+	}
+	o := worker.Options{Argv: c.Worker, ModulePath: c.Module, Env: c.Env}
+	if c.Module == "" {
+		library, env, err := SoftHSM(practice)
+		if err != nil {
+			return nil, err
+		}
+		o.ModulePath, o.Env = library, append(o.Env, env...)
+	}
+	return func(ctx context.Context) (hsm.Module, error) { return worker.Start(ctx, o) }, nil
 }
 
 // SoftHSM is the software token of a practice site: its library, and the

@@ -62,6 +62,24 @@ func (m *Model) Start(context.Context, string, []string) (hsm.Module, error) {
 	return &modelModule{model: m}, nil
 }
 
+// Clone is a device that holds what this one holds now.
+func (m *Model) Clone() *Model {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := &Model{last: m.last}
+	for _, k := range m.tokens {
+		t := *k
+		t.so, t.user, t.open, t.who = bytes.Clone(k.so), bytes.Clone(k.user), 0, ""
+		t.objects = nil
+		for _, o := range k.objects {
+			held := *o
+			t.objects = append(t.objects, &held)
+		}
+		c.tokens = append(c.tokens, &t)
+	}
+	return c
+}
+
 type modelModule struct {
 	model  *Model
 	closed bool
