@@ -331,6 +331,16 @@ func (it *Item) held(person string) {
 
 func (it *Item) touched(r *record) { it.Leaf, it.Seq = r.Leaf, r.Seq }
 
+// Bagged names the item whose bag has this number, "" if none has.
+func (s *State) Bagged(bag string) string {
+	for _, name := range sortedKeys(s.Items) {
+		if s.Items[name].Bag == bag {
+			return name
+		}
+	}
+	return ""
+}
+
 // Unbagged lists what has to be in a bag before anyone attests: cards, safe keys
 // and media. HSM and laptop are still at work, and are bagged after the report.
 func (s *State) Unbagged() []string {

@@ -56,7 +56,8 @@ type Config struct {
 // open is closed as interrupted: start and restart are one path.
 func NewEngine(ctx context.Context, c Config) (*Engine, error) {
 	e := &Engine{store: c.Store, kinds: c.Kinds, room: c.Room, host: c.Host, folder: c.Folder, load: c.Module,
-		keys: newKeyring(c.Folder), staged: map[ledger.Hash][]byte{}, seen: "not looked at"}
+		staged: map[ledger.Hash][]byte{}, seen: "not looked at"}
+	e.keys = newKeyring(c.Folder, func() bool { return e.state.Site.Practice })
 	if err := e.fold(ctx); err != nil {
 		return nil, err
 	}

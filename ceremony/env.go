@@ -295,7 +295,8 @@ func ClassOf(err error) hsm.Class {
 }
 
 func (e *env) fault(ctx context.Context, after ledger.Hash, cause error) error {
-	b := TokenFault{After: after, Class: string(hsm.Broken), Serial: e.state.Open.Token, Why: limitText(cause.Error())}
+	p := cmp.Or(e.state.Open, e.state.lastRun())
+	b := TokenFault{After: after, Class: string(hsm.Broken), Serial: p.Token, Why: limitText(cause.Error())}
 	var he *hsm.Error
 	if errors.As(cause, &he) {
 		b.Class, b.Code = string(he.Class), he.Code

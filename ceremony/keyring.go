@@ -12,8 +12,10 @@ import (
 // opens enrolled keys for the moment of one signature. One goroutine owns it.
 type Keyring struct {
 	folder *Folder
-	gated  map[string]*signoff.Locked // behind a session PIN
-	free   map[string]*signoff.Key
+	// practice says whether the PINs guard nothing.
+	practice func() bool
+	gated    map[string]*signoff.Locked // behind a session PIN
+	free     map[string]*signoff.Key
 	// released: whose attestation has also consented to cosign the seal. The keys
 	// belong to gated and free.
 	released map[string]*signoff.Key
@@ -22,8 +24,8 @@ type Keyring struct {
 // ErrSecret: the passphrase or session PIN is not the right one.
 var ErrSecret = errors.New("that is not the right one")
 
-func newKeyring(f *Folder) *Keyring {
-	return &Keyring{folder: f, gated: map[string]*signoff.Locked{}, free: map[string]*signoff.Key{}, released: map[string]*signoff.Key{}}
+func newKeyring(f *Folder, practice func() bool) *Keyring {
+	return &Keyring{folder: f, practice: practice, gated: map[string]*signoff.Locked{}, free: map[string]*signoff.Key{}, released: map[string]*signoff.Key{}}
 }
 
 // Open unseals a person's enrolled key. The caller wipes it.
@@ -45,7 +47,11 @@ func (k *Keyring) Hold(person string, key *signoff.Key, pin *secret.Buffer) erro
 		k.free[person] = key
 		return nil
 	}
-	locked, err := signoff.Lock(key, pin)
+	work := signoff.PINWork
+	if k.practice() {
+		work = signoff.PracticeWork
+	}
+	locked, err := signoff.Lock(key, pin, work)
 	if err != nil {
 		return fmt.Errorf("couldn't lock the ceremony key of %s: %w", person, err)
 	}

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"claviger/ceremony"
@@ -150,6 +150,8 @@ func (c cast) Ask(_ context.Context, p ceremony.Prompt) (ceremony.Answer, error)
 // Fill answers a form as a practice person would.
 func Fill(p ceremony.Prompt) map[string]string {
 	out := map[string]string{}
+	// Every bag is a new one; six digits are enough for a practice site.
+	bag := fmt.Sprintf("PR-%06d", rand.IntN(1_000_000))
 	if p.Kind == ceremony.AskPhrase {
 		out[ceremony.PhraseField] = p.Phrase
 	}
@@ -160,7 +162,7 @@ func Fill(p ceremony.Prompt) map[string]string {
 		case f.Name == "wall":
 			out[f.Name] = time.Now().UTC().Format("15:04")
 		case f.Type == "bag":
-			out[f.Name] = "PR-" + strings.ToUpper(p.Who.ID)
+			out[f.Name] = bag
 		default:
 			out[f.Name] = f.Value
 		}

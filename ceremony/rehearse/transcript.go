@@ -38,6 +38,7 @@ var varies = []struct {
 	{regexp.MustCompile(`\b[0-9]{2}:[0-9]{2}(:[0-9]{2})?\b`), "<time>"},
 	{regexp.MustCompile(`[+-][0-9]+ s\b`), "<offset>"},
 	{regexp.MustCompile(`(Module|Library|Manufacturer and model|Hardware, firmware): [^\n]*`), "$1: <as the token says>"},
+	{regexp.MustCompile(`PR-[0-9]{6}`), "<bag>"},
 	{regexp.MustCompile(`Report: [^\n]*`), "Report: <path>"},
 	{regexp.MustCompile(`Set: [A-Z0-9]{4} [A-Z0-9]{4}`), "Set: <set>"},
 }

@@ -22,13 +22,14 @@ var (
 // Locked is a ceremony key behind a session PIN.
 type Locked struct {
 	key  *Key
+	work int
 	salt *secret.Buffer
 	hash *secret.Buffer
 }
 
-// Lock puts key behind pin and owns key from then on; on an error it stays with
-// the caller.
-func Lock(key *Key, pin *secret.Buffer) (*Locked, error) {
+// Lock puts key behind pin, hashed with this work factor, and owns key from then
+// on; on an error it stays with the caller.
+func Lock(key *Key, pin *secret.Buffer, work int) (*Locked, error) {
 	if pin.Len() < MinPIN {
 		return nil, errShortPIN
 	}
@@ -36,17 +37,17 @@ func Lock(key *Key, pin *secret.Buffer) (*Locked, error) {
 	if err != nil {
 		return nil, fmt.Errorf("couldn't lock the key: %w", err)
 	}
-	hash, err := hashPIN(pin, salt)
+	hash, err := hashPIN(pin, salt, work)
 	if err != nil {
 		salt.Wipe()
 		return nil, fmt.Errorf("couldn't lock the key: %w", err)
 	}
-	return &Locked{key: key, salt: salt, hash: hash}, nil
+	return &Locked{key: key, work: work, salt: salt, hash: hash}, nil
 }
 
 // Sign signs with the key behind the PIN, or says ErrPIN.
 func (l *Locked) Sign(pin *secret.Buffer, message []byte) ([]byte, error) {
-	hash, err := hashPIN(pin, l.salt)
+	hash, err := hashPIN(pin, l.salt, l.work)
 	if err != nil {
 		return nil, fmt.Errorf("couldn't check the session PIN: %w", err)
 	}
@@ -75,10 +76,10 @@ func (l *Locked) Wipe() {
 	l.hash.Wipe()
 }
 
-// hashPIN costs some milliseconds: the key lies beside it, so a slower hash would
-// guard nothing but a PIN that its owner uses elsewhere.
-func hashPIN(pin, salt *secret.Buffer) (*secret.Buffer, error) {
-	b, err := scrypt.Key(pin.Bytes(), salt.Bytes(), 1<<12, 8, 1, 32)
+// hashPIN guards no more than a PIN that its owner uses elsewhere: whoever can
+// read the hash can read the key beside it.
+func hashPIN(pin, salt *secret.Buffer, work int) (*secret.Buffer, error) {
+	b, err := scrypt.Key(pin.Bytes(), salt.Bytes(), 1<<work, 8, 1, 32)
 	if err != nil {
 		return nil, err
 	}

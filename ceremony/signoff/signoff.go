@@ -59,7 +59,8 @@ func Message(purpose string, canonical []byte) []byte {
 // Work factors of scrypt, as powers of two.
 const (
 	RealWork     = 18 // about a second on a laptop, what age itself uses
-	PracticeWork = 10 // a practice passphrase guards nothing
+	PINWork      = 12 // some milliseconds: the key lies beside it
+	PracticeWork = 2  // a practice passphrase or PIN guards nothing
 )
 
 // ErrPassphrase says that the passphrase is not the one of this key.

@@ -95,7 +95,7 @@ func TestDamagedFile(t *testing.T) {
 		"31 bytes":    encrypt(t, 31, recipient),
 		"nothing":     encrypt(t, 0, recipient),
 		"other kind":  encrypt(t, 32, pair.Recipient()),
-		"work factor": bytes.Replace(sealed, []byte(" 10\n"), []byte(" 30\n"), 1),
+		"work factor": bytes.Replace(sealed, []byte(" 2\n"), []byte(" 30\n"), 1),
 	} {
 		key, err := signoff.Open(file, hold(t, phrase))
 		if err == nil || errors.Is(err, signoff.ErrPassphrase) || key != nil {
@@ -144,7 +144,7 @@ func TestSealedFileIsPlainAge(t *testing.T) {
 	if !bytes.Equal(ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey), public) {
 		t.Error("the file holds another key")
 	}
-	if !bytes.Contains(sealed, []byte(" 10\n")) {
+	if !bytes.Contains(sealed, []byte(" 2\n")) {
 		t.Error("the work factor does not stand in the file")
 	}
 }
@@ -226,10 +226,10 @@ func TestSessionPIN(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := signoff.Lock(key, hold(t, "123")); err == nil {
+	if _, err := signoff.Lock(key, hold(t, "123"), signoff.PracticeWork); err == nil {
 		t.Error("a PIN of three characters locked the key")
 	}
-	locked, err := signoff.Lock(key, hold(t, "4711"))
+	locked, err := signoff.Lock(key, hold(t, "4711"), signoff.PINWork)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package steps
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"claviger/ceremony"
@@ -93,12 +94,12 @@ func (seal) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
 	if err := env.Record(ctx, []ceremony.Entry{{Kind: ceremony.SealedKind, Body: env.State().SealBody()}}); err != nil {
 		return err
 	}
-	if err := env.Checkpoint(ctx); err != nil {
-		return err
-	}
+	// The seal stands from here: a token that fails now leaves it "not yet signed
+	// by the HSM", and neither a key in memory nor an open token.
+	err := env.Checkpoint(ctx)
 	env.People().Wipe()
-	if err := env.KeepHead(ctx); err != nil {
-		return err
+	if err == nil {
+		err = env.KeepHead(ctx)
 	}
-	return env.Logout(ctx, "sealed")
+	return errors.Join(err, env.Logout(ctx, "sealed"))
 }

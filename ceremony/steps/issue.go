@@ -280,7 +280,13 @@ func askBag(ctx context.Context, env ceremony.Env, who ceremony.Someone, item st
 		}
 		bag, again := strings.TrimSpace(a.Fields["bag"]), strings.TrimSpace(a.Fields["again"])
 		p.Fields[0].Value, p.Fields[1].Value = bag, again
-		if bag != "" && bag == again && ledger.CheckName(bag) == nil {
+		other := env.State().Bagged(bag)
+		switch {
+		case bag != again || ledger.CheckName(bag) != nil:
+		case other != "":
+			p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("Bag %s is the bag of %s.", bag, other), Safe: "Nothing was recorded.", Do: "Take a new bag; a bag is used once."}
+			continue
+		default:
 			return bag, nil
 		}
 		p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("The two numbers differ: %q and %q.", bag, again), Safe: "Nothing was recorded.", Do: "Read the bag again and type its number twice."}

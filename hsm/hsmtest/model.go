@@ -80,6 +80,19 @@ func (m *Model) Clone() *Model {
 	return c
 }
 
+// Objects lists what all tokens hold, private objects too.
+func (m *Model) Objects() []hsm.Object {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var list []hsm.Object
+	for _, k := range m.tokens {
+		for _, o := range k.objects {
+			list = append(list, o.Object)
+		}
+	}
+	return list
+}
+
 type modelModule struct {
 	model  *Model
 	closed bool

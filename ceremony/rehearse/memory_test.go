@@ -1,0 +1,442 @@
+package rehearse
+
+import (
+	"context"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"claviger/assets"
+	"claviger/ceremony"
+	"claviger/ceremony/steps"
+	"claviger/hsm"
+	"claviger/hsm/hsmtest"
+	"claviger/hsm/secret"
+	"claviger/ledger"
+)
+
+// scene is a practice site whose ledger and token live in memory, so that a
+// thousand of them can be played. They outlive the program that plays on them;
+// it can be ended around every write and every call to the token.
+type scene struct {
+	store *ledger.Memory
+	token *hsmtest.Model
+	dir   string
+}
+
+// shipped lists the shipped scripts by name, the opening first. Every harness
+// goes through this list, so that a new script is covered by being there.
+func shipped(t testing.TB) []string {
+	t.Helper()
+	files, err := assets.Scripts.ReadDir("scripts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{opening}
+	for _, f := range files {
+		if name := strings.TrimSuffix(f.Name(), ".yaml"); name != opening {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// readied keeps one scene for each script: a site on which it can begin.
+var readied struct {
+	sync.Mutex
+	scenes map[string]*scene
+	dirs   []string
+}
+
+// before gives a fresh copy of a site on which the script can begin; its files
+// go with clear.
+func before(t testing.TB, name string) *scene {
+	t.Helper()
+	readied.Lock()
+	defer readied.Unlock()
+	sc := readied.scenes[name]
+	if sc == nil {
+		dir, err := os.MkdirTemp("", "claviger-scene-")
+		if err != nil {
+			t.Fatal(err)
+		}
+		readied.dirs = append(readied.dirs, dir)
+		sc = &scene{store: ledger.NewMemory(), token: hsmtest.NewModel(), dir: filepath.Join(dir, "site")}
+		s, _ := sc.open(t, &fate{}, nil)
+		if err := s.ready(context.Background(), name, false); err != nil {
+			t.Fatalf("what %s needs could not be played: %v", name, err)
+		}
+		if err := s.Engine.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if readied.scenes == nil {
+			readied.scenes = map[string]*scene{}
+		}
+		readied.scenes[name] = sc
+	}
+	dir, err := os.MkdirTemp("", "claviger-scene-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sc.copy(t, dir)
+}
+
+// clear removes the scene's files.
+func (sc *scene) clear() { os.RemoveAll(filepath.Dir(sc.dir)) }
+
+func clearScenes() {
+	for _, dir := range readied.dirs {
+		os.RemoveAll(dir)
+	}
+}
+
+func (sc *scene) copy(t testing.TB, dir string) *scene {
+	t.Helper()
+	c := &scene{store: ledger.NewMemory(), token: sc.token.Clone(), dir: filepath.Join(dir, "site")}
+	head, err := sc.store.Head(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b ledger.Batch
+	for r, err := range sc.store.Records(context.Background(), 0, head.Size) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Records = append(b.Records, r)
+	}
+	for h, err := range sc.store.Blobs(context.Background()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		blob, err := sc.store.Blob(context.Background(), h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Blobs = append(b.Blobs, blob)
+	}
+	if _, err := c.store.Append(context.Background(), ledger.Empty(), b); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(c.dir, os.DirFS(sc.dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(c.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// open starts the program on the scene; f is what becomes of it. Without a room
+// the practice people play.
+func (sc *scene) open(t failer, f *fate, room ceremony.Room) (*Site, *troupe) {
+	t.Helper()
+	folder, err := ceremony.OpenFolder(sc.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr := &troupe{}
+	if room == nil {
+		room = tr
+	}
+	c := Setting{Dir: sc.dir, Host: clock{}, Room: room, load: func(ctx context.Context) (hsm.Module, error) {
+		if f.dead {
+			return nil, errDead
+		}
+		f.gone = false
+		m, err := sc.token.Start(ctx, "", nil)
+		return &fatedModule{m, f}, err
+	}}
+	s, err := open(context.Background(), c, folder, &fatedStore{sc.store, f})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.site = s
+	return s, tr
+}
+
+// strike is what happens at one call to the token.
+type strike string
+
+const (
+	diesBefore strike = "the program ends before the call"
+	diesAfter  strike = "the program ends after the call"
+	goneBefore strike = "the token is pulled out before the call"
+	goneAfter  strike = "the token is pulled out after the call"
+	refused    strike = "the token refuses the call"
+	lied       strike = "the token does it and says that it did not"
+)
+
+func strikes() []strike {
+	return []strike{diesBefore, diesAfter, goneBefore, goneAfter, refused, lied}
+}
+
+// fate decides how far a program comes.
+type fate struct {
+	batches, calls int    // seen so far
+	lastBatch      int    // the program ends instead of writing the batch after this one; 0 for never
+	at             int    // which call is struck; 0 for none
+	by             strike //
+	full           int    // this many writes find the disk full
+	dead, gone     bool
+}
+
+// call makes a call to the token, or does what is to happen at this one.
+func (f *fate) call(op string, do func() error) error {
+	f.calls++
+	pulled := &hsm.Error{Class: hsm.Gone, Op: op, Why: "the token was pulled out"}
+	switch {
+	case f.dead:
+		return errDead
+	case f.gone:
+		return pulled
+	case f.at == 0 || f.calls != f.at:
+		return do()
+	}
+	if f.by == diesAfter || f.by == goneAfter || f.by == lied {
+		// What it returns is lost.
+		_ = do()
+	}
+	switch f.by {
+	case diesBefore, diesAfter:
+		f.dead = true
+		return errDead
+	case goneBefore, goneAfter:
+		f.gone = true
+		return pulled
+	}
+	return &hsm.Error{Class: hsm.Broken, Op: op, Code: "CKR_DEVICE_ERROR"}
+}
+
+type fatedStore struct {
+	*ledger.Memory
+	f *fate
+}
+
+func (s *fatedStore) Append(ctx context.Context, at ledger.Head, b ledger.Batch) (ledger.Head, error) {
+	switch {
+	case s.f.dead, s.f.lastBatch > 0 && s.f.batches == s.f.lastBatch:
+		s.f.dead = true
+		return ledger.Head{}, errDead
+	case s.f.full > 0:
+		s.f.full--
+		return ledger.Head{}, fmt.Errorf("couldn't append: %w", ledger.ErrFull)
+	}
+	s.f.batches++
+	return s.Memory.Append(ctx, at, b)
+}
+
+type fatedModule struct {
+	hsm.Module
+	f *fate
+}
+
+func called[T any](f *fate, op string, do func() (T, error)) (T, error) {
+	var out T
+	err := f.call(op, func() (err error) {
+		out, err = do()
+		return err
+	})
+	return out, err
+}
+
+func (m *fatedModule) Info(ctx context.Context) (hsm.ModuleInfo, error) {
+	return called(m.f, "read what the module says of itself", func() (hsm.ModuleInfo, error) { return m.Module.Info(ctx) })
+}
+
+func (m *fatedModule) Tokens(ctx context.Context) ([]hsm.TokenInfo, error) {
+	return called(m.f, "list the tokens", func() ([]hsm.TokenInfo, error) { return m.Module.Tokens(ctx) })
+}
+
+func (m *fatedModule) InitToken(ctx context.Context, serial, label string, so *secret.Buffer) (hsm.TokenInfo, error) {
+	return called(m.f, "initialise the token", func() (hsm.TokenInfo, error) { return m.Module.InitToken(ctx, serial, label, so) })
+}
+
+func (m *fatedModule) Open(ctx context.Context, serial string) (hsm.Session, error) {
+	return called(m.f, "open a session", func() (hsm.Session, error) {
+		s, err := m.Module.Open(ctx, serial)
+		if err != nil {
+			return nil, err
+		}
+		return &fatedSession{s, s.(hsm.Inspector), s.(hsm.Wrapper), m.f}, nil
+	})
+}
+
+// fatedSession strikes at the calls that read or change the token.
+type fatedSession struct {
+	hsm.Session
+	hsm.Inspector
+	hsm.Wrapper
+	f *fate
+}
+
+func (s *fatedSession) Token(ctx context.Context) (hsm.TokenInfo, error) {
+	return called(s.f, "read the token", func() (hsm.TokenInfo, error) { return s.Session.Token(ctx) })
+}
+
+func (s *fatedSession) Random(ctx context.Context, n int) (*secret.Buffer, error) {
+	return called(s.f, "draw random bytes", func() (*secret.Buffer, error) { return s.Session.Random(ctx, n) })
+}
+
+func (s *fatedSession) Login(ctx context.Context, as hsm.User, pin *secret.Buffer) error {
+	return s.f.call("log in", func() error { return s.Session.Login(ctx, as, pin) })
+}
+
+func (s *fatedSession) Logout(ctx context.Context) error {
+	return s.f.call("log out", func() error { return s.Session.Logout(ctx) })
+}
+
+func (s *fatedSession) InitPIN(ctx context.Context, pin *secret.Buffer) error {
+	return s.f.call("set the user PIN", func() error { return s.Session.InitPIN(ctx, pin) })
+}
+
+func (s *fatedSession) SetPIN(ctx context.Context, old, new *secret.Buffer) error {
+	return s.f.call("change the PIN", func() error { return s.Session.SetPIN(ctx, old, new) })
+}
+
+func (s *fatedSession) Generate(ctx context.Context, spec hsm.KeySpec) (hsm.Key, error) {
+	return called(s.f, "generate a key pair", func() (hsm.Key, error) { return s.Session.Generate(ctx, spec) })
+}
+
+func (s *fatedSession) Find(ctx context.Context, q hsm.Query) ([]hsm.Object, error) {
+	return called(s.f, "list the token's objects", func() ([]hsm.Object, error) { return s.Session.Find(ctx, q) })
+}
+
+func (s *fatedSession) PublicKey(ctx context.Context, id []byte) ([]byte, error) {
+	return called(s.f, "read a public key", func() ([]byte, error) { return s.Session.PublicKey(ctx, id) })
+}
+
+func (s *fatedSession) Sign(ctx context.Context, id, message []byte) ([]byte, error) {
+	return called(s.f, "sign", func() ([]byte, error) { return s.Session.Sign(ctx, id, message) })
+}
+
+func (s *fatedSession) Destroy(ctx context.Context, q hsm.Query) (int, error) {
+	return called(s.f, "destroy objects", func() (int, error) { return s.Session.Destroy(ctx, q) })
+}
+
+func (s *fatedSession) PutData(ctx context.Context, d hsm.Data) error {
+	return s.f.call("store a data object", func() error { return s.Session.PutData(ctx, d) })
+}
+
+func (s *fatedSession) GetData(ctx context.Context, application string) ([]hsm.Data, error) {
+	return called(s.f, "read data objects", func() ([]hsm.Data, error) { return s.Session.GetData(ctx, application) })
+}
+
+func (s *fatedSession) CheckValue(ctx context.Context, id []byte) (hsm.CheckValue, error) {
+	return called(s.f, "compute a check value", func() (hsm.CheckValue, error) { return s.Session.CheckValue(ctx, id) })
+}
+
+func (s *fatedSession) Delete(ctx context.Context, id []byte, label string) (hsm.Deletion, error) {
+	return called(s.f, "delete a key", func() (hsm.Deletion, error) { return s.Session.Delete(ctx, id, label) })
+}
+
+func (s *fatedSession) ImportWrappingKey(ctx context.Context, spec hsm.KeySpec, key *secret.Buffer) (hsm.Key, error) {
+	return called(s.f, "import a wrapping key", func() (hsm.Key, error) { return s.Wrapper.ImportWrappingKey(ctx, spec, key) })
+}
+
+func (s *fatedSession) SetTrusted(ctx context.Context, id []byte) (hsm.Object, error) {
+	return called(s.f, "trust a wrapping key", func() (hsm.Object, error) { return s.Wrapper.SetTrusted(ctx, id) })
+}
+
+func (s *fatedSession) Wrap(ctx context.Context, id, with []byte) (hsm.Wrapped, error) {
+	return called(s.f, "wrap a key", func() (hsm.Wrapped, error) { return s.Wrapper.Wrap(ctx, id, with) })
+}
+
+func (s *fatedSession) Unwrap(ctx context.Context, spec hsm.KeySpec, with []byte, wrapped hsm.Wrapped, spki []byte) (hsm.Key, error) {
+	return called(s.f, "unwrap a key", func() (hsm.Key, error) { return s.Wrapper.Unwrap(ctx, spec, with, wrapped, spki) })
+}
+
+func (s *fatedSession) Inspect(ctx context.Context, spec hsm.KeySpec) (hsm.Key, error) {
+	return called(s.f, "inspect a key pair", func() (hsm.Key, error) { return s.Inspector.Inspect(ctx, spec) })
+}
+
+// sound demands what may never be otherwise, whatever was played: the ledger
+// verifies from its first byte; no key lies in the token that the ledger does
+// not know or call pending; no act was done without its authorisation; nobody
+// took part in two roles. It judges by the records alone, not by State.
+func (sc *scene) sound(t failer) *ceremony.State {
+	t.Helper()
+	s, head, findings, err := ceremony.Fold(context.Background(), sc.store, steps.Kinds())
+	if err != nil || len(findings) > 0 {
+		t.Fatalf("the ledger does not hold: %v %v", findings, err)
+	}
+	known, deleted := map[string]bool{}, map[string]bool{}
+	signed := map[ledger.Hash]ceremony.SignOff{}
+	used := map[string]bool{}
+	roles := map[string][]string{}
+	for r, err := range sc.store.Records(context.Background(), 0, head.Size) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := ceremony.Body(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch b := body.(type) {
+		case *ceremony.Started:
+			seen := map[string]bool{}
+			for _, part := range b.People {
+				if seen[part.Person] {
+					t.Fatalf("record %d: %s takes part twice", r.Seq, part.Person)
+				}
+				seen[part.Person] = true
+				roles[part.Person] = append(roles[part.Person], part.Role)
+			}
+			clear(signed)
+		case *ceremony.Resumed:
+			// Authorisations lapse at a pause.
+			clear(signed)
+		case *ceremony.SignOff:
+			if b.Act == ceremony.ActAuthorise && b.Verdict == ceremony.Agree {
+				signed[r.Leaf] = *b
+			}
+		case *ceremony.KeyDeleted:
+			deleted[b.ID] = true
+		case *ceremony.Intent:
+			// Whatever is made under this intent has its name.
+			known[hex.EncodeToString(r.Leaf[:20])] = true
+			givers := map[string]bool{}
+			for _, leaf := range b.Authorisations {
+				so, ok := signed[leaf]
+				if !ok || so.Step != b.Step || so.Attempt != b.Attempt || so.Role == "witness" || so.Role == "observer" {
+					t.Fatalf("record %d: %q leans on something that is no authorisation of it: %+v", r.Seq, b.Act.Do, so)
+				}
+				act := leaf.String() + fmt.Sprint(b.Act)
+				if used[act] {
+					t.Fatalf("record %d: %q is done a second time on one authorisation", r.Seq, b.Act.Do)
+				}
+				used[act], givers[so.Person] = true, true
+			}
+			if len(givers) < 2 {
+				t.Fatalf("record %d: %q was authorised by %d people", r.Seq, b.Act.Do, len(givers))
+			}
+		}
+	}
+	for _, o := range sc.token.Objects() {
+		switch id := hex.EncodeToString(o.ID); {
+		case !strings.HasSuffix(o.Class, "-key"):
+		case !known[id]:
+			t.Fatalf("the token holds %s %q with id %s, and no intent names it", o.Class, o.Label, id)
+		case deleted[id]:
+			t.Fatalf("the token holds %s %q with id %s, which the ledger calls deleted", o.Class, o.Label, id)
+		}
+	}
+	for person, had := range roles {
+		slices.Sort(had)
+		if had = slices.Compact(had); len(had) > 1 && slices.Contains(had, "witness") {
+			t.Fatalf("%s was witness, and also %v", person, had)
+		}
+	}
+	return s
+}
+
+// failer is what testing.TB and rapid.T have in common.
+type failer interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
