@@ -177,9 +177,20 @@ func (e *Engine) Export(ctx context.Context, dir string) (ledger.Head, error) {
 	return e.head, ledger.Export(ctx, store, dir)
 }
 
-// Receipt says what the closed file of a ledger is, for the page that is signed
-// by hand when the workstation goes back into its bag.
-func (s *State) Receipt(head ledger.Head, bytes int64, sum ledger.Hash) []byte {
+// ReceiptFile lies beside the evidence and speaks of the file that was closed last.
+const ReceiptFile = "ledger-closed.txt"
+
+// Closed writes the receipt of the ledger's file, which is closed by now: its
+// length and its SHA-256, every unused byte included. It is read aloud, and
+// written down, when the workstation goes back into its bag.
+func (e *Engine) Closed(bytes int64, sum ledger.Hash) error {
+	if e.head.Size == 0 || len(e.findings) > 0 {
+		return nil
+	}
+	return replace(filepath.Join(e.folder.Dir, "evidence", ReceiptFile), e.state.receipt(e.head, bytes, sum))
+}
+
+func (s *State) receipt(head ledger.Head, bytes int64, sum ledger.Hash) []byte {
 	return fmt.Appendf(nil, `The ledger as it was closed
 
 Site           %s

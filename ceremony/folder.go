@@ -107,6 +107,14 @@ func WriteNew(path string, content []byte) error {
 	if _, err := os.Lstat(path); err == nil {
 		return fmt.Errorf("couldn't write %s: %w", path, fs.ErrExist)
 	}
+	return writeAs(path, content, os.Link)
+}
+
+// replace writes a file durably in the place of an older one: a crash leaves the
+// one or the other.
+func replace(path string, content []byte) error { return writeAs(path, content, os.Rename) }
+
+func writeAs(path string, content []byte, place func(from, to string) error) error {
 	dir := filepath.Dir(path)
 	tmp, err := os.CreateTemp(dir, ".new-*")
 	if err != nil {
@@ -116,7 +124,7 @@ func WriteNew(path string, content []byte) error {
 	_, err = tmp.Write(content)
 	err = errors.Join(err, tmp.Sync(), tmp.Close())
 	if err == nil {
-		err = os.Link(tmp.Name(), path)
+		err = place(tmp.Name(), path)
 	}
 	if err != nil {
 		return fmt.Errorf("couldn't write %s: %w", path, err)

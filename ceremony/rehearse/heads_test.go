@@ -123,3 +123,72 @@ func TestClockJumpAsksForADeviation(t *testing.T) {
 		})
 	}
 }
+
+// TestTwoCopiesOnOneToken: somebody goes on with a copy of the file until it is
+// longer than the true one; the token has signed the other history.
+func TestTwoCopiesOnOneToken(t *testing.T) {
+	dir := copySite(t)
+	second := filepath.Join(t.TempDir(), "ledger.db")
+	copyTo(t, filepath.Join(dir, "ledger.db"), second)
+	s, _ := openSite(t, setting(dir, nil))
+	if err := s.Begin(t.Context(), generation(t), nil); err != nil {
+		t.Fatal(err)
+	}
+	signed := s.State().SignedTo
+	s.Close()
+	copyTo(t, second, filepath.Join(dir, "ledger.db"))
+	s, tr := openSite(t, setting(dir, nil))
+	brings(tr, "amara-okafor")
+	for s.State().Size <= signed {
+		if _, err := s.TakeIn(t.Context(), []byte(s.State().Note)); err != nil {
+			t.Fatal(err)
+		}
+		tr.asked = nil
+	}
+	err := s.Begin(t.Context(), generation(t), nil)
+	var problem *ceremony.Problem
+	if !errors.As(err, &problem) || problem.Code != ceremony.HeadRewritten {
+		t.Fatalf("got %v, want that the records were written again", err)
+	}
+	if s.State().Contradiction == "" {
+		t.Error("the site is not read-only")
+	}
+	verified(t, s)
+}
+
+// TestOlderToken guards up to its own last use: it agrees with a ledger that
+// went on without it, and not with one from before it was used last.
+func TestOlderToken(t *testing.T) {
+	dir := copySite(t)
+	store := filepath.Join(dir, "practice", "tokens")
+	before := filepath.Join(t.TempDir(), "ledger.db")
+	copyTo(t, filepath.Join(dir, "ledger.db"), before)
+	s, _ := openSite(t, setting(dir, nil))
+	if err := s.Begin(t.Context(), generation(t), nil); err != nil {
+		t.Fatal(err)
+	}
+	used, older := s.State().SignedTo, filepath.Join(t.TempDir(), "tokens")
+	if err := os.CopyFS(older, os.DirFS(store)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Begin(t.Context(), generation(t), nil); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if err := errors.Join(os.RemoveAll(store), os.CopyFS(store, os.DirFS(older))); err != nil {
+		t.Fatal(err)
+	}
+	s, _ = openSite(t, setting(dir, nil))
+	// Whether the token still has what the ledger says is another question.
+	err := s.Begin(t.Context(), generation(t), nil)
+	if got := s.State().Compared["token "+s.Token()]; got != used || s.State().Contradiction != "" {
+		t.Errorf("compared up to %d, want %d; %q, %v", got, used, s.State().Contradiction, err)
+	}
+	s.Close()
+	copyTo(t, before, filepath.Join(dir, "ledger.db"))
+	s, _ = openSite(t, setting(dir, nil))
+	var problem *ceremony.Problem
+	if err := s.Begin(t.Context(), generation(t), nil); !errors.As(err, &problem) || problem.Code != ceremony.HeadAhead {
+		t.Errorf("a ledger from before its last use: %v", err)
+	}
+}

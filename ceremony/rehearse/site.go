@@ -117,8 +117,18 @@ func SoftHSM(practice string) (library string, env []string, err error) {
 	return library, softhsm.Env(conf), err
 }
 
-// Close ends the module's process and lets go of the ledger.
-func (s *Site) Close() error { return errors.Join(s.Engine.Close(), s.store.Close()) }
+// Close ends the module's process, lets go of the ledger, and writes the receipt
+// of its closed file.
+func (s *Site) Close() error {
+	if err := errors.Join(s.Engine.Close(), s.store.Close()); err != nil {
+		return err
+	}
+	size, sum, err := sqlite.Digest(s.Folder.Ledger())
+	if err != nil {
+		return err
+	}
+	return s.Closed(size, sum)
+}
 
 // Token is the serial number of the site's token, "" before one is prepared.
 func (s *Site) Token() string {

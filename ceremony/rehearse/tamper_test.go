@@ -206,6 +206,34 @@ func TestTamperTable(t *testing.T) {
 	t.Run("again", func(t *testing.T) { tamperAgain(t, s, whole, all) })
 	t.Run("tail", func(t *testing.T) { tamperTail(t, s, all) })
 	t.Run("file", func(t *testing.T) { tamperFile(t, s, all) })
+	t.Run("anew", func(t *testing.T) { tamperAnew(t, s) })
+}
+
+// tamperAnew makes the whole ledger anew, with other people's keys and another
+// token: it is consistent in itself, and only what was carried out tells.
+func tamperAnew(t *testing.T, s *Site) {
+	forged, _ := openSite(t, setting(filepath.Join(t.TempDir(), "site"), nil))
+	if err := forged.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	path := forged.Folder.Ledger()
+	alone := audited(t, path, audit.Options{})
+	if !alone.Holds() || !strings.Contains(strings.Join(alone.NotChecked, " "), "whose record this is") {
+		t.Errorf("alone: %v, not checked %q", alone.Findings, alone.NotChecked)
+	}
+	for what, c := range map[string]struct {
+		o    audit.Options
+		rule string
+	}{
+		"the site's key":       {audit.Options{Site: string(s.VerifierKeys())}, "site.key"},
+		"a carried checkpoint": {audit.Options{Checkpoints: [][]byte{[]byte(s.State().Note)}}, "checkpoint.unknown-signer"},
+	} {
+		res := audited(t, path, c.o)
+		if first, _ := res.First(); res.Exit() != 1 || first.Rule != c.rule {
+			t.Errorf("with %s: %v", what, res.Findings)
+		}
+	}
+	proof(t, "tamper: the whole ledger made anew: found with the site's key or a carried checkpoint, and said to be anybody's without")
 }
 
 // tamperBits changes single bits of what is stored, in each of the tables.
