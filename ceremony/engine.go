@@ -36,7 +36,8 @@ type Engine struct {
 	acting  string
 	working string
 	since   time.Time
-	signing int // the phase that is being signed off
+	private []string // when someone was asked privately, in the step under way
+	signing int      // the phase that is being signed off
 	clock
 	seen string // state of the HSM when last looked at
 }
@@ -383,8 +384,12 @@ func (e *Engine) signPhases(ctx context.Context, before int) error {
 		defer func() { e.signing = 0 }()
 		for _, person := range p.PhaseUnsigned(ph.Number) {
 			en := &env{e, script.Step{ID: PhaseStep(ph.Number), Title: ph.Title}}
-			_, err := en.SignOff(ctx, SignOffAsk{Person: person, Role: p.Role(person), Act: ActPhase, Step: PhaseStep(ph.Number), Attempt: 1,
-				Title: fmt.Sprintf("Sign off phase %d: %s", ph.Number, ph.Title)})
+			ask := SignOffAsk{Person: person, Role: p.Role(person), Act: ActPhase, Step: PhaseStep(ph.Number), Attempt: 1,
+				Title: fmt.Sprintf("Sign off phase %d: %s", ph.Number, ph.Title)}
+			if ph.Break > 0 {
+				ask.Text = fmt.Sprintf("This phase is at its end. Read the list, and sign if it is what you saw. After it a break of %d minutes is planned.", ph.Break)
+			}
+			_, err := en.SignOff(ctx, ask)
 			if err != nil {
 				return err
 			}
@@ -406,9 +411,13 @@ func (e *Engine) stop(ctx context.Context, cause error) error {
 	}
 	reason := cause.Error()
 	kind := PausedKind
+	if st, ok := e.state.Open.Current(); ok && st.OnFailure == script.Abort && ClassOf(cause) != "" {
+		// The script says what a failure of the token leads to here.
+		kind = AbortedKind
+	}
 	var stop *Stop
 	if errors.As(cause, &stop) {
-		reason = stop.Reason
+		reason, kind = stop.Reason, PausedKind
 		if errors.Is(stop.Err, ErrAborted) {
 			kind = AbortedKind
 		}

@@ -72,9 +72,13 @@ func (e *env) Ask(ctx context.Context, p Prompt) (Answer, error) {
 	e.show()
 	defer func() { e.acting = "" }()
 	for {
+		from := e.host.Now()
 		a, err := e.room.Ask(ctx, p)
 		if err != nil {
 			return Answer{}, err
+		}
+		if p.Private() || a.Secret != nil {
+			e.private = append(e.private, from.UTC().Format("15:04:05")+" to "+e.host.Now().UTC().Format("15:04:05"))
 		}
 		if p.Problem = atTheDoor(a, e.state.DeviationFields()); p.Problem != nil {
 			a.Secret.Wipe()
@@ -183,6 +187,12 @@ func (s *State) DeviationFields() []Field {
 	}
 }
 
+func (e *env) Private() []string {
+	out := e.private
+	e.private = nil
+	return out
+}
+
 func (e *env) Record(ctx context.Context, entries []Entry, blobs ...[]byte) error {
 	_, err := e.append(ctx, blobs, entries...)
 	return err
@@ -254,13 +264,19 @@ func (e *env) repeatOrStop(ctx context.Context, act Act, found Found, failure er
 	if failure != nil {
 		happened, code = failureWords(what, failure)+" "+happened, failure.Error()
 	}
+	options := []Option{
+		{ID: "repeat", Label: "Authorise and try again", Help: "Recorded as a deviation; two officers authorise the next attempt."},
+		{ID: "pause", Label: "Pause the ceremony", Help: "Everything is closed; it can be resumed later."},
+		{ID: "abort", Label: "Abort the ceremony", Help: "It ends here with its own report.", Danger: true},
+	}
+	otherwise := ErrPaused
+	if e.step.OnFailure == script.Abort {
+		// The script leaves a deviation as the only way on.
+		options, otherwise = slices.Delete(options, 1, 2), ErrAborted
+	}
 	a, err := e.Ask(ctx, Prompt{Kind: AskDecide, Title: "The act did not happen as authorised", Facts: factsOf(found.Facts),
 		Problem: &Problem{Happened: happened, Safe: "The attempt and what was found are recorded.", Do: "Decide how to go on.", Code: code},
-		Options: []Option{
-			{ID: "repeat", Label: "Authorise and try again", Help: "Recorded as a deviation; two officers authorise the next attempt."},
-			{ID: "pause", Label: "Pause the ceremony", Help: "Everything is closed; it can be resumed later."},
-			{ID: "abort", Label: "Abort the ceremony", Help: "It ends here with its own report.", Danger: true},
-		}})
+		Options: options})
 	if err != nil {
 		return err
 	}
@@ -274,7 +290,7 @@ func (e *env) repeatOrStop(ctx context.Context, act Act, found Found, failure er
 	case "abort":
 		return &Stop{Err: ErrAborted, Reason: limitText(happened)}
 	}
-	return &Stop{Err: ErrPaused, Reason: limitText(happened)}
+	return &Stop{Err: otherwise, Reason: limitText(happened)}
 }
 
 func failureWords(what string, err error) string {

@@ -67,6 +67,10 @@ type Env interface {
 	// Shown adds public lines to the step's card on the screen.
 	Shown(lines ...Line)
 
+	// Private tells when, since it was asked last, people entered or saw what nobody
+	// else may see: from when to when, in UTC.
+	Private() []string
+
 	// Record appends records of this step, in one transaction.
 	Record(ctx context.Context, entries []Entry, blobs ...[]byte) error
 	// Act writes the intent, does the act and writes its result with what do

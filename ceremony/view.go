@@ -110,6 +110,7 @@ func (e *Engine) ceremonyView(p *Progress) *CeremonyView {
 		aloud = fmt.Sprintf("We have come to the end of phase %d. Read the list, and sign if it is what you saw.", e.signing)
 	}
 	for _, ph := range p.Plan.Phases {
+		v.Planned += time.Duration(ph.Break) * time.Minute
 		pv := PhaseView{Number: ph.Number, Title: ph.Title}
 		for _, st := range p.Plan.Steps() {
 			if st.Phase == ph.Number {

@@ -163,6 +163,8 @@ func Fill(p ceremony.Prompt) map[string]string {
 			out[f.Name] = time.Now().UTC().Format("15:04")
 		case f.Type == "bag":
 			out[f.Name] = bag
+		case len(f.Of) > 0 && f.Value == "":
+			out[f.Name] = f.Of[0]
 		default:
 			out[f.Name] = f.Value
 		}

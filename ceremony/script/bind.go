@@ -52,7 +52,7 @@ func (p *Plan) known() string {
 func (b *Bound) take(phases []Phase) {
 	number := 0
 	for _, phase := range phases {
-		present := Phase{Number: len(b.Phases) + 1, Title: phase.Title, Sign: phase.Sign}
+		present := Phase{Number: len(b.Phases) + 1, Title: phase.Title, Sign: phase.Sign, Break: phase.Break}
 		for _, step := range phase.Steps {
 			if !step.when.holds(b.Values) {
 				continue

@@ -23,6 +23,7 @@ const (
 	maxSteps      = 200 // a day of two-minute steps
 	maxParameters = 40
 	maxChoices    = 40
+	maxMaterials  = 30 // a form that is ticked off in one go
 	maxWith       = 20
 	maxNeeds      = 20
 	// maxPeople is the most that one role can have: a room is counted by eye.

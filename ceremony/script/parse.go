@@ -35,7 +35,7 @@ type parser struct {
 
 func (p *parser) script(root *yaml.Node) {
 	o := p.object(root, "a mapping beginning with ceremony: NAME",
-		"ceremony", "version", "title", "roles", "parameters", "phases")
+		"ceremony", "version", "title", "roles", "parameters", "materials", "phases")
 	p.plan.Name = p.name(p.must(o, "ceremony", "a script"))
 	p.plan.Version = p.number(p.must(o, "version", "a script"), maxVersion)
 	p.plan.Title = p.literal(p.must(o, "title", "a script"))
@@ -44,6 +44,11 @@ func (p *parser) script(root *yaml.Node) {
 	p.room(roles)
 	if n := o.value["parameters"]; n != nil {
 		p.parameters(n)
+	}
+	if n := o.value["materials"]; n != nil {
+		for _, m := range p.list(n, "a list of materials", maxMaterials) {
+			p.plan.Materials = append(p.plan.Materials, p.material(m))
+		}
 	}
 	phases := p.must(o, "phases", "a script")
 	for i, n := range p.list(phases, "a list of phases", maxPhases) {
@@ -103,6 +108,26 @@ func (p *parser) parameter(e entry) Parameter {
 	return q
 }
 
+func (p *parser) material(n *yaml.Node) Material {
+	o := p.object(n, "{ what: …, count: …, note: [serial, bag] }", "what", "count", "note")
+	m := Material{What: p.literal(p.must(o, "what", "a material")), Count: 1}
+	if n := o.value["count"]; n != nil {
+		m.Count = p.number(n, maxCount)
+	}
+	if n := o.value["note"]; n != nil {
+		for _, c := range p.list(n, "note: [serial, bag]", 2) {
+			m.Note = append(m.Note, p.oneOf(c, SerialNumber, BagNumber))
+		}
+		if m.Count > 1 {
+			p.fail(n, fmt.Sprintf("one number for %d pieces", m.Count), "note where the count is 1; a line for each piece")
+		}
+	}
+	if slices.ContainsFunc(p.plan.Materials, func(other Material) bool { return other.What == m.What }) {
+		p.fail(n, quote(m.What)+" a second time", "each material once")
+	}
+	return m
+}
+
 func (p *parser) choices(o object, q *Parameter) {
 	n := o.value["of"]
 	switch {
@@ -142,10 +167,13 @@ func (p *parser) value(n *yaml.Node, q Parameter, what string) string {
 }
 
 func (p *parser) phase(n *yaml.Node, number int) {
-	o := p.object(n, "a phase: title, sign, steps", "title", "sign", "steps")
+	o := p.object(n, "a phase: title, sign, steps, break", "title", "sign", "steps", "break")
 	phase := Phase{Number: number, Title: p.literal(p.must(o, "title", "a phase"))}
 	if n := o.value["sign"]; n != nil {
 		phase.Sign = p.signers(n)
+	}
+	if n := o.value["break"]; n != nil {
+		phase.Break = p.number(n, maxMinutes)
 	}
 	for _, n := range p.list(p.must(o, "steps", "a phase"), "a list of steps", maxSteps) {
 		if len(p.steps) == maxSteps {

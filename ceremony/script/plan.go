@@ -12,6 +12,7 @@ type Plan struct {
 	Title      string
 	Roles      []RoleNeed  // in the order of the file
 	Parameters []Parameter // in the order of the file
+	Materials  []Material  // in the order of the file
 	Phases     []Phase
 	SHA256     [32]byte // of Source
 	Source     []byte   // as given to Parse
@@ -49,11 +50,25 @@ type Parameter struct {
 	Ceiling string   // the most a period or a count may be, "" for none
 }
 
+// Material is something that lies in the room before the first step.
+type Material struct {
+	What  string
+	Count int      // 1 where the script does not say
+	Note  []string // what is written down of it: SerialNumber, BagNumber
+}
+
+// What is noted of a material.
+const (
+	SerialNumber = "serial"
+	BagNumber    = "bag"
+)
+
 // Phase is a group of steps signed off together.
 type Phase struct {
 	Number int
 	Title  string
 	Sign   []string // roles that sign the phase
+	Break  int      // minutes of the break that is planned after it; 0 for none
 	Steps  []Step
 }
 

@@ -101,7 +101,7 @@ func TestGoodScript(t *testing.T) {
 		Say:  "{{label}} for {{owner}}: {{reason}}, {{lifetime}}.",
 		With: map[string]string{"step": "generate", "copies": "2"},
 		By:   []script.RoleNeed{{Role: "officer", Count: 2}}, Sign: []string{"officer"}, Needs: []string{"room"},
-		Minutes: 4, OnFailure: script.Abort, Line: 23,
+		Minutes: 4, OnFailure: script.Abort, Line: 27,
 	}
 	if diff := cmp.Diff(want, step, cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".when" }, cmp.Ignore())); !ok || diff != "" {
 		t.Errorf("step (-want +got):\n%s", diff)
@@ -109,6 +109,9 @@ func TestGoodScript(t *testing.T) {
 	room, _ := p.Step("room")
 	if room.OnFailure != script.Pause || room.Title != "Room" {
 		t.Errorf("left out, on-failure is %q and the title %q", room.OnFailure, room.Title)
+	}
+	if diff := cmp.Diff([]script.Material{{What: "Numbered tamper-evident bags", Count: 3}, {What: "Laptop", Count: 1, Note: []string{"serial", "bag"}}}, p.Materials); diff != "" || p.Phases[0].Break != 15 {
+		t.Errorf("materials (-want +got):\n%s\nbreak of %d minutes", diff, p.Phases[0].Break)
 	}
 	if q := p.Parameters[3]; q.Ask != "Old key" || q.Name != "old-key" {
 		t.Errorf("the fourth parameter is %+v", q)

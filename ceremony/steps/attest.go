@@ -56,7 +56,34 @@ func (attest) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
 	if no := p.NotAccepted(); len(no) > 0 {
 		lines = append(lines, line("Not accepted by", names(env.State(), no)))
 	}
+	if recording(env.State()) {
+		still, err := camera(ctx, env)
+		if err != nil {
+			return err
+		}
+		lines = append(lines, still)
+	}
 	return finish(ctx, env, st, lines...)
+}
+
+// camera asks what became of the camera since the room was checked.
+func camera(ctx context.Context, env ceremony.Env) (ceremony.Line, error) {
+	p := ceremony.Prompt{Kind: ceremony.AskForm, Title: "Look at the camera",
+		Text:   "The witness says whether the camera still records, and if not, since when.",
+		Fields: []ceremony.Field{{Name: "camera", Label: "The camera", Type: "text", Of: []string{"still on", "off"}, Max: 10}, {Name: "since", Label: "Off since, UTC (HH:MM)", Type: "time", Max: 5, Optional: true}}}
+	for {
+		a, err := env.Ask(ctx, p)
+		if err != nil {
+			return ceremony.Line{}, err
+		}
+		switch since := a.Fields["since"]; {
+		case a.Fields["camera"] == "still on":
+			return line(cameraFact, "still on at "+env.Host().Now().UTC().Format("15:04:05")+" UTC, as stated"), nil
+		case a.Fields["camera"] == "off" && timeOfDay.MatchString(since):
+			return line(cameraFact, "off since "+since+" UTC, as stated"), nil
+		}
+		p.Problem = &ceremony.Problem{Happened: "It is not said since when the camera is off.", Safe: "Nothing was recorded.", Do: "Type hours and minutes in UTC, like 10:55."}
+	}
 }
 
 // seal ends the ceremony: the last step that is counted.

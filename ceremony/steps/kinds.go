@@ -45,6 +45,9 @@ func finish(ctx context.Context, env ceremony.Env, st script.Step, lines ...cere
 	if lines == nil {
 		lines = []ceremony.Line{}
 	}
+	if private := env.Private(); recording(env.State()) && len(private) > 0 {
+		lines = append(lines, line("Turned away from the camera", strings.Join(private, ", ")))
+	}
 	return env.Record(ctx, []ceremony.Entry{{Kind: ceremony.ResultKind, Body: ceremony.Result{
 		Attempt: env.Attempt(), Facts: lines, Outcome: ceremony.Finished, Step: st.ID}}})
 }
