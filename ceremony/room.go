@@ -231,7 +231,9 @@ type StepView struct {
 	Phase      string
 	Status     string
 	Marks      string // initials of those who signed, or "2 of 3"
+	Started    time.Time
 	Ended      time.Time
+	Planned    time.Duration
 	CannotUndo bool
 }
 
@@ -241,10 +243,12 @@ type PersonView struct {
 	Role, Status, State, Organisation string
 }
 
-// Need is one line of "Needed for this step".
+// Need is one line of "Needed for this step". Got and Of are there where people
+// are counted.
 type Need struct {
-	Text string
-	Met  bool
+	Text    string
+	Met     bool
+	Got, Of int
 }
 
 // KeyView is a row of the key list.

@@ -138,7 +138,7 @@ func (e *Engine) ceremonyView(p *Progress) *CeremonyView {
 	if e.signing > 0 {
 		left := len(p.PhaseUnsigned(e.signing))
 		n := len(p.Phases[e.signing])
-		v.Needs = []Need{{Text: fmt.Sprintf("%d of %d signed phase %d", n, n+left, e.signing), Met: left == 0}}
+		v.Needs = []Need{{Text: fmt.Sprintf("%d of %d signed phase %d", n, n+left, e.signing), Met: left == 0, Got: n, Of: n + left}}
 	}
 	if e.acting != "" {
 		v.Waiting = fmt.Sprintf("Waiting for the %s: %s", p.Role(e.acting), s.Someone(e.acting).Name)
@@ -148,7 +148,7 @@ func (e *Engine) ceremonyView(p *Progress) *CeremonyView {
 
 func (s *State) stepView(p *Progress, st script.Step, phase string, now bool) StepView {
 	ss := p.Steps[st.ID]
-	v := StepView{Number: st.Number, ID: st.ID, Title: st.Title, Kind: st.Kind, Phase: phase, Status: "todo", Ended: ss.Ended}
+	v := StepView{Number: st.Number, ID: st.ID, Title: st.Title, Kind: st.Kind, Phase: phase, Status: "todo", Started: ss.Started, Ended: ss.Ended, Planned: time.Duration(st.Minutes) * time.Minute}
 	switch {
 	case ss.Done && ss.Deviated:
 		v.Status = "deviated"
@@ -215,15 +215,15 @@ func needs(s *State, p *Progress, now script.Step) []Need {
 	switch now.Kind {
 	case AuthoriseStep:
 		n, of := len(p.Steps[now.ID].Signers), needed(now)
-		out = append(out, Need{Text: fmt.Sprintf("%d of %d officers authorised", n, of), Met: n >= of})
+		out = append(out, Need{Text: fmt.Sprintf("%d of %d officers authorised", n, of), Met: n >= of, Got: n, Of: of})
 	case RollCallStep, EnrolStep:
-		out = append(out, Need{Text: fmt.Sprintf("%d of %d people present", len(p.Present), len(p.Body.People)), Met: p.rollCalled()})
+		out = append(out, Need{Text: fmt.Sprintf("%d of %d people present", len(p.Present), len(p.Body.People)), Met: p.rollCalled(), Got: len(p.Present), Of: len(p.Body.People)})
 	case AttestStep:
-		out = append(out, Need{Text: fmt.Sprintf("%d of %d attested", len(p.Attested), len(p.Body.People)), Met: len(p.Attested) == len(p.Body.People)})
+		out = append(out, Need{Text: fmt.Sprintf("%d of %d attested", len(p.Attested), len(p.Body.People)), Met: len(p.Attested) == len(p.Body.People), Got: len(p.Attested), Of: len(p.Body.People)})
 	}
 	if auth, ok := p.authoriser(now.ID); ok && len(out) == 0 {
 		n, of := len(p.authorised(now.ID, p.Steps[now.ID].Attempt)), needed(auth)
-		out = append(out, Need{Text: fmt.Sprintf("%d of %d officers authorised", n, of), Met: n >= of})
+		out = append(out, Need{Text: fmt.Sprintf("%d of %d officers authorised", n, of), Met: n >= of, Got: n, Of: of})
 		out = append(out, Need{Text: "Token open", Met: p.TokenOpen})
 	}
 	return out

@@ -15,6 +15,19 @@
 // and counts the prompts: it is another one for each prompt and is set when the
 // page is ready for keys. A driver waits for it.
 //
+// # Witnesses
+//
+// The public view stands in a window of its own, or over the main one where
+// there is one screen only. It is made from the snapshot and the prompt, never
+// from a page, and becomes the neutral card before a private field is made and
+// stays that until the field is gone.
+//
+// # The keyboard
+//
+// Before a private entry the keyboard is handed over: a card names who comes, and
+// only that person's key makes the field. Who goes on privately is not asked
+// again; whatever is public in between, a sheet too, asks again.
+//
 // # Scanners
 //
 // A scanner is a fast keyboard and may send a line feed or a Tab after its

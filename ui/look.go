@@ -16,7 +16,7 @@ const (
 func savedLook(app fyne.App) *theme.Theme {
 	p := app.Preferences()
 	a := theme.Appearance(p.IntWithFallback(keyAppearance, int(theme.Light)))
-	if a < theme.Light || a > theme.HighContrast {
+	if a < theme.Light || a > theme.Projector {
 		a = theme.Light
 	}
 	return theme.New(a, float32(p.FloatWithFallback(keyScale, 1)))
@@ -29,10 +29,14 @@ func (s *Shell) setLook(look *theme.Theme) {
 	s.app.Preferences().SetFloat(keyScale, float64(look.Scale))
 	s.app.Settings().SetTheme(look)
 	s.frame.Update(flow.NewFrame(s.snapshot))
+	s.witness.look()
 	// The toolkit takes the theme over in its own time, and gives the page below
 	// a grown menu its new height only when the menu is drawn anew.
 	s.later(frameTime, func() { s.do(s.menu.bar.Refresh) })
-	if s.pending != nil && s.screen == s.pending.screen {
+	if s.pending == nil {
+		return
+	}
+	if screen, _ := s.pending.screen(); s.screen == screen {
 		s.prompt()
 	}
 }

@@ -12,6 +12,8 @@ import (
 type menu struct {
 	bar                   *fyne.MainMenu
 	pause, deviate, abort *fyne.MenuItem
+	open, swap            *fyne.MenuItem
+	placed                []*fyne.MenuItem // what the witness window needs to be open for
 }
 
 func newMenu(s *Shell) *menu {
@@ -20,29 +22,61 @@ func newMenu(s *Shell) *menu {
 		it.Shortcut = &desktop.CustomShortcut{KeyName: key, Modifier: fyne.KeyModifierControl | more}
 		return it
 	}
+	const shift = fyne.KeyModifierShift
 	quit := item("Quit", fyne.KeyQ, 0, s.quit)
 	quit.IsQuit = true
 	m := &menu{
 		pause:   item("Pause…", fyne.KeyP, 0, s.pause),
-		deviate: item("Note a deviation…", fyne.KeyE, fyne.KeyModifierShift, s.deviate),
-		abort:   item("Abort…", fyne.KeyK, fyne.KeyModifierShift, s.abort),
+		deviate: item("Note a deviation…", fyne.KeyE, shift, s.deviate),
+		abort:   item("Abort…", fyne.KeyK, shift, s.abort),
+		open:    item("Open the witness window", fyne.KeyW, shift, s.witness.toggle),
+		swap:    item("Show the public view here", fyne.KeyV, shift, s.witness.swap),
+		placed: []*fyne.MenuItem{
+			item("To the screen at the right", fyne.KeyRight, shift, func() { s.witness.move(640, 0) }),
+			item("To the screen at the left", fyne.KeyLeft, shift, func() { s.witness.move(-640, 0) }),
+			item("To the screen below", fyne.KeyDown, shift, func() { s.witness.move(0, 400) }),
+			item("To the screen above", fyne.KeyUp, shift, func() { s.witness.move(0, -400) }),
+			item("Fill that screen, or not", fyne.KeyF, shift, s.witness.fill),
+		},
 	}
+	looks := []*fyne.MenuItem{
+		item("Larger text", fyne.KeyEqual, 0, func() { s.setLook(theme.New(s.look.Appearance, s.look.Scale+0.25)) }),
+		item("Smaller text", fyne.KeyMinus, 0, func() { s.setLook(theme.New(s.look.Appearance, s.look.Scale-0.25)) }),
+	}
+	for i, a := range theme.Appearances {
+		key := []fyne.KeyName{fyne.Key1, fyne.Key2, fyne.Key3, fyne.Key4}[i]
+		looks = append(looks, item(a.Name, key, 0, func() { s.setLook(theme.New(a.Appearance, s.look.Scale)) }))
+	}
+	wall := append([]*fyne.MenuItem{m.open}, m.placed...)
+	wall = append(wall, fyne.NewMenuItemSeparator(), m.swap, item("Turn its page", fyne.KeyT, 0, s.witness.turn))
 	m.bar = fyne.NewMainMenu(
 		fyne.NewMenu("Claviger", quit),
 		fyne.NewMenu("Ceremony", m.pause, m.deviate, m.abort),
-		fyne.NewMenu("View",
-			item("Larger text", fyne.KeyEqual, 0, func() { s.setLook(theme.New(s.look.Appearance, s.look.Scale+0.25)) }),
-			item("Smaller text", fyne.KeyMinus, 0, func() { s.setLook(theme.New(s.look.Appearance, s.look.Scale-0.25)) }),
-			item("Light", fyne.Key1, 0, func() { s.setLook(theme.New(theme.Light, s.look.Scale)) }),
-			item("Dark", fyne.Key2, 0, func() { s.setLook(theme.New(theme.Dark, s.look.Scale)) }),
-			item("High contrast", fyne.Key3, 0, func() { s.setLook(theme.New(theme.HighContrast, s.look.Scale)) }),
-		))
+		fyne.NewMenu("View", looks...),
+		fyne.NewMenu("Witness", wall...),
+	)
 	m.asking(false)
+	m.witness(s.witness)
 	return m
 }
 
 // asking offers what a prompt can be answered with beside its answer.
 func (m *menu) asking(on bool) {
 	m.pause.Disabled, m.deviate.Disabled, m.abort.Disabled = !on, !on, !on
+	m.bar.Refresh()
+}
+
+// witness offers what can be done with the public view as it stands.
+func (m *menu) witness(w *witness) {
+	m.open.Label, m.swap.Label = "Open the witness window", "Show the public view here"
+	if w.window != nil {
+		m.open.Label = "Close the witness window"
+	}
+	if w.here != nil {
+		m.swap.Label = "Back to the page"
+	}
+	for _, it := range m.placed {
+		it.Disabled = w.window == nil
+	}
 	m.bar.Refresh()
 }

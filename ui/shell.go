@@ -50,6 +50,8 @@ type Shell struct {
 	frame    *view.Frame
 	line     *kit.ProgressLine
 	menu     *menu
+	witness  *witness
+	scanner  *kit.Quiet
 	snapshot ceremony.Snapshot
 	screen   *view.Screen // that is shown
 	pending  *pending     // the prompt that waits for its answer
@@ -57,6 +59,7 @@ type Shell struct {
 	outside  bool         // and what it asks belongs to no ceremony
 	asked    int          // prompts of this run
 	quiet    bool         // keys of a scanner may still be coming
+	hands    string       // who was handed the keyboard, until something public comes
 	titles   int          // set so far
 	visits   int          // of places: what was read for one is not shown in another
 	place    string       // where we are outside a ceremony
@@ -64,12 +67,34 @@ type Shell struct {
 	cancel   context.CancelFunc
 }
 
-// pending is a prompt and its page, which stays while a sheet lies over it.
+// pending is a prompt and its page, which stays while a sheet lies over it. The
+// page of a private one is made only when the keyboard was handed over.
 type pending struct {
 	page   flow.Page
-	screen *view.Screen
 	answer func(ceremony.Answer)
 	title  string
+	coming string // the title of the hand-over
+	handed bool   // who is asked sits at the keyboard
+	over   *view.Screen
+	make   func() *view.Screen
+	made   *view.Screen
+}
+
+// screen is what is shown for the prompt now, and its title.
+func (p *pending) screen() (*view.Screen, string) {
+	if !p.handed {
+		return p.over, p.coming
+	}
+	if p.made == nil {
+		p.made = p.make()
+	}
+	return p.made, p.title
+}
+
+func (p *pending) close() {
+	if p.made != nil {
+		p.made.Close()
+	}
 }
 
 // Config is what a shell is made of.
@@ -92,12 +117,14 @@ func New(c Config) *Shell {
 	s.window = c.App.NewWindow("Claviger")
 	s.window.SetPadded(false)
 	s.frame = view.NewFrame()
+	s.witness, s.scanner = &witness{shell: s}, kit.NewQuiet(c.Now)
 	s.menu = newMenu(s)
 	s.window.SetMainMenu(s.menu.bar)
 	s.window.SetContent(s.frame.Object)
 	s.window.Resize(size)
 	s.window.SetCloseIntercept(s.quit)
 	s.window.Canvas().SetOnTypedKey(s.key)
+	s.window.Canvas().SetOnTypedRune(func(rune) { s.scanner.Typed() })
 	return s
 }
 
@@ -124,6 +151,7 @@ func (s *Shell) tick() {
 	}
 	now := s.now()
 	s.frame.Tick(flow.Elapsed(s.snapshot, now), flow.Clock(now))
+	s.witness.tick(now)
 	if s.snapshot.Working != "" {
 		s.line.Set(s.snapshot.Working, flow.During(now.Sub(s.snapshot.Since)))
 	}
@@ -319,46 +347,68 @@ func (s *Shell) show(snapshot ceremony.Snapshot) {
 	if s.pending == nil && snapshot.Working != "" {
 		s.working()
 	}
+	s.witness.update()
 }
 
-// ask shows the page of a prompt.
+// ask shows the page of a prompt. Before a private one the keyboard is handed
+// over, unless the same person goes on.
 func (s *Shell) ask(p ceremony.Prompt, answer func(ceremony.Answer)) {
 	s.asked++
 	page := flow.NewPage(p, s.snapshot)
-	p1 := &pending{page: page, answer: answer, title: flow.Title(s.snapshot.Site.Practice, p.Step, string(p.Kind), p.Who.Name, s.asked)}
+	title := func(what string) string {
+		return flow.Title(s.snapshot.Site.Practice, p.Step, what, p.Who.Name, s.asked)
+	}
+	p1 := &pending{page: page, answer: answer, title: title(string(p.Kind)), coming: title("hand-over")}
 	actions := view.Actions{
 		Answer:   func(a ceremony.Answer) { s.answered(p1, a) },
 		Practice: func(fill func(*secret.Buffer), failed func(string)) { s.practice(p1, fill, failed) },
+		Later:    func(after time.Duration, f func()) { s.later(after, func() { s.do(f) }) },
 	}
 	if s.outside {
 		actions.Back = func() { s.answered(p1, flow.Left()) }
 	} else {
 		actions.Deviate, actions.Pause, actions.Abort = s.deviate, s.pause, s.abort
 	}
-	p1.screen = view.Prompt(page, actions)
+	p1.handed = !p.Private() || p.Who.ID != "" && p.Who.ID == s.hands
+	p1.make = func() *view.Screen { return view.Prompt(page, actions) }
+	p1.over = view.HandOver(flow.NewHandOver(p, s.snapshot), func() {
+		if s.pending == p1 && !p1.handed {
+			p1.handed, s.hands = true, p.Who.ID
+			s.prompt()
+		}
+	}, actions)
+	if !p.Private() {
+		s.hands = ""
+	}
 	s.pending = p1
 	s.menu.asking(!s.outside)
+	// The witnesses' screen is neutral before a field is there.
+	s.witness.update()
 	s.prompt()
 }
 
-// prompt shows the page that waits.
+// prompt shows the page that waits, or the hand-over before it. Who presses a key
+// of the page before once too often has not come to the keyboard by that.
 func (s *Shell) prompt() {
 	p := s.pending
 	if p == nil {
 		return
 	}
+	screen, title := p.screen()
+	s.quiet = s.quiet || !p.handed
 	if p.page.Private {
-		s.screen = p.screen
-		s.window.SetContent(view.Private(flow.NewFrame(s.snapshot), p.screen, s.look))
+		s.screen = screen
+		s.scanner.Guard(screen.Object)
+		s.witness.content(view.Private(flow.NewFrame(s.snapshot), screen, s.look))
 	} else {
-		s.page(p.screen)
+		s.page(screen)
 	}
 	ready := func() {
-		if s.pending != p || s.screen != p.screen {
+		if s.pending != p || s.screen != screen {
 			return
 		}
 		s.focusFirst()
-		s.setTitle(p.title)
+		s.setTitle(title)
 	}
 	if !s.quiet {
 		ready()
@@ -389,8 +439,9 @@ func (s *Shell) answered(p *pending, a ceremony.Answer) {
 	s.pending = nil
 	s.quiet = p.page.Kind == flow.PageCard
 	s.menu.asking(false)
-	p.screen.Close()
+	p.close()
 	s.busy("Recording")
+	s.witness.update()
 	p.answer(a)
 }
 
@@ -399,9 +450,10 @@ func (s *Shell) withdraw() {
 	if s.pending == nil {
 		return
 	}
-	s.pending.screen.Close()
-	s.pending = nil
+	s.pending.close()
+	s.pending, s.hands = nil, ""
 	s.menu.asking(false)
+	s.witness.update()
 }
 
 // practice fetches the practice secret beside the window's thread.
@@ -426,15 +478,17 @@ func (s *Shell) practice(p *pending, fill func(*secret.Buffer), failed func(stri
 // page shows a public screen between the panels.
 func (s *Shell) page(screen *view.Screen) {
 	s.screen = screen
-	s.frame.SetPage(screen)
-	if s.window.Content() != s.frame.Object {
-		s.window.SetContent(s.frame.Object)
+	s.scanner.Guard(screen.Object)
+	if screen.Dock != nil {
+		s.scanner.Guard(screen.Dock)
 	}
+	s.frame.SetPage(screen)
+	s.witness.content(s.frame.Object)
 	s.focusFirst()
 }
 
 func (s *Shell) focusFirst() {
-	if s.screen.First == nil || s.quiet {
+	if s.screen.First == nil || s.quiet || s.witness.here != nil {
 		s.window.Canvas().Unfocus()
 		return
 	}
@@ -491,6 +545,8 @@ func (s *Shell) sheet(name string, make func(answer func(ceremony.Answer)) *view
 	if p == nil {
 		return
 	}
+	// A sheet is filled in by others: the keyboard is handed over again after it.
+	p.handed, s.hands = !p.page.Private, ""
 	s.page(make(func(a ceremony.Answer) { s.answered(p, a) }))
 	step := p.page.Prompt().Step
 	s.title(step, name, "")

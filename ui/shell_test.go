@@ -24,8 +24,10 @@ type desk struct {
 	t     *testing.T
 	shell *Shell
 	queue chan func()
+	now   time.Time // moves with each key
+	hold  bool      // timers wait until the test fires them
 	timer []func()
-	asked []string // every title that asked something
+	alone bool // the test itself hands the keyboard over
 }
 
 // play is an engine for tests: it asks what it was given and keeps the answers.
@@ -77,18 +79,17 @@ func practiceSite() ceremony.Snapshot {
 
 func open(t *testing.T, p Program) *desk {
 	t.Helper()
-	d := &desk{t: t, queue: make(chan func(), 1000)}
-	now := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	d := &desk{t: t, queue: make(chan func(), 1000), now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
 	d.shell = New(Config{App: test.NewTempApp(t), Program: p, Do: func(f func()) { d.queue <- f },
 		Later: func(after time.Duration, f func()) {
-			switch after {
-			case frameTime:
+			switch {
+			case after == frameTime, after == quietTime && !d.hold:
 				f()
-			case quietTime:
+			case after != time.Second: // the clock does not tick
 				d.timer = append(d.timer, f)
-			} // and the clock stands
+			}
 		},
-		Now: func() time.Time { return now }})
+		Now: func() time.Time { return d.now }})
 	t.Cleanup(d.shell.Stop)
 	d.shell.Start()
 	return d
@@ -107,6 +108,9 @@ func (d *desk) until(parts ...string) {
 		if !missing {
 			return
 		}
+		if strings.Contains(title, "· hand-over ·") && !d.alone && d.shell.window.Canvas().Focused() != nil {
+			d.press(fyne.KeyReturn)
+		}
 		select {
 		case f := <-d.queue:
 			f()
@@ -116,9 +120,13 @@ func (d *desk) until(parts ...string) {
 	}
 }
 
+// person is how long a person takes from key to key.
+const person = 200 * time.Millisecond
+
 func (d *desk) press(keys ...fyne.KeyName) {
 	d.t.Helper()
 	for _, k := range keys {
+		d.now = d.now.Add(person)
 		f := d.shell.Window().Canvas().Focused()
 		if f == nil {
 			d.t.Fatalf("nothing has the focus for %s on %q", k, d.shell.Window().Title())
@@ -134,7 +142,37 @@ func (d *desk) write(s string) {
 		d.t.Fatalf("nothing has the focus to type into on %q", d.shell.Window().Title())
 	}
 	for _, r := range s {
+		d.now = d.now.Add(person)
 		f.TypedRune(r)
+	}
+}
+
+// scan types as a scanner does, a millisecond apart, with its suffix.
+func (d *desk) scan(s string, suffix ...fyne.KeyName) {
+	d.t.Helper()
+	c := d.shell.Window().Canvas()
+	for _, r := range s {
+		d.now = d.now.Add(time.Millisecond)
+		f := c.Focused()
+		if f == nil {
+			c.OnTypedRune()(r)
+			continue
+		}
+		if r == ' ' {
+			f.TypedKey(&fyne.KeyEvent{Name: fyne.KeySpace})
+		}
+		f.TypedRune(r)
+	}
+	for _, k := range suffix {
+		d.now = d.now.Add(time.Millisecond)
+		f := c.Focused()
+		tab, ok := f.(fyne.Tabbable)
+		switch {
+		case k == fyne.KeyTab && (!ok || !tab.AcceptsTab()):
+			c.(interface{ FocusNext() }).FocusNext()
+		case f != nil:
+			f.TypedKey(&fyne.KeyEvent{Name: k})
+		}
 	}
 }
 
@@ -160,31 +198,31 @@ func (d *desk) shows(words string) {
 
 func (d *desk) text() string {
 	var b strings.Builder
-	var walk func(o fyne.CanvasObject)
-	walk = func(o fyne.CanvasObject) {
-		if !o.Visible() {
-			return
-		}
-		switch o := o.(type) {
-		case *kit.Text:
-			b.WriteString(o.String() + "\n")
-		case *kit.Button:
-			b.WriteString("[" + o.Label + "]\n")
-		case *fyne.Container:
-			for _, child := range o.Objects {
-				walk(child)
-			}
-		case fyne.Widget:
-			for _, child := range test.WidgetRenderer(o).Objects() {
-				walk(child)
-			}
-		}
-	}
-	walk(d.shell.Window().Content())
+	textOf(d.shell.Window().Content(), &b)
 	if top := d.shell.Window().Canvas().Overlays().Top(); top != nil {
-		walk(top)
+		textOf(top, &b)
 	}
 	return b.String()
+}
+
+func textOf(o fyne.CanvasObject, b *strings.Builder) {
+	if !o.Visible() {
+		return
+	}
+	switch o := o.(type) {
+	case *kit.Text:
+		b.WriteString(o.String() + "\n")
+	case *kit.Button:
+		b.WriteString("[" + o.Label + "]\n")
+	case *fyne.Container:
+		for _, child := range o.Objects {
+			textOf(child, b)
+		}
+	case fyne.Widget:
+		for _, child := range test.WidgetRenderer(o).Objects() {
+			textOf(child, b)
+		}
+	}
 }
 
 // start goes from the overview into the ceremony, by keys.
@@ -465,9 +503,8 @@ func TestKeysAfterACardFallIntoNothing(t *testing.T) {
 	d := open(t, p)
 	d.start()
 	d.until("open · card · Farah Noor")
-	d.write(card)
-	d.shows("All 18 groups fit.")
-	d.press(fyne.KeyReturn)
+	d.hold = true
+	d.scan(card, fyne.KeyReturn)
 	for len(d.timer) == 0 {
 		(<-d.queue)()
 	}
@@ -477,6 +514,7 @@ func TestKeysAfterACardFallIntoNothing(t *testing.T) {
 	if strings.Contains(d.shell.Window().Title(), "confirm") {
 		t.Error("the title says that the page is ready for keys")
 	}
+	d.now, d.hold = d.now.Add(quietTime), false
 	d.timer[0]()
 	d.until("one · confirm")
 	d.press(fyne.KeyReturn)
@@ -487,6 +525,235 @@ func TestKeysAfterACardFallIntoNothing(t *testing.T) {
 		t.Error("the engine got another card than was scanned")
 	}
 	got.Wipe()
+}
+
+// Whatever a scanner sends after a card, the card is taken once; a scan where no
+// card is asked for presses nothing.
+func TestScansAreTakenOnceAndPressNothing(t *testing.T) {
+	card, set := newCard(t)
+	for name, c := range map[string]struct {
+		text   string
+		suffix []fyne.KeyName
+	}{
+		"Enter":             {card, []fyne.KeyName{fyne.KeyReturn}},
+		"CR and LF":         {card, []fyne.KeyName{fyne.KeyReturn, fyne.KeyReturn}},
+		"Tab":               {card, []fyne.KeyName{fyne.KeyTab}},
+		"lower case, Enter": {strings.ToLower(card), []fyne.KeyName{fyne.KeyEnter}},
+	} {
+		answers := 0
+		p := &play{snapshot: practiceSite()}
+		p.run = func(ctx context.Context, room ceremony.Room) (flow.Finished, error) {
+			if _, err := room.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Step: "one", Title: "Before the card"}); err != nil {
+				return flow.Finished{}, err
+			}
+			answers++
+			a, err := room.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskCard, Step: "open", Who: farah, Card: ceremony.CardPrompt{Set: set, Index: 2, K: 2, N: 3, Prefix: "KP1"}})
+			a.Secret.Wipe()
+			if err != nil {
+				return flow.Finished{}, err
+			}
+			answers++
+			a, err = room.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskDecide, Step: "two", Title: "After it", Options: []ceremony.Option{{ID: "a", Label: "A"}}})
+			answers++
+			return flow.Finished{Status: "sealed"}, err
+		}
+		d := open(t, p)
+		d.start()
+		d.until("one · confirm")
+		d.scan(c.text, c.suffix...)
+		d.until("one · confirm")
+		if answers != 0 {
+			t.Errorf("%s: a scan pressed a button", name)
+		}
+		d.now = d.now.Add(quietTime)
+		d.focusOn("Go on") // a Tab has led on
+		d.press(fyne.KeyReturn)
+		d.until("open · card")
+		d.hold = true
+		d.scan(c.text, c.suffix...)
+		for len(d.timer) == 0 {
+			(<-d.queue)()
+		}
+		d.now, d.hold = d.now.Add(quietTime), false
+		d.timer[0]()
+		d.until("two · decide")
+		if answers != 2 {
+			t.Errorf("%s: %d answers", name, answers)
+		}
+		d.shell.Stop()
+	}
+}
+
+func TestKeyboardIsHandedOverBeforeEachPrivateEntry(t *testing.T) {
+	p := &play{snapshot: practiceSite()}
+	p.run = func(ctx context.Context, room ceremony.Room) (flow.Finished, error) {
+		for _, prompt := range []ceremony.Prompt{
+			{Kind: ceremony.AskPassphrase, Step: "roll-call", Who: marta},
+			{Kind: ceremony.AskNewPIN, Step: "roll-call", Who: marta}, // who sits there already
+			{Kind: ceremony.AskPassphrase, Step: "roll-call", Who: farah},
+			{Kind: ceremony.AskConfirm, Step: "one", Who: farah},
+			{Kind: ceremony.AskPassphrase, Step: "roll-call", Who: farah},
+		} {
+			a, err := room.Ask(ctx, prompt)
+			a.Secret.Wipe()
+			if err != nil {
+				return flow.Finished{}, err
+			}
+		}
+		return flow.Finished{Status: "sealed"}, nil
+	}
+	d := open(t, p)
+	d.alone = true
+	d.start()
+	come := func(name string) {
+		d.t.Helper()
+		d.until("hand-over · " + name)
+		d.shows("Only " + name + " at the keyboard")
+		if d.shell.pending.made != nil {
+			t.Error("the field is there before anybody came")
+		}
+		d.press(fyne.KeyEscape)
+		d.until("hand-over")
+		d.press(fyne.KeyReturn)
+	}
+	come("Marta Brandt")
+	d.until("passphrase · Marta Brandt")
+	d.write("abc")
+	d.shell.menu.deviate.Action()
+	d.until("deviation")
+	d.focusOn("Back to the step")
+	d.press(fyne.KeyReturn)
+	d.until("hand-over · Marta Brandt") // others were at the keyboard
+	d.press(fyne.KeyReturn)
+	d.until("passphrase · Marta Brandt")
+	d.write("def")
+	d.press(fyne.KeyReturn)
+	d.until("new-pin · Marta Brandt")
+	d.write("4711")
+	d.press(fyne.KeyReturn)
+	d.write("4711")
+	d.press(fyne.KeyReturn)
+	come("Farah Noor")
+	d.until("passphrase · Farah Noor")
+	d.write("abc")
+	d.press(fyne.KeyReturn)
+	d.until("one · confirm")
+	d.press(fyne.KeyReturn)
+	come("Farah Noor")
+	d.until("passphrase · Farah Noor")
+	d.write("abc")
+	d.press(fyne.KeyReturn)
+	d.until("done")
+}
+
+// What is revealed is covered after a minute without a key, and a key shows it
+// again.
+func TestRevealedCardIsHiddenWhenNobodyIsThere(t *testing.T) {
+	card, set := newCard(t)
+	shown := secret.From([]byte(card))
+	defer shown.Wipe()
+	ask(t, ceremony.Prompt{Kind: ceremony.ShowCard, Step: "issue", Who: farah, Reveal: shown, Card: ceremony.CardPrompt{Set: set, Index: 2, K: 2, N: 3, Prefix: "KP1"}}, func(d *desk) {
+		fire := func(n int) {
+			d.timer[n]()
+			for len(d.queue) > 0 {
+				(<-d.queue)()
+			}
+		}
+		reveal := d.shell.screen.First.(*kit.Reveal)
+		d.press(fyne.KeyRight)
+		if fire(0); reveal.Covered() {
+			t.Error("hidden although a key was pressed within the minute")
+		}
+		if fire(1); !reveal.Covered() {
+			t.Error("not hidden after a minute without a key")
+		}
+		d.shows("Any key shows it again.")
+		if d.press(fyne.KeyRight); reveal.Covered() {
+			t.Error("a key does not show it again")
+		}
+		d.press(fyne.KeyReturn, fyne.KeyReturn)
+		d.until("issue · show-card") // Enter goes from group to group
+		d.focusOn("I have written it down")
+		d.press(fyne.KeyReturn)
+	})
+}
+
+// The witness window shows the step, is the neutral card from the hand-over to
+// the next public page, takes no keys, and can stand in for the page.
+func TestWitnessWindow(t *testing.T) {
+	p := &play{snapshot: practiceSite()}
+	p.run = func(ctx context.Context, room ceremony.Room) (flow.Finished, error) {
+		s := practiceSite()
+		s.Ceremony = &ceremony.CeremonyView{Number: "2026-014", Steps: 9, Step: &ceremony.StepView{Number: 4, ID: "roll-call", Title: "Call the roll"}, Aloud: "We call the roll."}
+		room.Show(s)
+		for _, prompt := range []ceremony.Prompt{
+			{Kind: ceremony.AskConfirm, Step: "roll-call", Title: "Call the roll"},
+			{Kind: ceremony.AskPassphrase, Step: "roll-call", Title: "Marta Brandt, open your key", Who: marta, Role: "administrator"},
+			{Kind: ceremony.AskConfirm, Step: "one", Title: "Look at the seal"},
+		} {
+			a, err := room.Ask(ctx, prompt)
+			a.Secret.Wipe()
+			if err != nil {
+				return flow.Finished{}, err
+			}
+		}
+		return flow.Finished{Status: "sealed"}, nil
+	}
+	d := open(t, p)
+	d.alone = true
+	wall := func() string {
+		var b strings.Builder
+		textOf(d.shell.witness.window.Content(), &b)
+		return b.String()
+	}
+	says := func(words string) {
+		t.Helper()
+		if got := wall(); !strings.Contains(got, words) {
+			t.Errorf("the witness window does not say %q but:\n%s", words, got)
+		}
+	}
+	d.shell.witness.toggle()
+	d.start()
+	d.until("roll-call · confirm")
+	says("We call the roll.")
+	says("Step 4 of 9")
+	d.press(fyne.KeyReturn)
+	d.until("hand-over")
+	says("Private entry in progress")
+	d.press(fyne.KeyReturn)
+	d.until("passphrase")
+	d.write("abc")
+	d.shell.witness.tick(d.now)
+	if got := wall(); strings.Contains(got, "Marta") || strings.Contains(got, "Step") || strings.Contains(got, "UTC") {
+		t.Errorf("during a private entry the witness window says:\n%s", got)
+	}
+	d.shell.witness.swap()
+	d.shows("Private entry in progress")
+	if d.shell.window.Canvas().Focused() != nil {
+		t.Error("keys reach the entry under the public view")
+	}
+	d.shell.witness.swap()
+	d.shows("Open my key")
+	d.press(fyne.KeyReturn)
+	d.until("one · confirm")
+	says("Look at the seal")
+	d.shell.witness.swap()
+	d.shows("Look at the seal")
+	if f := d.shell.window.Canvas().Focused(); f != nil {
+		t.Errorf("%T has the focus under the public view", f)
+	}
+	d.shell.witness.swap()
+	d.press(fyne.KeyReturn)
+	d.until("done")
+	focusable := d.shell.witness.window.Canvas()
+	focusable.(interface{ FocusNext() }).FocusNext()
+	if f := focusable.Focused(); f != nil {
+		t.Errorf("the witness window has %T to type into", f)
+	}
+	d.shell.witness.toggle()
+	if d.shell.witness.window != nil {
+		t.Error("the witness window is still there")
+	}
 }
 
 func TestWrongCardIsToldWhileItIsTyped(t *testing.T) {

@@ -60,13 +60,15 @@ func (a CardAsk) Check(code *secret.Buffer) CardState {
 	if typed.Append(live[:n]...) != nil {
 		return CardState{}
 	}
+	var state CardState
 	if h, known, err := share.ParseHeader(typed, a.practice); known || err != nil {
 		if st, ok := a.header(h, err); !ok {
 			return st
 		}
+		state = CardState{Say: fmt.Sprintf("Card %d of %d of set %s, any %d of them together.", h.Index, h.N, share.Name(h.Set), h.K), Tone: Info}
 	}
 	if n < len(live) {
-		return CardState{}
+		return state
 	}
 	card, err := share.ParseCard(typed, a.practice)
 	if err != nil {

@@ -400,7 +400,9 @@ func TestCardIsCheckedAsItIsTyped(t *testing.T) {
 		want   CardState
 	}{
 		"nothing":       {prompt, card[:3], CardState{}},
-		"half":          {prompt, card[:40], CardState{}},
+		"no header yet": {prompt, card[:12], CardState{}},
+		"header":        {prompt, card[:17], CardState{Say: "Card 2 of 3 of set " + set.Name() + ", any 2 of them together.", Tone: Info}},
+		"half":          {prompt, card[:40], CardState{Say: "Card 2 of 3 of set " + set.Name() + ", any 2 of them together.", Tone: Info}},
 		"whole":         {prompt, card, CardState{OK: true, Say: "All 18 groups fit.", Tone: Good}},
 		"entered":       {changed(func(p *ceremony.CardPrompt) { p.Entered = []int{2} }), card[:40], CardState{Say: "Card 2 is entered already.", Tone: Bad}},
 		"another card":  {changed(func(p *ceremony.CardPrompt) { p.Index = 3 }), card[:40], CardState{Say: "This is card 2; card 3 is asked for.", Tone: Bad}},

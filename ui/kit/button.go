@@ -88,6 +88,7 @@ func (b *Button) Tapped(*fyne.PointEvent) { b.act() }
 func (b *Button) TypedKey(e *fyne.KeyEvent) {
 	switch {
 	case b.page(e.Name):
+	case b.quiet.Scanning():
 	case isEnter(e.Name), e.Name == fyne.KeySpace:
 		b.act()
 	case e.Name == fyne.KeyEscape && b.escape != nil:
@@ -95,7 +96,7 @@ func (b *Button) TypedKey(e *fyne.KeyEvent) {
 	}
 }
 
-func (b *Button) TypedRune(rune) {}
+func (b *Button) TypedRune(rune) { b.quiet.Typed() }
 
 func (b *Button) FocusGained() { b.gained(); b.Refresh() }
 func (b *Button) FocusLost()   { b.lost(); b.Refresh() }

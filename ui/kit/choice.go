@@ -50,11 +50,12 @@ func (c *Choice) Choose(i int) {
 	}
 }
 
-func (c *Choice) TypedRune(rune) {}
+func (c *Choice) TypedRune(rune) { c.quiet.Typed() }
 
 func (c *Choice) TypedKey(key *fyne.KeyEvent) {
 	switch {
 	case c.page(key.Name):
+	case c.quiet.Scanning():
 	case key.Name == fyne.KeyUp, key.Name == fyne.KeyLeft:
 		c.at = max(c.at-1, 0)
 		c.Refresh()

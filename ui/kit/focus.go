@@ -17,7 +17,10 @@ type focus struct {
 	still  bool // the next focus does not move the page
 	reveal func()
 	scroll func(pages float32)
+	quiet  *Quiet
 }
+
+func (f *focus) guard(q *Quiet) { f.quiet = q }
 
 func (f *focus) onPage(reveal func(), scroll func(float32)) { f.reveal, f.scroll = reveal, scroll }
 

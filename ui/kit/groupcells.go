@@ -26,8 +26,7 @@ const groupSize = 4
 // a line of cells, Home and End to the ends, a click to a group. Blanks and
 // dashes are passed over, so a code can be typed as it is printed. A scanner is
 // a fast keyboard: the prefix starts the code anew wherever the caret is, and
-// Enter at the end submits; the line feed or Tab that some scanners add does
-// nothing more.
+// the Enter or Tab at its end submits ([Quiet]).
 type GroupCells struct {
 	widget.BaseWidget
 	focus
@@ -160,7 +159,12 @@ func (g *GroupCells) changed() {
 	}
 }
 
+// AcceptsTab is true only for the Tab that ends a scan: it submits, as Enter
+// does. A person's Tab goes on.
+func (g *GroupCells) AcceptsTab() bool { return g.Full() && g.quiet.Scanning() }
+
 func (g *GroupCells) TypedRune(r rune) {
+	g.quiet.Typed()
 	if g.locked {
 		return
 	}
@@ -256,7 +260,7 @@ func (g *GroupCells) TypedKey(key *fyne.KeyEvent) {
 		g.caret = 0
 	case fyne.KeyEnd:
 		g.caret = g.slots()
-	case fyne.KeyReturn, fyne.KeyEnter:
+	case fyne.KeyReturn, fyne.KeyEnter, fyne.KeyTab:
 		g.enter()
 		return
 	default:
@@ -347,7 +351,7 @@ func (g *GroupCells) columns() int {
 func (g *GroupCells) leastCell() fyne.Size {
 	text := base.SizeForWidget(theme.Text, g)
 	number := fyne.MeasureText("18", base.SizeForWidget(theme.Kicker, g), fyne.TextStyle{Monospace: true})
-	return fyne.NewSize(10+number.Width+8+groupSize*2*g.dot()+10, text*3)
+	return fyne.NewSize(10+number.Width+8+groupSize*2*g.dot()+8+number.Width, text*3)
 }
 
 func (g *GroupCells) cellSize() fyne.Size {
@@ -359,7 +363,7 @@ func (g *GroupCells) cellSize() fyne.Size {
 func (g *GroupCells) CreateRenderer() fyne.WidgetRenderer {
 	r := &cellsRenderer{cells: g, caret: &canvas.Rectangle{}}
 	for i := range g.code.Groups {
-		c := &cell{frame: &canvas.Rectangle{}, number: canvas.NewText(strconv.Itoa(i+1), color.Transparent)}
+		c := &cell{frame: &canvas.Rectangle{}, number: canvas.NewText(strconv.Itoa(i+1), color.Transparent), tick: canvas.NewText("", color.Transparent)}
 		c.frame.CornerRadius = 6
 		c.number.TextStyle.Monospace = true
 		for j := range c.dots {
@@ -375,6 +379,7 @@ func (g *GroupCells) CreateRenderer() fyne.WidgetRenderer {
 type cell struct {
 	frame  *canvas.Rectangle
 	number *canvas.Text
+	tick   *canvas.Text
 	dots   [groupSize]*canvas.Circle
 }
 
@@ -403,6 +408,13 @@ func (r *cellsRenderer) paint() {
 		c.frame.StrokeColor, c.frame.StrokeWidth = base.ColorForWidget(line, g), stroke
 		c.number.Color = base.ColorForWidget(theme.Muted, g)
 		c.number.TextSize = base.SizeForWidget(theme.Kicker, g)
+		c.tick.TextSize, c.tick.Color, c.tick.Text = base.SizeForWidget(theme.Kicker, g), base.ColorForWidget(line, g), ""
+		switch g.State(i + 1) {
+		case CellFull:
+			c.tick.Text = "✓"
+		case CellBad:
+			c.tick.Text = "×"
+		}
 		for j, d := range c.dots {
 			d.FillColor = base.ColorForWidget(dot, g)
 			d.Hidden = live == nil || live[i*groupSize+j] == 0
@@ -426,6 +438,9 @@ func (r *cellsRenderer) Layout(fyne.Size) {
 		n := c.number.MinSize()
 		c.number.Move(fyne.NewPos(x+10, y+(size.Height-n.Height)/2-1))
 		c.number.Resize(n)
+		t := c.tick.MinSize()
+		c.tick.Move(fyne.NewPos(x+size.Width-t.Width-8, y+(size.Height-t.Height)/2-1))
+		c.tick.Resize(t)
 		x += 10 + n.Width + 8
 		for j, d := range c.dots {
 			d.Move(fyne.NewPos(x+float32(j)*2*dot, y+(size.Height-dot)/2))
@@ -457,7 +472,7 @@ func (r *cellsRenderer) Refresh() {
 func (r *cellsRenderer) Objects() []fyne.CanvasObject {
 	var objects []fyne.CanvasObject
 	for _, c := range r.groups {
-		objects = append(objects, c.frame, c.number)
+		objects = append(objects, c.frame, c.number, c.tick)
 		for _, d := range c.dots {
 			objects = append(objects, d)
 		}

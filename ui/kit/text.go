@@ -169,6 +169,15 @@ func (r *textRenderer) breakLines(width float32) {
 	}
 }
 
+// Lines breaks words as a text of this style and size would at a width.
+func Lines(words string, width, size float32, weight Weight) []string {
+	style := fyne.TextStyle{Bold: weight == SemiBold || weight == MonoSemiBold, Monospace: weight == Mono || weight == MonoSemiBold}
+	return wrap(words, width, func(s string) float32 {
+		m, _ := fyne.CurrentApp().Driver().RenderedTextSize(s, size, style, nil)
+		return m.Width
+	})
+}
+
 // wrap breaks at spaces, and inside a word only where it is wider than the
 // line. Width 0 means not known yet.
 func wrap(s string, width float32, measure func(string) float32) []string {

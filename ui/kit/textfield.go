@@ -93,6 +93,7 @@ func (e *lineEntry) FocusLost() {
 }
 
 func (e *lineEntry) TypedRune(r rune) {
+	e.quiet.Typed()
 	if e.most > 0 && len([]rune(e.Text)) >= e.most && e.SelectedText() == "" {
 		return
 	}

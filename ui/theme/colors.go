@@ -110,6 +110,24 @@ var highContrast = palette{
 	Stripe: rgb(0xffd000), StripeDark: rgb(0x000000),
 }
 
+// projector: what a lamp and a wall leave of a colour is little, so fills are
+// white or strong, and differ by their lines.
+var projector = palette{
+	Paper: rgb(0xffffff), Side: rgb(0xffffff), Card: rgb(0xffffff), Well: rgb(0xf4f4f4),
+	Header: rgb(0x000a1a), Pill: rgb(0x14202e), Strip: rgb(0xffffff), Track: rgb(0xcccccc),
+	Primary: rgb(0x000a1a), Danger: rgb(0x8f0f0a), Off: rgb(0xeeeeee),
+	GreenFill: rgb(0xffffff), AmberFill: rgb(0xfff6d6), RedFill: rgb(0xffeceb), BlueFill: rgb(0xeef5ff),
+	NeutralFill: rgb(0xffffff), GreenSolid: rgb(0x00532a),
+	Line: rgb(0x55606b), Rule: rgb(0xa0a8b0), Input: rgb(0x20262c), Focus: rgb(0x0b3fae), Hover: color.NRGBA{A: 0x20},
+	Ink: rgb(0x000a1a), Soft: rgb(0x1f2a36), Muted: rgb(0x303b46),
+	OnHeader: rgb(0xffffff), OnHeaderDim: rgb(0xe6ecf2), OnPrimary: rgb(0xffffff), OnDanger: rgb(0xffffff),
+	OnOff: rgb(0x3a444e), OnGreen: rgb(0xffffff),
+	Green: rgb(0x00532a), Amber: rgb(0x5f3d00), Red: rgb(0x8f0f0a), Blue: rgb(0x0a3a80), Lamp: rgb(0x7fe0a8),
+	Stripe: rgb(0xffc400), StripeDark: rgb(0x000000),
+}
+
+var palettes = [...]palette{Light: light, Dark: dark, HighContrast: highContrast, Projector: projector}
+
 // standard says which of our colours Fyne's own widgets take.
 var standard = map[fyne.ThemeColorName]fyne.ThemeColorName{
 	base.ColorNameBackground:          Paper,

@@ -5,13 +5,15 @@
 // [Light] is paper and ink; [Dark] is the night desk, and also how a private
 // entry looks on any desk, so that everyone in the room sees from the back
 // that it is not their turn to look; [HighContrast] is black on white with
-// every pair at 7:1 or more. Which one is shown is decided here and never by
+// every pair at 7:1 or more; [Projector] is for a wall: white ground, no tints
+// that a lamp would wash out, and larger text. Which one is shown is decided here and never by
 // the desktop: a ceremony looks the same on every workstation.
 //
 // # Contrast
 //
 // [Pairs] lists which text stands on which ground; a test measures each one in
-// every appearance (4.5:1, high contrast 7:1, WCAG 2.1 1.4.3 and 1.4.6).
+// every appearance (4.5:1, high contrast and projector 7:1, WCAG 2.1 1.4.3 and
+// 1.4.6).
 package theme
 
 import (
@@ -30,7 +32,19 @@ const (
 	Light Appearance = iota
 	Dark
 	HighContrast
+	Projector
 )
+
+// Appearances are all there are, in the order in which they are offered.
+var Appearances = []struct {
+	Appearance
+	Name, Help string
+}{
+	{Light, "Light", ""},
+	{Dark, "Dark", ""},
+	{HighContrast, "High contrast", "Black on white, every text at 7:1 or more."},
+	{Projector, "Projector", "For a wall: white ground, strong colours, text one and a half times as large."},
+}
 
 // Theme is a Fyne theme in one appearance. Scale multiplies every text size:
 // 1 is 100 %, 2 is 200 %.
@@ -38,6 +52,9 @@ type Theme struct {
 	Appearance Appearance
 	Scale      float32
 }
+
+// projectorScale is how much larger a wall's text is; 200 % stays the ceiling.
+const projectorScale = 1.5
 
 // New makes a theme; a scale outside 1 to 2 is brought to the nearer end.
 func New(a Appearance, scale float32) *Theme {
@@ -47,8 +64,11 @@ func New(a Appearance, scale float32) *Theme {
 // Private is the same theme as everyone sees it while one person types a
 // secret.
 func (t *Theme) Private() *Theme {
-	if t.Appearance == HighContrast {
+	switch t.Appearance {
+	case HighContrast:
 		return t
+	case Projector:
+		return New(Dark, min(t.Scale*projectorScale, 2))
 	}
 	return New(Dark, t.Scale)
 }
@@ -57,13 +77,7 @@ var _ fyne.Theme = (*Theme)(nil)
 
 // Color ignores the desktop's variant: the appearance is chosen in the window.
 func (t *Theme) Color(name fyne.ThemeColorName, _ fyne.ThemeVariant) color.Color {
-	p := light
-	switch t.Appearance {
-	case Dark:
-		p = dark
-	case HighContrast:
-		p = highContrast
-	}
+	p := palettes[t.Appearance]
 	if c, ok := p[name]; ok {
 		return c
 	}
@@ -99,6 +113,9 @@ func (t *Theme) Icon(name fyne.ThemeIconName) fyne.Resource {
 
 func (t *Theme) Size(name fyne.ThemeSizeName) float32 {
 	if s, ok := textSizes[name]; ok {
+		if t.Appearance == Projector {
+			return s * min(t.Scale*projectorScale, 2)
+		}
 		return s * t.Scale
 	}
 	if s, ok := spaces[name]; ok {

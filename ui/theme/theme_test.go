@@ -32,7 +32,7 @@ func TestEveryTextCanBeRead(t *testing.T) {
 		name string
 		Appearance
 		least float64
-	}{{"light", Light, 4.5}, {"dark", Dark, 4.5}, {"high contrast", HighContrast, 7}} {
+	}{{"light", Light, 4.5}, {"dark", Dark, 4.5}, {"high contrast", HighContrast, 7}, {"projector", Projector, 7}} {
 		th := New(a.Appearance, 1)
 		for _, p := range Pairs {
 			if got := contrast(th.Color(p.Text, 0), th.Color(p.Ground, 0)); got < a.least {
@@ -51,9 +51,14 @@ func TestEveryTextCanBeRead(t *testing.T) {
 
 func TestAppearancesNameTheSameColours(t *testing.T) {
 	for name := range light {
-		if dark[name] == nil || highContrast[name] == nil {
-			t.Errorf("%s is missing in dark or high contrast", name)
+		for a, p := range palettes {
+			if p[name] == nil {
+				t.Errorf("%s is missing in appearance %d", name, a)
+			}
 		}
+	}
+	if len(Appearances) != len(palettes) {
+		t.Errorf("%d appearances are offered of %d", len(Appearances), len(palettes))
 	}
 	for fynes, own := range standard {
 		if light[own] == nil {
@@ -76,6 +81,17 @@ func TestTextGrowsToTwiceItsSizeAndNoFurther(t *testing.T) {
 	}
 	if New(Light, 2).Size(base.SizeNamePadding) != New(Light, 1).Size(base.SizeNamePadding) {
 		t.Error("spaces grew with the text: 1280 pixels would not hold the panels")
+	}
+}
+
+func TestProjectorTextIsLargerAndKeepsTheCeiling(t *testing.T) {
+	for scale, want := range map[float32]float32{1: 1.5, 1.25: 1.875, 2: 2} {
+		if got := New(Projector, scale).Size(Text); got != want*textSizes[Text] {
+			t.Errorf("at %.0f %% the text is %v", 100*scale, got)
+		}
+		if got := New(Projector, scale).Private().Size(Text); got != want*textSizes[Text] {
+			t.Errorf("at %.0f %% a private entry's text is %v", 100*scale, got)
+		}
 	}
 }
 

@@ -7,6 +7,8 @@
 package view
 
 import (
+	"time"
+
 	"fyne.io/fyne/v2"
 
 	"claviger/ceremony"
@@ -52,6 +54,8 @@ type Actions struct {
 	Practice func(fill func(*secret.Buffer), failed func(why string))
 	// Deviate, Pause and Abort open their sheets.
 	Deviate, Pause, Abort func()
+	// Later runs a function on the window's thread after a while.
+	Later func(after time.Duration, f func())
 	// Back leaves what belongs to no ceremony; nil within one.
 	Back func()
 }

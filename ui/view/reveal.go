@@ -2,6 +2,7 @@ package view
 
 import (
 	"strings"
+	"time"
 
 	"fyne.io/fyne/v2"
 
@@ -10,15 +11,41 @@ import (
 	"claviger/ui/theme"
 )
 
+// idleTime is how long something revealed stays without a key.
+const idleTime = time.Minute
+
 // reveal shows a passphrase or a card, once, to the person who writes it down.
-// No button has the focus: an Enter too many must not take it away unread.
+// No button has the focus: an Enter too many must not take it away unread. Who
+// is called away leaves nothing on the screen: after a minute without a key it
+// is covered, and a key brings it back.
 func reveal(pg flow.Page, act Actions) *Screen {
 	shown := kit.NewReveal(pg.Reveal, pg.Kind == flow.PageShowCard)
+	said, say := message(fyne.TextAlignCenter)
+	const hint = "The arrow keys go from group to group; after a minute without a key it is hidden."
+	say(hint, kit.Neutral)
+	keys, closed := 0, false
+	watch := func() {
+		keys++
+		n := keys
+		act.Later(idleTime, func() {
+			if n == keys && !closed {
+				shown.Cover()
+				say("Hidden, because no key was pressed for a minute. Any key shows it again.", kit.Waiting)
+			}
+		})
+	}
+	shown.OnKey = func() {
+		say(hint, kit.Neutral)
+		watch()
+	}
+	watch()
+
 	column := centred(pg)
 	if pg.Card.Set != "" {
 		column.Add(kit.NewText(pg.Card.Set, kit.Style{Ink: theme.Soft, Wrap: true, Align: fyne.TextAlignCenter}))
 	}
 	column.Add(kit.Inset(0, 12, shown))
+	column.Add(said)
 	if len(pg.Card.Words) > 0 {
 		column.Add(kit.NewText("Its fingerprint, which may be said aloud: "+strings.Join(pg.Card.Words, " "), kit.Style{Ink: theme.Soft, Wrap: true, Align: fyne.TextAlignCenter}))
 	}
@@ -27,5 +54,8 @@ func reveal(pg flow.Page, act Actions) *Screen {
 		act.Answer(flow.Confirmed())
 	})
 	column.Add(kit.CentredActions(goOn))
-	return &Screen{Object: column, close: shown.Clear}
+	return &Screen{Object: column, First: shown, close: func() {
+		closed = true
+		shown.Clear()
+	}}
 }

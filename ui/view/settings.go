@@ -5,13 +5,14 @@ import (
 	"claviger/ui/theme"
 )
 
-// Looks are the appearances in the order in which they are offered.
-var Looks = []string{"Light", "Dark", "High contrast"}
-
 // Settings changes how the window looks; a change is seen at once.
 func Settings(now *theme.Theme, apply func(*theme.Theme)) *Screen {
 	scales := []float32{1, 1.25, 1.5, 2}
-	look := kit.NewChoice(kit.ChoiceItem{Label: Looks[0]}, kit.ChoiceItem{Label: Looks[1]}, kit.ChoiceItem{Label: Looks[2], Help: "Black on white, every text at 7:1 or more."})
+	var looks []kit.ChoiceItem
+	for _, a := range theme.Appearances {
+		looks = append(looks, kit.ChoiceItem{Label: a.Name, Help: a.Help})
+	}
+	look := kit.NewChoice(looks...)
 	size := kit.NewChoice(kit.ChoiceItem{Label: "Text at 100 %"}, kit.ChoiceItem{Label: "Text at 125 %"}, kit.ChoiceItem{Label: "Text at 150 %"}, kit.ChoiceItem{Label: "Text at 200 %", Help: "The panels give their room to the page."})
 	look.Choose(int(now.Appearance))
 	for i, s := range scales {

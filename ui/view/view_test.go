@@ -93,7 +93,7 @@ var starts = []flow.Start{
 }
 
 func nothing() Actions {
-	return Actions{Answer: func(a ceremony.Answer) { a.Secret.Wipe() }, Practice: func(func(*secret.Buffer), func(string)) {}, Deviate: func() {}, Pause: func() {}, Abort: func() {}}
+	return Actions{Answer: func(a ceremony.Answer) { a.Secret.Wipe() }, Practice: func(func(*secret.Buffer), func(string)) {}, Deviate: func() {}, Pause: func() {}, Abort: func() {}, Later: func(time.Duration, func()) {}}
 }
 
 // prompts are one of each kind, in the words of a real step.
@@ -155,6 +155,10 @@ func screens(look *theme.Theme) map[string]func() (fyne.CanvasObject, *Screen) {
 		}
 		public(name, s, func() *Screen { return Prompt(flow.NewPage(p, s), nothing()) })
 	}
+	all["hand-over"] = func() (fyne.CanvasObject, *Screen) {
+		screen := HandOver(flow.NewHandOver(prompts()["card"], snapshot()), func() {}, nothing())
+		return Private(flow.NewFrame(snapshot()), screen, look), screen
+	}
 	public("overview", overviewSnapshot(), func() *Screen {
 		return Overview(flow.NewOverview(overviewSnapshot(), starts, noon), Home{Start: func(flow.Start) {}})
 	})
@@ -197,7 +201,7 @@ func screens(look *theme.Theme) map[string]func() (fyne.CanvasObject, *Screen) {
 func TestNoScreenIsClipped(t *testing.T) {
 	app := test.NewTempApp(t)
 	pictures := os.Getenv("CLAVIGER_PICTURES")
-	for _, look := range []*theme.Theme{theme.New(theme.Light, 1), theme.New(theme.Light, 2), theme.New(theme.Dark, 1), theme.New(theme.HighContrast, 1)} {
+	for _, look := range []*theme.Theme{theme.New(theme.Light, 1), theme.New(theme.Light, 2), theme.New(theme.Dark, 1), theme.New(theme.HighContrast, 1), theme.New(theme.Projector, 1)} {
 		app.Settings().SetTheme(look)
 		for name, make := range screens(look) {
 			object, screen := make()

@@ -1,0 +1,186 @@
+package flow
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"claviger/ceremony"
+)
+
+// Witness is what everyone in the room may read from the back: never an entry,
+// and nothing at all of one while it lasts.
+type Witness struct {
+	Practice bool
+	// Private is the neutral card; where it is set there is nothing else.
+	Private *NeutralCard
+
+	Title  string
+	Next   string // who acts next, or what is happening
+	Busy   bool   // nobody is asked
+	Signed string // "2 of 3 signed", "" where nothing is counted
+	Got    int
+	Of     int
+	Blocks []Block
+	Step   string // "Step 8 of 14"
+	Notes  string // "1 deviation"
+}
+
+// NeutralCard is the card that stands for a private entry, before the field is
+// there and until it is gone.
+type NeutralCard struct{ Title, Who, Text string }
+
+// Block is something to read: words, or a value in fours and in words.
+type Block struct {
+	Label string
+	Text  string
+	Aloud bool
+	Hash  *Hash
+}
+
+// NewWitness makes the public view of a snapshot and the prompt that waits, nil
+// while none does.
+func NewWitness(s ceremony.Snapshot, p *ceremony.Prompt) Witness {
+	w := Witness{Practice: s.Site.Practice}
+	if p != nil && p.Private() {
+		w.Private = neutral(*p, s.Ceremony)
+		return w
+	}
+	c := s.Ceremony
+	if c == nil {
+		w.Title = s.Site.Organisation
+		w.Next = "No ceremony is under way"
+		return w
+	}
+	w.Title = c.Title
+	if c.Step != nil {
+		w.Title, w.Step = c.Step.Title, fmt.Sprintf("Step %d of %d", c.Step.Number, c.Steps)
+	}
+	if c.Deviations > 0 {
+		w.Notes = count(c.Deviations, "deviation")
+	}
+	for _, n := range c.Needs {
+		if n.Of > 0 {
+			w.Signed, w.Got, w.Of = n.Text, n.Got, n.Of
+			break
+		}
+	}
+	facts, aloud := c.Facts, c.Aloud
+	switch {
+	case p != nil:
+		w.Title = cmp.Or(p.Title, w.Title)
+		w.Next = next(*p, c)
+		if len(p.Facts) > 0 {
+			facts = p.Facts
+		}
+		aloud = cmp.Or(p.Aloud, aloud, p.Text)
+	default:
+		w.Busy, w.Next = true, cmp.Or(s.Working, "Recording")
+	}
+	if p != nil && p.Problem != nil {
+		w.Blocks = append(w.Blocks, Block{Label: "What happened", Text: p.Problem.Happened})
+	}
+	if aloud != "" {
+		w.Blocks = append(w.Blocks, Block{Text: aloud, Aloud: true})
+	}
+	for _, f := range facts {
+		if f.Style == "hash" {
+			h := newHash(f)
+			w.Blocks = append(w.Blocks, Block{Label: f.Label, Hash: &h})
+		}
+	}
+	for _, f := range facts {
+		if f.Style != "hash" {
+			w.Blocks = append(w.Blocks, Block{Label: f.Label, Text: f.Value})
+		}
+	}
+	return w
+}
+
+// next says who acts: role, person and verb, always at the same place.
+func next(p ceremony.Prompt, c *ceremony.CeremonyView) string {
+	name, role := p.Who.Name, p.Role
+	if name == "" {
+		for _, person := range c.People {
+			if person.Role == "administrator" {
+				name, role = person.Name, person.Role
+			}
+		}
+	}
+	verb := map[ceremony.PromptKind]string{
+		ceremony.AskConfirm: "goes on", ceremony.AskForm: "types what is said", ceremony.AskDecide: "types the decision",
+		ceremony.AskSignOff: "reads and signs", ceremony.AskPhrase: "types the phrase",
+	}[p.Kind]
+	if name == "" {
+		return capital(verb)
+	}
+	if role != "" {
+		name = capital(role) + " " + name
+	}
+	return name + " " + verb
+}
+
+// neutral tells that somebody types or reads a secret, who in turn, and nothing
+// that changes while it lasts.
+func neutral(p ceremony.Prompt, c *ceremony.CeremonyView) *NeutralCard {
+	n := &NeutralCard{Title: "Private entry in progress", Text: "Please look away from the keyboard and from the other screen."}
+	role := cmp.Or(p.Role, "participant")
+	at, of := 0, 0
+	if c != nil {
+		for _, person := range c.People {
+			if person.Role != p.Role {
+				continue
+			}
+			if of++; person.ID == p.Who.ID {
+				at = of
+			}
+		}
+	}
+	switch {
+	case p.Kind == ceremony.AskCard && !p.Card.ReadBack && p.Card.K > 0:
+		at, of = len(p.Card.Entered)+1, p.Card.K
+	case p.Card.N > 0:
+		at, of = p.Card.Index, p.Card.N
+	}
+	n.Who = capital(role)
+	if at > 0 && of > 1 {
+		n.Who = fmt.Sprintf("%s %d of %d", n.Who, at, of)
+	}
+	return n
+}
+
+// RoomClock is the time as the wall shows it: local, then UTC.
+func RoomClock(now time.Time) string {
+	return now.Local().Format("15:04") + " · " + now.UTC().Format("15:04") + " UTC"
+}
+
+// Turn is which page of n the wall shows: a new one now and then, and the next
+// one whenever somebody turned by hand.
+func Turn(n, turned int, shown time.Duration) int {
+	if n <= 1 {
+		return 0
+	}
+	return (turned + int(max(shown, 0)/pageTime)) % n
+}
+
+// pageTime is enough to read five lines aloud, or to write four groups down.
+const pageTime = 20 * time.Second
+
+// HandOver is the card before a private entry: who comes to the keyboard, and
+// that the others turn away.
+type HandOver struct{ Kicker, Title, Text, Go string }
+
+// NewHandOver makes the card for a private prompt.
+func NewHandOver(p ceremony.Prompt, s ceremony.Snapshot) HandOver {
+	who := cmp.Or(p.Who.Name, "one person")
+	what := map[ceremony.PromptKind]string{
+		ceremony.AskPassphrase: "A passphrase is typed next.", ceremony.AskNewPIN: "A PIN is chosen next.", ceremony.AskTransportPIN: "A PIN is typed next.",
+		ceremony.AskCard: "A card is typed next.", ceremony.ShowCard: "A card is shown next, to be written down.", ceremony.ShowPassphrase: "A passphrase is shown next, once, to be written down.",
+	}[p.Kind]
+	return HandOver{
+		Kicker: kicker(p, s.Ceremony), Title: "Only " + who + " at the keyboard",
+		Text: strings.TrimSpace(what + " Everyone else: turn away from the screen and from the keys now, and stay so until you are told."),
+		Go:   "I am " + who + ", and nobody else is looking",
+	}
+}
