@@ -3,8 +3,10 @@ package hsmtest_test
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"claviger/hsm"
 	"claviger/hsm/hsmtest"
@@ -158,6 +160,32 @@ func TestDeviceTakenOut(t *testing.T) {
 	found, err := k.Session(t).Find(t.Context(), hsm.Query{ID: hsmtest.ID("orphan")})
 	if err != nil || len(found) != 2 {
 		t.Errorf("the orphan is not found by its intent's id: %v, %v", found, err)
+	}
+}
+
+// A token that is taken out leaves the live list, and comes back into it.
+func TestLiveList(t *testing.T) {
+	k, control := hsmtest.Shimmed(t, start)
+	ticks := make(chan time.Time, 1)
+	var seen []string
+	err := hsm.Watch(t.Context(), k.Module, ticks, func(list []hsm.TokenInfo) {
+		seen = append(seen, strings.Join(hsm.StatesOf(list, k.Serial), ", "))
+		switch len(seen) {
+		case 1:
+			control.Remove("C_GetTokenInfo", 1, hsmtest.Before)
+		case 2:
+			control.Reset()
+		case 3:
+			control.TokenFlags(0x00010000, 0)
+		case 4:
+			close(ticks)
+			return
+		}
+		ticks <- time.Time{}
+	})
+	want := []string{"ready", "absent", "ready", "user PIN count low"}
+	if err != nil || !slices.Equal(seen, want) {
+		t.Errorf("it showed %q, want %q; %v", seen, want, err)
 	}
 }
 

@@ -230,6 +230,27 @@ func TestPublicKeysAsP11toolExportsThem(t *testing.T) {
 	}
 }
 
+// The URI we print for a token is the one that GnuTLS prints, attribute by attribute.
+func TestTokenURIAsP11toolPrintsIt(t *testing.T) {
+	k := hsmtest.SoftHSM(t, start)
+	tokens, err := k.Module.Tokens(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed := tool(t, k, "p11tool", "--batch", "--provider", k.Library, "--list-token-urls")
+	for _, token := range tokens {
+		if !token.Initialised {
+			continue // it lists no others
+		}
+		if !slices.ContainsFunc(strings.Fields(printed), func(text string) bool {
+			theirs, err := hsm.ParseURI(text)
+			return err == nil && theirs.String() == token.URI().String() && theirs.Names(token)
+		}) {
+			t.Errorf("we say %s, p11tool\n%s", token.URI(), printed)
+		}
+	}
+}
+
 // A backup is opened by OpenSSL with the wrapping key's bytes, and what is inside
 // is the key whose public half we told.
 func TestBackupAsOpenSSLOpensIt(t *testing.T) {
