@@ -181,8 +181,16 @@ type TokenInfo struct {
 	SOPINCountLow, SOPINFinalTry       bool
 	SOPINLocked                        bool
 	ProtectedPath, Random              bool
-	MinPIN, MaxPIN                     int  // in bytes; 0 where the token does not tell
+	MinPIN, MaxPIN                     int // in bytes; 0 where the token does not tell
+	PublicMemory, PrivateMemory        Memory
+	MaxSessions                        int  // at once; 0 where the token does not tell or has no limit
 	PracticeMark                       bool // a public data object has the label PracticeMark
+}
+
+// Memory is a token's room for objects, in bytes, where it tells.
+type Memory struct {
+	Told        bool
+	Total, Free int
 }
 
 // ModuleInfo tells which library speaks (CK_INFO) and which files were mapped

@@ -10,8 +10,14 @@ type Need struct {
 	Bits  uint     // size of key that it must take, where it counts in bits; or 0
 }
 
+// RandomNeed is not met by a mechanism but by the token's own word (CKF_RNG).
+var RandomNeed = Need{For: "draw random bytes", Do: "random"}
+
 // Met says whether a token with these mechanisms can do it, and by which.
-func (n Need) Met(list []Mechanism) (by string, ok bool) {
+func (n Need) Met(t TokenInfo, list []Mechanism) (by string, ok bool) {
+	if n.Do == RandomNeed.Do {
+		return "CKF_RNG", t.Random
+	}
 	for _, name := range n.AnyOf {
 		for _, m := range list {
 			fits := n.Bits == 0 || m.Max == 0 || m.Min <= n.Bits && n.Bits <= m.Max

@@ -42,19 +42,21 @@ func Watch(ctx context.Context, m Module, ticks <-chan time.Time, show func([]To
 // States says in words what keeps a token from being used as any other, worst
 // first; a token that is ready says "ready".
 func (t TokenInfo) States() []string {
+	if !t.Initialised { // it has no PINs that could be in a state
+		return []string{"uninitialised"}
+	}
 	var list []string
 	for _, s := range []struct {
 		is    bool
 		words string
 	}{
-		{!t.Initialised, "uninitialised"},
 		{t.UserPINLocked, "user PIN locked"},
 		{t.SOPINLocked, "SO PIN locked"},
 		{t.UserPINFinalTry, "user PIN: final try"},
 		{t.SOPINFinalTry, "SO PIN: final try"},
 		{t.UserPINCountLow, "user PIN count low"},
 		{t.SOPINCountLow, "SO PIN count low"},
-		{t.Initialised && !t.UserPINSet, "no user PIN yet"},
+		{!t.UserPINSet, "no user PIN yet"},
 		{t.ProtectedPath, "PINs are entered on the device"},
 		{t.PracticeMark, "marked for practice"},
 	} {

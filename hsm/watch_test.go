@@ -30,7 +30,7 @@ func (l *listed) Tokens(context.Context) ([]hsm.TokenInfo, error) {
 func TestWatch(t *testing.T) {
 	a, b := hsm.TokenInfo{Serial: "a"}, hsm.TokenInfo{Serial: "b"}
 	low := a
-	low.UserPINCountLow = true
+	low.Initialised, low.UserPINSet, low.UserPINCountLow = true, true, true
 	lost := &hsm.Error{Class: hsm.Gone, Op: "list the tokens", Why: "the module's process ended"}
 	m := &listed{lists: [][]hsm.TokenInfo{nil, nil, {a}, {a}, {a, b}, {b}, {b}, {low, b}}, err: lost}
 	ticks := make(chan time.Time, len(m.lists)+1)
@@ -47,7 +47,7 @@ func TestWatch(t *testing.T) {
 	})
 	want := []string{
 		"[absent][absent]", "[uninitialised][absent]", "[uninitialised][uninitialised]", "[absent][uninitialised]",
-		"[uninitialised user PIN count low][uninitialised]", "[absent][absent]",
+		"[user PIN count low][uninitialised]", "[absent][absent]",
 	}
 	if !errors.Is(err, lost) || !slices.Equal(seen, want) {
 		t.Errorf("it showed %q, %v", seen, err)
@@ -68,7 +68,7 @@ func TestStates(t *testing.T) {
 	ready := hsm.TokenInfo{Initialised: true, UserPINSet: true}
 	for want, change := range map[string]func(*hsm.TokenInfo){
 		"[ready]":                          func(*hsm.TokenInfo) {},
-		"[uninitialised]":                  func(i *hsm.TokenInfo) { *i = hsm.TokenInfo{} },
+		"[uninitialised]":                  func(i *hsm.TokenInfo) { *i = hsm.TokenInfo{SOPINLocked: true} }, /* SoftHSM says so of a free slot */
 		"[no user PIN yet]":                func(i *hsm.TokenInfo) { i.UserPINSet = false },
 		"[user PIN locked]":                func(i *hsm.TokenInfo) { i.UserPINLocked = true },
 		"[SO PIN locked]":                  func(i *hsm.TokenInfo) { i.SOPINLocked = true },

@@ -5,7 +5,7 @@
 //	claviger --practice                       the window on a practice site, made if missing
 //	claviger rehearse NAME|FILE [flags]       a whole ceremony with practice people
 //	claviger script list | check FILE         the shipped scripts; one of your own
-//	claviger token list [--module PATH]       the tokens that are attached
+//	claviger token list | probe [flags]       the tokens that are attached; what one can do
 //
 // Exit codes: 0 as asked; 1 something does not hold or a ceremony failed; 2
 // wrong usage; 3 a container that cannot be read. Results go to standard
@@ -32,7 +32,6 @@ import (
 	"claviger/ceremony/steps"
 	"claviger/hsm/p11"
 	"claviger/hsm/secret"
-	"claviger/hsm/softhsm"
 	"claviger/hsm/worker"
 )
 
@@ -77,7 +76,7 @@ const usageText = `usage:
   claviger --practice
   claviger rehearse NAME|FILE [--site DIR] [--out DIR] [--set key=value ...] [--resume] [--stop-after STEP] [--module PATH --serial S]
   claviger script list | check FILE
-  claviger token list [--module PATH]`
+  claviger token list | probe --module PATH [--serial S] [--json]`
 
 type usageError struct{ why string }
 
@@ -230,45 +229,6 @@ func scripts(args []string, out io.Writer) error {
 		return nil
 	}
 	return usagef("script takes list, or check FILE")
-}
-
-func tokens(ctx context.Context, args []string, out, diag io.Writer) error {
-	if len(args) == 0 || args[0] != "list" {
-		return usagef("token takes list")
-	}
-	f := flags("token", diag)
-	module := f.String("module", "", "")
-	if err := parse(f, args[1:]); err != nil {
-		return err
-	}
-	if *module == "" {
-		path, err := softhsm.Available()
-		if err != nil {
-			return err
-		}
-		*module = path
-	}
-	_, argv, err := self()
-	if err != nil {
-		return err
-	}
-	var env []string
-	if conf := os.Getenv("SOFTHSM2_CONF"); conf != "" {
-		env = softhsm.Env(conf)
-	}
-	m, err := worker.Start(ctx, worker.Options{Argv: argv, ModulePath: *module, Env: env})
-	if err != nil {
-		return err
-	}
-	list, err := m.Tokens(ctx)
-	if err == nil {
-		for _, t := range list {
-			if t.Initialised {
-				fmt.Fprintf(out, "%s  %s  %s %s\n", t.Serial, t.Label, t.Manufacturer, t.Model)
-			}
-		}
-	}
-	return errors.Join(err, m.Close())
 }
 
 // siteDir is the site of whoever does not name one (XDG base directories).

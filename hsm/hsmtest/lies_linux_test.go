@@ -139,6 +139,14 @@ func TestStuckGenerator(t *testing.T) {
 		hsmtest.Class(t, err, hsm.Broken)
 		control.Reset()
 	}
+	control.Repeat()
+	first, err := s.Random(t.Context(), 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.Wipe()
+	_, err = s.Random(t.Context(), 32)
+	hsmtest.Class(t, err, hsm.Broken)
 }
 
 func TestDeviceTakenOut(t *testing.T) {

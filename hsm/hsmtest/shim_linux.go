@@ -128,6 +128,9 @@ func (c *Control) Blind() { c.order("blind") }
 // Stuck makes the random generator repeat one byte.
 func (c *Control) Stuck(b byte) { c.order(fmt.Sprintf("random %x", b)) }
 
+// Repeat makes the random generator give 0, 1, 2, … each time.
+func (c *Control) Repeat() { c.order("repeat") }
+
 // TokenFlags sets and clears bits of CK_TOKEN_INFO.flags.
 func (c *Control) TokenFlags(set, clear uint) { c.order(fmt.Sprintf("token-flags %x %x", set, clear)) }
 

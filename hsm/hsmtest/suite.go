@@ -380,7 +380,7 @@ func (k *Token) serves(t testing.TB, needs []hsm.Need) bool {
 	list, err := k.Module.Mechanisms(context.Background(), k.Serial)
 	must(t, err)
 	for _, n := range needs {
-		if _, ok := n.Met(list); !ok {
+		if _, ok := n.Met(hsm.TokenInfo{}, list); !ok {
 			t.Logf("the token does not %s: it lacks %v", n.For, n.AnyOf)
 			return false
 		}

@@ -200,6 +200,9 @@ func (m *module) describe(s slot) (hsm.TokenInfo, error) {
 		Random:          has(pkcs11.CKF_RNG),
 		MinPIN:          told(s.token.MinPinLen),
 		MaxPIN:          told(s.token.MaxPinLen),
+		PublicMemory:    memory(s.token.TotalPublicMemory, s.token.FreePublicMemory),
+		PrivateMemory:   memory(s.token.TotalPrivateMemory, s.token.FreePrivateMemory),
+		MaxSessions:     told(s.token.MaxSessionCount),
 	}
 	if !t.Initialised {
 		return t, nil
@@ -215,6 +218,13 @@ func told(n uint) int {
 		return 0
 	}
 	return int(n)
+}
+
+func memory(total, free uint) hsm.Memory {
+	if total == ^uint(0) || free == ^uint(0) {
+		return hsm.Memory{}
+	}
+	return hsm.Memory{Told: true, Total: int(total), Free: int(free)}
 }
 
 // practiceMark looks for the public data object that says a token is for

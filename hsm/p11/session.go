@@ -3,9 +3,10 @@
 package p11
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 
 	"github.com/miekg/pkcs11"
@@ -20,6 +21,7 @@ type session struct {
 	slot   uint
 	serial string
 	closed bool
+	drawn  [sha256.Size]byte // of the last random bytes
 }
 
 var (
@@ -51,8 +53,8 @@ func (s *session) Token(ctx context.Context) (hsm.TokenInfo, error) {
 	return s.m.describe(slot)
 }
 
-// Random refuses an output of one repeated byte, which a broken generator gives
-// and a working one does not (16 bytes: once in 2^120).
+// Random refuses what a broken generator gives and a working one does not: see
+// [hsm.CheckRandom]; and the same draw twice in a session.
 func (s *session) Random(ctx context.Context, n int) (*secret.Buffer, error) {
 	op := fmt.Sprintf("draw %d random bytes from the token", n)
 	if err := s.ready(ctx, op); err != nil {
@@ -66,16 +68,26 @@ func (s *session) Random(ctx context.Context, n int) (*secret.Buffer, error) {
 		return nil, refused(op, err)
 	}
 	drawn := secret.From(b)
-	switch {
-	case drawn.Len() != n:
-		err = &hsm.Error{Class: hsm.Broken, Op: op, Why: fmt.Sprintf("it gave %d", drawn.Len())}
-	case n >= 16 && bytes.Count(drawn.Bytes(), drawn.Bytes()[:1]) == n:
-		err = &hsm.Error{Class: hsm.Broken, Op: op, Why: "its generator is stuck: every byte is the same"}
-	default:
-		return drawn, nil
+	if err := s.plausible(drawn, n); err != nil {
+		drawn.Wipe()
+		return nil, &hsm.Error{Class: hsm.Broken, Op: op, Why: err.Error()}
 	}
-	drawn.Wipe()
-	return nil, err
+	return drawn, nil
+}
+
+func (s *session) plausible(drawn *secret.Buffer, n int) error {
+	if drawn.Len() != n {
+		return fmt.Errorf("it gave %d", drawn.Len())
+	}
+	if err := hsm.CheckRandom(drawn.Bytes()); err != nil {
+		return err
+	}
+	sum := sha256.Sum256(drawn.Bytes())
+	if n >= 16 && sum == s.drawn {
+		return errors.New("its generator repeats itself: it gave the same bytes twice")
+	}
+	s.drawn = sum
+	return nil
 }
 
 func (s *session) Login(ctx context.Context, as hsm.User, pin *secret.Buffer) error {

@@ -10,6 +10,7 @@
  *                                       no longer than what they really have
  *   only-slot N                         no other slot is listed
  *   random BYTE                         the generator gives nothing but this byte
+ *   repeat                              the generator gives 0, 1, 2, … each time
  *   hide-mechanism N                    it is not listed
  *   blind                               once an object was to be destroyed, searches find none
  *   token-flags SET CLEAR, slot-flags SET CLEAR
@@ -175,6 +176,9 @@ static void lie(int i, const word *a)
 			*(word *)a[3] = 0;
 		if (i == GENERATE_RANDOM && sscanf(line, "random %lx", &set) == 1)
 			memset((void *)a[1], set, a[2]);
+		if (i == GENERATE_RANDOM && !strncmp(line, "repeat", 6))
+			for (word k = 0; k < a[2]; k++)
+				((unsigned char *)a[1])[k] = k;
 		if (i == GET_ATTRIBUTE_VALUE && sscanf(line, "attribute %lx %lx %511s", &class, &type, hex) == 3) {
 			struct attribute *t = (struct attribute *)a[2];
 			for (word k = 0; k < a[3]; k++) {
