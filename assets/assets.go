@@ -15,6 +15,8 @@ package assets
 import (
 	"bytes"
 	"embed"
+	"io/fs"
+	"path"
 	"strings"
 )
 
@@ -37,6 +39,15 @@ func Script(name string) ([]byte, error) { return Scripts.ReadFile("scripts/" + 
 
 // Policy is the policy that a new site adopts unless its order names another.
 func Policy() []byte { return bytes.Clone(policy) }
+
+// Names lists the shipped scripts.
+func Names() ([]string, error) {
+	files, err := fs.Glob(Scripts, "scripts/*.yaml")
+	for i, f := range files {
+		files[i] = strings.TrimSuffix(path.Base(f), ".yaml")
+	}
+	return files, err
+}
 
 // PGPWords says bytes in words, one a byte, for reading aloud.
 func PGPWords(b []byte) []string {

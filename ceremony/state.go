@@ -99,6 +99,7 @@ type State struct {
 	Foreign map[string]int64
 	// Reports is the newest report of each ceremony.
 	Reports map[string]Report
+	Looked  *Look // the last look into a token, nil before the first
 
 	uncovered []Uncovered
 	earlier   int64    // uncovered ones before those that are listed
@@ -152,6 +153,12 @@ type Key struct {
 	Copies      []Copy
 	Wrapped     []KeyWrapped
 	Changes     []Change
+}
+
+// Look is an inventory of a token.
+type Look struct {
+	TokenInventory
+	At time.Time
 }
 
 type Report struct {
@@ -899,6 +906,7 @@ func (s *State) fact(r *record) error {
 		p.Clock = b
 	case *TokenInventory:
 		p.Foreign = len(b.Unknown)
+		s.Looked = &Look{TokenInventory: *b, At: r.Time}
 	}
 	if err := s.keyFact(r); err != nil {
 		return err

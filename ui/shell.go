@@ -35,6 +35,19 @@ type Program interface {
 	// Practice is what a practice person would type; whoever asked wipes it. On
 	// a real site it is an error.
 	Practice(ctx context.Context, p ceremony.Prompt) (*secret.Buffer, error)
+	// Look lends the record for as long as look runs; nothing is added to it
+	// meanwhile.
+	Look(ctx context.Context, look func(flow.Record) error) error
+	// Verify audits the whole ledger anew and tells how far it is.
+	Verify(ctx context.Context, progress func(done, total int64)) (flow.Verification, error)
+	// MakeAgain makes the evidence of a ceremony from the records, and says in
+	// words how it came out.
+	MakeAgain(ctx context.Context, number string) (string, error)
+	// Media are the removable ones that are mounted.
+	Media(ctx context.Context) ([]flow.Medium, error)
+	// CopyTo copies the evidence of a ceremony, or the ledger where number is "",
+	// and reads it back.
+	CopyTo(ctx context.Context, number string, t flow.Target) (flow.Receipt, error)
 }
 
 // Shell is the window and what it shows.
@@ -63,6 +76,7 @@ type Shell struct {
 	titles   int          // set so far
 	visits   int          // of places: what was read for one is not shown in another
 	place    string       // where we are outside a ceremony
+	trail    []shown      // the page that is shown there, behind those that led to it
 	ctx      context.Context
 	cancel   context.CancelFunc
 }
@@ -172,14 +186,22 @@ func (s *Shell) off(work func(ctx context.Context) func()) {
 
 // home reads the record and shows the overview.
 func (s *Shell) home() {
-	s.place = "Overview"
+	s.place, s.trail = flow.InOverview, nil
 	visit := s.visit()
 	s.busy("Reading and verifying the record")
+	now := s.now()
 	s.off(func(ctx context.Context) func() {
 		snapshot, err := s.program.Snapshot(ctx)
 		var starts []flow.Start
 		if err == nil {
 			starts, err = s.program.Starts(ctx)
+		}
+		var o flow.Overview
+		if err == nil {
+			err = s.program.Look(ctx, func(r flow.Record) error {
+				o = flow.NewOverview(snapshot, r, starts, now)
+				return nil
+			})
 		}
 		return func() {
 			if s.visits != visit {
@@ -190,10 +212,7 @@ func (s *Shell) home() {
 				return
 			}
 			s.snapshot = snapshot
-			s.frame.SetPlaces(s.places())
-			s.frame.Update(flow.NewFrame(snapshot))
-			s.page(view.Overview(flow.NewOverview(snapshot, starts, s.now()), view.Home{Start: s.prepare, Resume: s.resume, Evidence: s.evidence, TakeIn: func() { s.takeIn(flow.Carried{}) }}))
-			s.title("overview", "", "")
+			s.open(shown{flow.InOverview, view.Overview(o, view.Home{Start: s.prepare, Resume: s.resume, Open: s.detail, TakeIn: func() { s.takeIn(flow.Carried{}) }}), "overview", ""})
 		}
 	})
 }
@@ -201,28 +220,6 @@ func (s *Shell) home() {
 func (s *Shell) visit() int {
 	s.visits++
 	return s.visits
-}
-
-func (s *Shell) places() []view.Place {
-	return []view.Place{
-		{Name: "Overview", Go: s.home, Here: s.place == "Overview"},
-		{Name: "Settings", Go: s.settings, Here: s.place == "Settings"},
-	}
-}
-
-func (s *Shell) settings() {
-	s.place = "Settings"
-	s.visit()
-	s.frame.SetPlaces(s.places())
-	s.frame.Update(flow.NewFrame(s.snapshot))
-	s.page(view.Settings(s.look, s.setLook))
-	s.title("settings", "", "")
-}
-
-func (s *Shell) evidence(row flow.CeremonyRow) {
-	s.visit()
-	s.page(view.Done(row.Evidence(), s.home))
-	s.title("evidence", row.Number, "")
 }
 
 func (s *Shell) prepare(st flow.Start) {

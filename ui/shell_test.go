@@ -14,8 +14,10 @@ import (
 	"claviger/ceremony"
 	"claviger/ceremony/share"
 	"claviger/hsm/secret"
+	"claviger/ledger"
 	"claviger/ui/flow"
 	"claviger/ui/kit"
+	"claviger/ui/sample"
 )
 
 // desk is a window whose thread is the test: what is sent to it waits in a
@@ -37,6 +39,36 @@ type play struct {
 	takeIn   func(ctx context.Context, room ceremony.Room, c flow.Carried) error
 	practice map[string]string
 	broken   error
+
+	state  *ceremony.State
+	ledger ledger.Reader
+	looks  int // times that the record was lent
+	copied func(number string, t flow.Target) (flow.Receipt, error)
+}
+
+func (p *play) Look(_ context.Context, look func(flow.Record) error) error {
+	p.looks++
+	if p.state == nil {
+		p.state, p.ledger = sample.Empty(), ledger.NewMemory()
+	}
+	return look(flow.Record{State: p.state, Ledger: p.ledger, Verified: true, Report: func(string) string { return "/site/evidence/report.pdf" }})
+}
+
+func (p *play) Verify(_ context.Context, progress func(done, total int64)) (flow.Verification, error) {
+	progress(1, 2)
+	return flow.NewVerification(flow.Audited{Holds: true, Records: 2, Checked: []string{"2 records: every rule."}}, sample.Noon), p.broken
+}
+
+func (p *play) MakeAgain(context.Context, string) (string, error) {
+	return "The report is the one that the record names.", p.broken
+}
+
+func (p *play) Media(context.Context) ([]flow.Medium, error) {
+	return []flow.Medium{{Mount: "/media/usb", Label: "CUSTODY 7", Size: "4.0 GB"}}, nil
+}
+
+func (p *play) CopyTo(_ context.Context, number string, t flow.Target) (flow.Receipt, error) {
+	return p.copied(number, t)
 }
 
 func (p *play) Snapshot(context.Context) (ceremony.Snapshot, error) { return p.snapshot, p.broken }
@@ -1054,7 +1086,7 @@ func TestTakeInCanBeLeftAndTriedAgain(t *testing.T) {
 func TestContradictedSiteHasNothingToPress(t *testing.T) {
 	p := &play{snapshot: practiceSite()}
 	p.snapshot.Ledger.Contradiction = "record 11: two histories were signed"
-	p.snapshot.Ceremonies = []ceremony.CeremonyLine{{Number: "2026-015", Status: "paused at step 6"}}
+	p.state, p.ledger = sample.Site(), ledger.NewMemory()
 	d := open(t, p)
 	d.until("overview")
 	d.shows("Record 11: two histories were signed.")

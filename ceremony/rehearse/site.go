@@ -117,6 +117,9 @@ func SoftHSM(practice string) (library string, env []string, err error) {
 	return library, softhsm.Env(conf), err
 }
 
+// Record is the ledger, for reading.
+func (s *Site) Record() ledger.Reader { return s.store }
+
 // Close ends the module's process, lets go of the ledger, and writes the receipt
 // of its closed file.
 func (s *Site) Close() error {

@@ -50,11 +50,14 @@ var mayImport = map[string][]string{
 	"ceremony/rehearse": {"ceremony/...", "ledger", "ledger/sqlite",
 		"hsm", "hsm/secret", "hsm/worker", "hsm/softhsm", "assets"},
 
-	"ui/theme": {"assets"},
-	"ui/kit":   {"ui/theme", "hsm/secret", "assets"},
-	"ui/flow":  {"ceremony/...", "ledger", "hsm", "hsm/secret", "assets"},
-	"ui/view":  {"ui/...", "ceremony", "hsm/secret", "assets"},
-	"ui":       {"ui/...", "ceremony", "hsm/secret", "assets"},
+	"ui/sample": {"ledger", "ceremony", "ceremony/share", "ceremony/script"}, // for tests
+	"ui/theme":  {"assets"},
+	"ui/kit":    {"ui/theme", "hsm/secret", "assets"},
+	"ui/flow":   {"ceremony/...", "ledger", "hsm", "hsm/secret", "assets"},
+	"ui/view":   {"ui/...", "ceremony", "hsm/secret", "assets"},
+	"ui":        {"ui/...", "ceremony", "hsm/secret", "assets"},
+
+	"medium": {},
 
 	forTests: {"ceremony", "hsm/p11", "hsm/worker"},
 

@@ -190,9 +190,8 @@ func sentence(s string) string {
 	return string(r)
 }
 
-// offered are the scripts that a person can choose in the window.
-var offered = []string{"key-generation"}
-
+// Starts are the shipped scripts that can be held here now: each thing that a
+// parameter names has to be there. A site is opened once, and was.
 func (p *program) Starts(ctx context.Context) ([]flow.Start, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -200,21 +199,19 @@ func (p *program) Starts(ctx context.Context) ([]flow.Start, error) {
 	if err != nil {
 		return nil, p.told(err)
 	}
+	names, err := assets.Names()
+	if err != nil {
+		return nil, err
+	}
 	var out []flow.Start
-	for _, name := range offered {
+	for _, name := range names {
 		plan, err := p.plan(s, name)
 		if err != nil {
 			return nil, err
 		}
-		st := flow.Start{Name: name, Title: "Generate a key", About: fmt.Sprintf("%d officers, %d witness, %d custodians", plan.Need(script.Officer), plan.Need(script.Witness), plan.Need(script.Custodian))}
-		for _, par := range plan.Parameters {
-			value := par.Default
-			if par.Name == "label" {
-				value = s.FreeLabel(value)
-			}
-			st.Parameters = append(st.Parameters, flow.Parameter{Name: par.Name, Ask: par.Ask, Default: value, Of: par.Of})
+		if st, ok := flow.NewStart(plan, s.State(), s.FreeLabel); ok && plan.Name != "site-opening" {
+			out = append(out, st)
 		}
-		out = append(out, st)
 	}
 	return out, nil
 }

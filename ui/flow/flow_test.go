@@ -252,83 +252,6 @@ func TestDeviationSheet(t *testing.T) {
 	}
 }
 
-func TestOverviewSaysWhatNeedsADecision(t *testing.T) {
-	year := func(y int) time.Time { return time.Date(y, 11, 22, 0, 0, 0, 0, time.UTC) }
-	key := func(state string, until time.Time) ceremony.KeyView {
-		return ceremony.KeyView{Label: "k", Algorithm: "EC P-384", State: state, Fingerprint: "7d1e40b2c9", From: year(2024), Until: until}
-	}
-	for name, c := range map[string]struct {
-		snapshot ceremony.Snapshot
-		greeting string
-	}{
-		"empty":          {ceremony.Snapshot{}, "Good morning. Nothing needs a decision."},
-		"long to go":     {ceremony.Snapshot{Keys: []ceremony.KeyView{key("Active", year(2041))}}, "Good morning. Nothing needs a decision."},
-		"soon":           {ceremony.Snapshot{Keys: []ceremony.KeyView{key("Active", noon.AddDate(0, 0, 11))}}, "Good morning. One key needs a decision."},
-		"over":           {ceremony.Snapshot{Keys: []ceremony.KeyView{key("Active", year(2025)), key("Suspended", year(2041))}}, "Good morning. Two keys need a decision."},
-		"open ceremony":  {ceremony.Snapshot{Ceremonies: []ceremony.CeremonyLine{{Number: "2026-015", Status: "paused at step 6"}}}, "Good morning. Ceremony 2026-015 waits to be finished."},
-		"interrupted":    {ceremony.Snapshot{Ceremonies: []ceremony.CeremonyLine{{Number: "2026-015", Status: "interrupted at step 6"}}}, "Good morning. Ceremony 2026-015 waits to be finished."},
-		"sealed, no due": {ceremony.Snapshot{Ceremonies: []ceremony.CeremonyLine{{Number: "2026-015", Status: "sealed"}}}, "Good morning. Nothing needs a decision."},
-	} {
-		if got := NewOverview(c.snapshot, nil, noon).Greeting; got != c.greeting {
-			t.Errorf("%s: %q, want %q", name, got, c.greeting)
-		}
-	}
-	for hour, want := range map[int]string{2: "Good night", 9: "Good morning", 13: "Good afternoon", 20: "Good evening"} {
-		if got := greeting(time.Date(2026, 11, 22, hour, 0, 0, 0, time.UTC)); got != want {
-			t.Errorf("at %d: %q", hour, got)
-		}
-	}
-	row := NewOverview(ceremony.Snapshot{Keys: []ceremony.KeyView{key("Active", noon.AddDate(0, 0, 11))}}, nil, noon).Keys[0]
-	if row.Below != "EC P-384 · 7d1e 40b2" || row.Left != "11 days" || row.Tone != Waiting {
-		t.Errorf("key row %+v", row)
-	}
-}
-
-func TestTrustSaysWhatIsNotKnown(t *testing.T) {
-	for name, c := range map[string]struct {
-		snapshot ceremony.Snapshot
-		want     []TrustRow
-	}{
-		"signed to the end": {ceremony.Snapshot{Ledger: ceremony.LedgerView{Records: 2318, Verified: true, SignedTo: 2318}, HSM: ceremony.HSMView{State: "open"}},
-			[]TrustRow{{"2 318 records, chain unbroken, every rule kept", Good}, {"Signed by the HSM up to the last record", Good}}},
-		"signed in part": {ceremony.Snapshot{Ledger: ceremony.LedgerView{Records: 20, Verified: true, SignedTo: 19}, HSM: ceremony.HSMView{State: "absent"}},
-			[]TrustRow{{"20 records, chain unbroken, every rule kept", Good}, {"Signed by the HSM up to record 18; 1 record is later", Info}, {"The HSM is not there", Waiting}}},
-		"a finding": {ceremony.Snapshot{Ledger: ceremony.LedgerView{Records: 20, Findings: []string{"record 7: changed"}}},
-			[]TrustRow{{"record 7: changed", Bad}, {"Not yet signed by the HSM", Waiting}, {"The HSM was not looked into since the program started", Info}}},
-	} {
-		c.want = append(c.want, TrustRow{"Nothing brought from outside was compared: keep each checkpoint that you carry away", Info})
-		if diff := cmp.Diff(c.want, trust(c.snapshot)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-	}
-}
-
-func TestComparedHeadsAreTold(t *testing.T) {
-	rows := trust(ceremony.Snapshot{Ledger: ceremony.LedgerView{Records: 20, Verified: true, SignedTo: 20, Compared: []string{"token 77, up to record 18"}}, HSM: ceremony.HSMView{State: "open"}})
-	if diff := cmp.Diff(TrustRow{"Agrees with token 77, up to record 18", Good}, rows[len(rows)-1]); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
-}
-
-// What is contradicted, or does not hold, is only shown.
-func TestReadOnlySiteOffersNothing(t *testing.T) {
-	for name, l := range map[string]ceremony.LedgerView{
-		"contradicted":  {Records: 20, Verified: true, Contradiction: "record 19: two histories were signed"},
-		"does not hold": {Records: 20, Findings: []string{"record 19: two histories were signed"}},
-	} {
-		o := NewOverview(ceremony.Snapshot{Ledger: l, Ceremonies: []ceremony.CeremonyLine{{Number: "2026-015", Status: "paused at step 6"}}}, []Start{{Name: "key-generation"}}, noon)
-		if !strings.Contains(o.ReadOnly, "ecord 19: two histories were signed") || o.Trust[0].Tone != Bad {
-			t.Errorf("%s: told %q and %v", name, o.ReadOnly, o.Trust)
-		}
-		if len(o.Starts) > 0 || o.Resume != "" || o.Ceremonies[0].Open || o.Greeting != "Good morning. This site is read-only." {
-			t.Errorf("%s: offers %+v", name, o)
-		}
-	}
-	if got := NewDone(Finished{Trouble: &Trouble{}, Contradicted: true}); strings.Contains(got.Text, "can be resumed") {
-		t.Errorf("a contradicted ceremony: %q", got.Text)
-	}
-}
-
 func TestOneCheckpointAtATime(t *testing.T) {
 	for name, c := range map[string]struct {
 		path, text string
@@ -357,10 +280,6 @@ func TestLastPage(t *testing.T) {
 	}
 	if got := NewDone(Finished{Number: "2026-014", Trouble: &Trouble{Happened: "The disk is full."}}); got.Tone != Bad || got.Title != "Ceremony 2026-014 has stopped" {
 		t.Errorf("stopped: %+v", got)
-	}
-	row := CeremonyRow{Number: "2026-001", Report: "/site/evidence/2026-001/report.pdf"}
-	if got := row.Evidence().Verify; got != "claviger-verify --site /site/evidence/2026-001/site.vkey /site/evidence/2026-001/report.pdf" {
-		t.Errorf("evidence: %q", got)
 	}
 }
 

@@ -228,6 +228,9 @@ func clock(d time.Duration) string {
 	return fmt.Sprintf("%02d:%02d:%02d", int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60)
 }
 
+// Number is a record's number as people read it.
+func Number(n int64) string { return thousands(n) }
+
 // thousands parts a number with narrow blanks: 2 318.
 func thousands(n int64) string {
 	s := fmt.Sprint(n)

@@ -2,7 +2,7 @@ package flow
 
 import (
 	"fmt"
-	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,9 +12,12 @@ import (
 // Overview is the first page.
 type Overview struct {
 	Greeting   string
-	Keys       []KeyRow
+	Due        []Due
+	Keys       []Row
+	AllKeys    string // leads to the others, "" where all are here
 	NoKeys     string // what to do while there are none
 	Ceremonies []CeremonyRow
+	All        string // leads to the other ceremonies
 	NoneHeld   string
 	Starts     []Start
 	Trust      []TrustRow
@@ -24,13 +27,11 @@ type Overview struct {
 	ReadOnly string
 }
 
-// KeyRow is a key.
-type KeyRow struct {
-	Label, Below, Purpose, Owner string
-	State                        string
-	Tone                         Tone
-	Used                         float64 // share of the lifetime
-	Left                         string
+// Due is something that asks people for a decision or an act.
+type Due struct {
+	Text string
+	Tone Tone
+	Ref  Ref // where it is seen; the zero Ref leads nowhere
 }
 
 // CeremonyRow is a ceremony held or open.
@@ -41,57 +42,122 @@ type CeremonyRow struct {
 	Open                        bool   // can be resumed
 }
 
-// Start is a ceremony that can be held.
-type Start struct {
-	Name, Title, About string
-	Parameters         []Parameter
-}
-
-// Parameter is asked before a ceremony starts. Of is empty or the choices.
-type Parameter struct {
-	Name, Ask, Default string
-	Of                 []string
-}
-
 // TrustRow is one line of what is known about the record.
 type TrustRow struct {
 	Text string
 	Tone Tone
 }
 
-// NewOverview makes the first page of a snapshot.
-func NewOverview(s ceremony.Snapshot, starts []Start, now time.Time) Overview {
-	o := Overview{Starts: starts, Trust: trust(s), ReadOnly: readOnly(s.Ledger)}
+// The overview shows the beginning of each list; the rest has a page.
+const (
+	keysShown       = 6
+	ceremoniesShown = 5
+	dueShown        = 6
+)
+
+// NewOverview makes the first page.
+func NewOverview(s ceremony.Snapshot, r Record, starts []Start, now time.Time) Overview {
+	o := Overview{Starts: starts, Trust: trust(s, r.State), ReadOnly: readOnly(s.Ledger)}
 	if o.ReadOnly != "" {
 		o.Starts = nil
 	}
-	due := 0
-	for _, k := range s.Keys {
-		row := newKeyRow(k, now)
-		if row.Tone == Waiting || row.Tone == Bad {
-			due++
-		}
-		o.Keys = append(o.Keys, row)
+	keys := sortedKeys(r.State, now)
+	for _, k := range keys[:min(len(keys), keysShown)] {
+		o.Keys = append(o.Keys, keyRow(r.State, k, now))
 	}
-	for _, c := range s.Ceremonies {
-		row := newCeremonyRow(c)
+	if len(keys) > keysShown {
+		o.AllKeys = "All " + countOf(len(keys), "key", "keys")
+	}
+	all := r.State.Ceremonies
+	for i := len(all) - 1; i >= max(len(all)-ceremoniesShown, 0); i-- {
+		row := newCeremonyRow(r, all[i])
 		row.Open = row.Open && o.ReadOnly == ""
-		if row.Open && o.Resume == "" {
-			o.Resume = c.Number
-		}
 		o.Ceremonies = append(o.Ceremonies, row)
 	}
-	o.Greeting = greeting(now) + ". " + decision(due, o.Resume)
+	if len(all) > ceremoniesShown {
+		o.All = "All " + countOf(len(all), "ceremony", "ceremonies")
+	}
+	if p := r.State.Unfinished(); p != nil && o.ReadOnly == "" {
+		o.Resume = p.Number
+	}
+	o.Due = dueHere(r.State, keys, now)
+	waits := len(o.Due)
+	if waits > dueShown {
+		o.Due = append(o.Due[:dueShown:dueShown], Due{Text: "and " + count(waits-dueShown, "thing") + " more", Tone: Waiting, Ref: Ref{Place: InKeys, Label: "All keys"}})
+	}
+	o.Greeting = greeting(now) + ". " + decision(waits, o.Resume)
 	if o.ReadOnly != "" {
 		o.Greeting = greeting(now) + ". This site is read-only."
 	}
-	if len(o.Keys) == 0 && o.ReadOnly == "" {
-		o.NoKeys = "There is no key yet. Start with “Generate a key”: it takes about half an hour, and everyone whom it needs is told first."
+	if len(keys) == 0 && o.ReadOnly == "" {
+		o.NoKeys = "There is no key yet. Start with “Generate a signing key”: it takes about half an hour, and everyone whom it needs is told first."
 	}
-	if len(o.Ceremonies) == 0 {
+	if len(all) == 0 {
 		o.NoneHeld = "No ceremony was held yet."
 	}
 	return o
+}
+
+// dueHere lists what waits for people, the most urgent first.
+func dueHere(s *ceremony.State, keys []*ceremony.Key, now time.Time) []Due {
+	var out []Due
+	if p := s.Unfinished(); p != nil {
+		state, _ := statusOf(p)
+		out = append(out, Due{fmt.Sprintf("Ceremony %s, %s: %s", p.Number, p.Plan.Title, lower(state)), Waiting, Ref{InCeremonies, p.Number, "See"}})
+		for _, d := range p.Deviations {
+			if d.Decided == nil {
+				out = append(out, Due{fmt.Sprintf("Deviation %d of ceremony %s is not decided", d.Raised.Number, p.Number), Waiting, Ref{InCeremonies, p.Number, "See"}})
+			}
+		}
+	}
+	if after, n := s.CopiesDue(); n > 0 {
+		out = append(out, Due{counted(n, "verified copy of the ledger is", "verified copies of the ledger are") + " still to be made after ceremony " + after + ", on separate media", Waiting, Ref{Place: InEvidence, Label: "Copy"}})
+	}
+	for _, k := range keys {
+		if text := keyDue(s, k, now); text != "" {
+			tone := Waiting
+			if l := lifeOf(k, now); l.tone == Bad {
+				tone = Bad
+			}
+			out = append(out, Due{text, tone, Ref{InKeys, k.Body.ID, "See"}})
+		}
+	}
+	for _, name := range sorted(s.Items) {
+		if it := s.Items[name]; it.State == ceremony.OutOfBag && s.Open == nil {
+			out = append(out, Due{capital(name) + " is out of its bag, with " + called(s, it.Holder), Waiting, Ref{InCustody, anItem + name, "See"}})
+		}
+	}
+	if last := s.Looked; last != nil && len(last.Unknown) > 0 {
+		out = append(out, Due{"The HSM holds " + countOf(len(last.Unknown), "object", "objects") + " that this record does not know: the next ceremony asks what becomes of it", Waiting, Ref{InCustody, aToken + last.Serial, "See"}})
+	}
+	return out
+}
+
+// keyDue says what a key waits for, "" for nothing.
+func keyDue(s *ceremony.State, k *ceremony.Key, now time.Time) string {
+	l := lifeOf(k, now)
+	switch {
+	case over(k):
+		return ""
+	case k.Quarantined:
+		return k.Body.Label + " is quarantined: two officers decide, and it may only be inspected or destroyed"
+	case l.tone == Bad && l.left != "":
+		return k.Body.Label + ": its lifetime has " + l.left
+	case l.ends:
+		return k.Body.Label + ": its lifetime ends in " + l.left
+	case k.State == ceremony.Compromised:
+		return k.Body.Label + " is compromised: its destruction is to be decided"
+	case k.State == ceremony.PreActivation:
+		return k.Body.Label + " waits for acceptance by its owner, " + called(s, k.Body.Owner) + ", and the approver"
+	}
+	return ""
+}
+
+func lower(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
 }
 
 // readOnly: a record that is contradicted, or does not hold, is evidence, and
@@ -123,9 +189,9 @@ func decision(due int, resume string) string {
 	case resume != "":
 		return "Ceremony " + resume + " waits to be finished."
 	case due == 1:
-		return "One key needs a decision."
+		return "One thing needs a decision."
 	case due > 1:
-		return capital(inWords(due)) + " keys need a decision."
+		return capital(inWords(due)) + " things need a decision."
 	}
 	return "Nothing needs a decision."
 }
@@ -134,73 +200,24 @@ func inWords(n int) string {
 	if words := []string{"no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"}; n < len(words) {
 		return words[n]
 	}
-	return fmt.Sprint(n)
+	return thousands(int64(n))
 }
 
-// soon is when the end of a lifetime asks for a decision.
-const soon = 60 * 24 * time.Hour
-
-func newKeyRow(k ceremony.KeyView, now time.Time) KeyRow {
-	row := KeyRow{Label: k.Label, Purpose: capital(k.Purpose), Owner: k.Owner, State: k.State, Tone: stateTone(k.State)}
-	row.Below = k.Algorithm
-	if len(k.Fingerprint) >= 8 {
-		row.Below += " · " + k.Fingerprint[:4] + " " + k.Fingerprint[4:8]
+func newCeremonyRow(r Record, p *ceremony.Progress) CeremonyRow {
+	row := CeremonyRow{Number: p.Number, Title: p.Plan.Title, Open: unfinished(p)}
+	row.State, row.Tone = statusOf(p)
+	if !row.Open {
+		row.Report = r.Report(p.Number)
 	}
-	if k.Until.IsZero() || !k.Until.After(k.From) {
-		return row
+	about := []string{subject(p), counted(len(p.Body.People), "person", "people"), counted(len(p.Plan.Steps()), "step", "steps"), "no deviation"}
+	if n := len(p.Deviations); n > 0 {
+		about[3] = count(n, "deviation")
 	}
-	row.Used = float64(now.Sub(k.From)) / float64(k.Until.Sub(k.From))
-	left := k.Until.Sub(now)
-	switch {
-	case left <= 0:
-		row.Left, row.Tone = "since "+k.Until.Format("2 Jan 2006"), Bad
-	case left < soon:
-		row.Left, row.Tone = count(int(left.Hours()/24), "day"), Waiting
-	default:
-		row.Left = k.Until.Format("2006")
+	for _, in := range p.OpenIntents() {
+		about = append(about, "outcome of “"+strings.ReplaceAll(in.Intent.Act.Do, "-", " ")+"” unknown until the token is read")
 	}
-	return row
-}
-
-func stateTone(state string) Tone {
-	switch strings.ToLower(state) {
-	case "active":
-		return Good
-	case "pre-activation":
-		return Info
-	case "suspended", "quarantined":
-		return Waiting
-	case "compromised", "destroyed", "deleted":
-		return Bad
-	}
-	return Neutral
-}
-
-func newCeremonyRow(c ceremony.CeremonyLine) CeremonyRow {
-	row := CeremonyRow{Number: c.Number, Title: c.Title, State: capital(c.Status), Report: c.Report}
-	var about []string
-	for _, part := range []string{c.About, counted(c.People, "person", "people"), counted(c.Steps, "step", "steps")} {
-		if part != "" {
-			about = append(about, part)
-		}
-	}
-	if c.Deviations > 0 {
-		about = append(about, count(c.Deviations, "deviation"))
-	} else {
-		about = append(about, "no deviation")
-	}
-	if c.Unknown != "" {
-		about = append(about, "outcome of “"+c.Unknown+"” unknown until the token is read")
-	}
+	about = slices.DeleteFunc(about, func(s string) bool { return s == "" })
 	row.About = strings.Join(about, " · ")
-	switch status := strings.ToLower(c.Status); {
-	case status == "sealed":
-		row.Tone = Good
-	case status == "aborted":
-		row.Tone = Bad
-	case strings.HasPrefix(status, "paused"), strings.HasPrefix(status, "interrupted"), strings.HasPrefix(status, "running"):
-		row.Tone, row.Open = Waiting, true
-	}
 	return row
 }
 
@@ -214,7 +231,7 @@ func counted(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-func trust(s ceremony.Snapshot) []TrustRow {
+func trust(s ceremony.Snapshot, state *ceremony.State) []TrustRow {
 	l := s.Ledger
 	var rows []TrustRow
 	if l.Contradiction != "" {
@@ -238,11 +255,9 @@ func trust(s ceremony.Snapshot) []TrustRow {
 	default:
 		rows = append(rows, TrustRow{"Signed by the HSM up to the last record", Good})
 	}
-	switch s.HSM.State {
-	case "absent":
-		rows = append(rows, TrustRow{"The HSM is not there", Waiting})
-	case "", "not looked at":
-		rows = append(rows, TrustRow{"The HSM was not looked into since the program started", Info})
+	rows = append(rows, looked(s.HSM, state))
+	for _, f := range l.Foreign {
+		rows = append(rows, TrustRow{capital(f), Info})
 	}
 	for _, c := range l.Compared {
 		rows = append(rows, TrustRow{"Agrees with " + c, Good})
@@ -257,6 +272,20 @@ func trust(s ceremony.Snapshot) []TrustRow {
 		rows = append(rows, TrustRow{"Nothing brought from outside was compared: keep each checkpoint that you carry away", Info})
 	}
 	return rows
+}
+
+// looked says when somebody last looked into the HSM, and what was there.
+func looked(h ceremony.HSMView, s *ceremony.State) TrustRow {
+	last := s.Looked
+	switch {
+	case h.State == "absent":
+		return TrustRow{"The HSM is not there", Waiting}
+	case last == nil:
+		return TrustRow{"Nobody has looked into the HSM yet", Info}
+	case len(last.Unknown) > 0:
+		return TrustRow{fmt.Sprintf("The HSM held %s that this record does not know, on %s", countOf(len(last.Unknown), "object", "objects"), moment(last.At)), Waiting}
+	}
+	return TrustRow{fmt.Sprintf("The HSM held nothing unknown when it was last looked into, on %s", moment(last.At)), Good}
 }
 
 // Preparation is the form before a ceremony.
@@ -276,14 +305,6 @@ type Finished struct {
 	Report, Key    string // paths of the report and of the site's verifier keys
 	Trouble        *Trouble
 	Contradicted   bool // and the site is read-only from here
-}
-
-// Evidence names the files of a ceremony held before: the site's keys lie beside
-// the report.
-func (r CeremonyRow) Evidence() DonePage {
-	d := NewDone(Finished{Number: r.Number, Status: "sealed", Report: r.Report, Key: filepath.Join(filepath.Dir(r.Report), "site.vkey")})
-	d.Title = "Evidence of ceremony " + r.Number
-	return d
 }
 
 // DonePage is the last page.

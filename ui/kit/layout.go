@@ -326,22 +326,29 @@ func (stretchLayout) MinSize(children []fyne.CanvasObject) fyne.Size {
 }
 
 // Fill puts top at its height above rest, which takes what is left.
-func Fill(top, rest fyne.CanvasObject) *fyne.Container {
-	return container.New(fillLayout{}, top, rest)
+func Fill(top, rest fyne.CanvasObject) *fyne.Container { return FillBelow(0, top, rest) }
+
+// FillBelow is Fill with room between the two.
+func FillBelow(gap float32, top, rest fyne.CanvasObject) *fyne.Container {
+	return container.New(fillLayout{gap}, top, rest)
 }
 
-type fillLayout struct{}
+type fillLayout struct{ gap float32 }
 
-func (fillLayout) Layout(children []fyne.CanvasObject, size fyne.Size) {
-	h := heightAt(children[0], size.Width)
-	children[0].Resize(fyne.NewSize(size.Width, h))
+func (l fillLayout) Layout(children []fyne.CanvasObject, size fyne.Size) {
+	h := float32(0)
+	if children[0].Visible() {
+		h = heightAt(children[0], size.Width)
+		children[0].Resize(fyne.NewSize(size.Width, h))
+		h += l.gap
+	}
 	children[1].Move(fyne.NewPos(0, h))
 	children[1].Resize(fyne.NewSize(size.Width, max(size.Height-h, 0)))
 }
 
-func (fillLayout) MinSize(children []fyne.CanvasObject) fyne.Size {
+func (l fillLayout) MinSize(children []fyne.CanvasObject) fyne.Size {
 	t, r := children[0].MinSize(), children[1].MinSize()
-	return fyne.NewSize(max(t.Width, r.Width), t.Height+r.Height)
+	return fyne.NewSize(max(t.Width, r.Width), t.Height+l.gap+r.Height)
 }
 
 // Sides puts two columns side by side in shares of the width, or one below the

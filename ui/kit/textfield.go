@@ -26,6 +26,11 @@ func NewTextField(label, hint string, most int) *TextField {
 	f.entry.ring = ring
 	typed := container.New(ringLayout{}, ring, f.entry)
 	f.wrong.Hide()
+	typing := []fyne.CanvasObject{typed, f.wrong}
+	if label == "" {
+		f.Object = Column(4, typing...)
+		return f
+	}
 	above := NewText(label, Style{Size: theme.Small, Weight: SemiBold, Ink: theme.Soft, Wrap: true})
 	rows := []fyne.CanvasObject{above, typed, f.wrong}
 	if hint != "" {
@@ -37,6 +42,9 @@ func NewTextField(label, hint string, most int) *TextField {
 
 func (f *TextField) Value() string     { return f.entry.Text }
 func (f *TextField) SetValue(s string) { f.entry.SetText(s) }
+
+// SetHint shows words in the field while it is empty.
+func (f *TextField) SetHint(words string) { f.entry.SetPlaceHolder(words) }
 
 // OnChanged runs with each change of the text.
 func (f *TextField) OnChanged(changed func(string)) { f.entry.OnChanged = changed }

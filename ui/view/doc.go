@@ -19,6 +19,8 @@ import (
 // Screen is a page that is shown.
 type Screen struct {
 	Object fyne.CanvasObject
+	// Fill takes the whole page instead, and does its own scrolling.
+	Fill fyne.CanvasObject
 	// Dock is what people act with; it is never scrolled away. Nil where the
 	// page itself is acted on.
 	Dock fyne.CanvasObject

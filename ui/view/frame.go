@@ -15,21 +15,25 @@ type Frame struct {
 
 	frame *kit.Frame
 	strip *kit.StatusStrip
-	// beside holds what the panels show, at the end of the page, for as long as
-	// there is no room for panels.
-	beside *fyne.Container
-	places []Place
+	// beside holds what the panels show, at the end of the page, and above the way
+	// to other places, at its beginning, for as long as there is no room for
+	// panels.
+	beside, above *fyne.Container
+	places        []Place
 }
 
 func NewFrame() *Frame {
-	f := &Frame{frame: kit.NewWindowFrame(), strip: kit.NewStatusStrip(), beside: kit.Column(18)}
+	f := &Frame{frame: kit.NewWindowFrame(), strip: kit.NewStatusStrip(), beside: kit.Column(18), above: kit.Column(0)}
 	f.beside.Hide()
+	f.above.Hide()
 	f.frame.SetFoot(f.strip.Object)
 	f.frame.OnCompact = func(compact bool) {
 		if compact {
 			f.beside.Show()
+			f.above.Show()
 		} else {
 			f.beside.Hide()
+			f.above.Hide()
 		}
 	}
 	f.Object = f.frame.Object
@@ -51,12 +55,13 @@ func (f *Frame) Update(fl flow.Frame) {
 	f.strip.Set(fl.Status.Record, fl.Status.Head, fl.Status.State, kit.Tone(fl.Status.Tone))
 
 	f.beside.RemoveAll()
+	f.above.RemoveAll()
 	if fl.Rail == nil {
 		f.frame.SetRight(nil, 0)
 		f.frame.SetLeft(nil, 0)
 		if len(f.places) > 0 {
 			f.frame.SetLeft(nav(f.places), navWidth)
-			f.beside.Add(nav(f.places))
+			f.above.Add(navLine(f.places))
 		}
 		return
 	}
@@ -78,7 +83,12 @@ func (f *Frame) Tick(elapsed, clock string) { f.strip.Tick(elapsed, clock) }
 
 // SetPage shows a page between the panels.
 func (f *Frame) SetPage(s *Screen) {
-	content := kit.Inset(32, 22, kit.Column(26, s.Object, f.beside))
+	if s.Fill != nil {
+		s.page = nil
+		f.frame.SetPage(kit.Inset(32, 22, kit.FillBelow(14, f.above, s.Fill)))
+		return
+	}
+	content := kit.Inset(32, 22, kit.Column(26, f.above, s.Object, f.beside))
 	if s.Dock == nil {
 		s.page = kit.NewScroll(content)
 	} else {

@@ -13,6 +13,19 @@ type Place struct {
 	Here bool
 }
 
+// navLine is the same on one line, where there is no room for a panel.
+func navLine(places []Place) fyne.CanvasObject {
+	line := kit.Flow(4)
+	for _, p := range places {
+		if p.Here {
+			line.Add(kit.NewText(p.Name, kit.Style{Weight: kit.SemiBold}))
+			continue
+		}
+		line.Add(kit.NewButton(kit.Link, p.Name, p.Go))
+	}
+	return line
+}
+
 func nav(places []Place) fyne.CanvasObject {
 	column := kit.Column(4)
 	for _, p := range places {

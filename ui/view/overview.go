@@ -10,10 +10,10 @@ import (
 
 // Home are the actions of the first page.
 type Home struct {
-	Start    func(flow.Start)
-	Resume   func()
-	Evidence func(flow.CeremonyRow)
-	TakeIn   func()
+	Start  func(flow.Start)
+	Resume func()
+	Open   func(flow.Ref) // a place, or a thing in it
+	TakeIn func()
 }
 
 // Overview is the first page: the keys, the ceremonies, what can be started,
@@ -21,14 +21,23 @@ type Home struct {
 func Overview(o flow.Overview, home Home) *Screen {
 	s := &Screen{}
 	left := kit.Column(16, kit.Title(o.Greeting))
+	if len(o.Due) > 0 && o.ReadOnly == "" {
+		left.Add(dueList(o.Due, home))
+	}
 	if len(o.Keys) > 0 {
-		left.Add(keyTable(o.Keys))
+		left.Add(keyTable(o.Keys, home))
+		if o.AllKeys != "" {
+			left.Add(kit.Actions(kit.NewButton(kit.Link, o.AllKeys, func() { home.Open(flow.Ref{Place: flow.InKeys}) })))
+		}
 	} else if o.NoKeys != "" {
 		left.Add(kit.Card(6, kit.Heading("No key yet"), kit.Soft(o.NoKeys)))
 	}
 	left.Add(kit.Heading("Recent ceremonies"))
 	if len(o.Ceremonies) > 0 {
 		left.Add(ceremonyList(s, o.Ceremonies, home))
+		if o.All != "" {
+			left.Add(kit.Actions(kit.NewButton(kit.Link, o.All, func() { home.Open(flow.Ref{Place: flow.InCeremonies}) })))
+		}
 	} else {
 		left.Add(kit.Card(6, kit.Soft(o.NoneHeld)))
 	}
@@ -40,15 +49,25 @@ func Overview(o flow.Overview, home Home) *Screen {
 	return s
 }
 
-func keyTable(keys []flow.KeyRow) fyne.CanvasObject {
+func keyTable(keys []flow.Row, home Home) fyne.CanvasObject {
 	rows := make([][]fyne.CanvasObject, len(keys))
 	for i, k := range keys {
-		rows[i] = []fyne.CanvasObject{
-			kit.NameCell(k.Label, k.Below), kit.Body(k.Purpose), kit.Body(k.Owner),
-			kit.ChipCell(kit.Tone(k.Tone), k.State), kit.LifetimeBar(k.Used, kit.Tone(k.Tone), k.Left),
-		}
+		rows[i] = append(cells(k), kit.NewButton(kit.Link, "See", func() { home.Open(flow.Ref{Place: flow.InKeys, ID: k.ID}) }))
 	}
-	return kit.Table([]kit.TableColumn{{Head: "Key", Share: 3}, {Head: "Purpose", Share: 1.7}, {Head: "Owner", Share: 1.7}, {Head: "State", Share: 2}, {Head: "Lifetime", Share: 2.4}}, rows)
+	return kit.Table([]kit.TableColumn{{Head: "Key", Share: 3.3}, {Head: "Purpose", Share: 1.7}, {Head: "Owner", Share: 1.6}, {Head: "State", Share: 2.1}, {Head: "Lifetime", Share: 2}, {Head: "", Share: 0.6}}, rows)
+}
+
+// dueList is what asks for a decision, with the way to it.
+func dueList(due []flow.Due, home Home) fyne.CanvasObject {
+	var lines []fyne.CanvasObject
+	for _, d := range due {
+		line := kit.Row(12, kit.Grow(kit.MarkRow(kit.Tone(d.Tone), d.Text)))
+		if d.Ref.Place != "" {
+			line.Add(kit.NewButton(kit.Link, d.Ref.Label, func() { home.Open(d.Ref) }))
+		}
+		lines = append(lines, line)
+	}
+	return kit.CardList(lines...)
 }
 
 func ceremonyList(s *Screen, rows []flow.CeremonyRow, home Home) fyne.CanvasObject {
@@ -64,7 +83,9 @@ func ceremonyList(s *Screen, rows []flow.CeremonyRow, home Home) fyne.CanvasObje
 			line.Add(resume)
 			s.First = resume
 		case c.Report != "":
-			line.Add(kit.NewButton(kit.Link, "Evidence", func() { home.Evidence(c) }))
+			line.Add(kit.NewButton(kit.Link, "Evidence", func() { home.Open(flow.Ref{Place: flow.InEvidence, ID: c.Number}) }))
+		default:
+			line.Add(kit.NewButton(kit.Link, "See", func() { home.Open(flow.Ref{Place: flow.InCeremonies, ID: c.Number}) }))
 		}
 		lines = append(lines, line)
 	}

@@ -21,13 +21,13 @@ func Preparation(p flow.Preparation, begin func(values map[string]string) flow.W
 	var objects []fyne.CanvasObject
 	for _, par := range p.Start.Parameters {
 		if len(par.Of) == 1 {
-			values[par.Name] = func() string { return par.Of[0] }
-			objects = append(objects, kit.FactTable([]kit.FactRow{{Label: par.Ask, Value: par.Of[0], Strong: true}}))
+			values[par.Name] = func() string { return par.Of[0].ID }
+			objects = append(objects, kit.FactTable([]kit.FactRow{{Label: par.Ask, Value: par.Of[0].Label, Strong: true}}))
 			continue
 		}
 		if len(par.Of) > 1 {
 			choice := choose(par)
-			values[par.Name] = func() string { return par.Of[choice.Chosen()] }
+			values[par.Name] = func() string { return par.Of[choice.Chosen()].ID }
 			objects = append(objects, kit.Kicker(par.Ask), choice)
 			continue
 		}
@@ -72,8 +72,8 @@ func choose(par flow.Parameter) *kit.Choice {
 	items := make([]kit.ChoiceItem, len(par.Of))
 	at := 0
 	for i, v := range par.Of {
-		items[i] = kit.ChoiceItem{Label: v}
-		if v == par.Default {
+		items[i] = kit.ChoiceItem{Label: v.Label, Help: v.Help}
+		if v.ID == par.Default {
 			at = i
 		}
 	}

@@ -1,12 +1,13 @@
 package view
 
 import (
+	"claviger/ui/flow"
 	"claviger/ui/kit"
 	"claviger/ui/theme"
 )
 
 // Settings changes how the window looks; a change is seen at once.
-func Settings(now *theme.Theme, apply func(*theme.Theme)) *Screen {
+func Settings(now *theme.Theme, apply func(*theme.Theme), about []flow.Group) *Screen {
 	scales := []float32{1, 1.25, 1.5, 2}
 	var looks []kit.ChoiceItem
 	for _, a := range theme.Appearances {
@@ -22,6 +23,9 @@ func Settings(now *theme.Theme, apply func(*theme.Theme)) *Screen {
 	}
 	look.OnChanged = func(i int) { now = theme.New(theme.Appearance(i), now.Scale); apply(now) }
 	size.OnChanged = func(i int) { now = theme.New(now.Appearance, scales[i]); apply(now) }
-	return &Screen{First: look, Object: kit.Column(16, kit.Title("Settings"),
-		kit.Heading("Appearance"), kit.AtMost(560, look), kit.Heading("Text size"), kit.AtMost(560, size))}
+	column := kit.Column(16, kit.Title("Settings"), kit.Heading("Appearance"), kit.AtMost(560, look), kit.Heading("Text size"), kit.AtMost(560, size))
+	for _, g := range about {
+		column.Add(factCard(g.Title, "", g.Facts, g.Hashes))
+	}
+	return &Screen{First: look, Object: column}
 }

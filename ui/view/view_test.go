@@ -15,6 +15,7 @@ import (
 	"claviger/hsm/secret"
 	"claviger/ui/flow"
 	"claviger/ui/kit"
+	"claviger/ui/sample"
 	"claviger/ui/theme"
 )
 
@@ -73,23 +74,13 @@ func snapshot() ceremony.Snapshot {
 func overviewSnapshot() ceremony.Snapshot {
 	s := snapshot()
 	s.Ceremony, s.HSM.State = nil, "present, closed"
-	year := func(y int) time.Time { return time.Date(y, 11, 22, 0, 0, 0, 0, time.UTC) }
-	s.Keys = []ceremony.KeyView{
-		{Label: "northwind-root-2026", Algorithm: "EC P-384", Purpose: "sign", Owner: "Dana Weiss", State: "Pre-activation", Fingerprint: "7d1e40b2c9a3", From: year(2026), Until: year(2041)},
-		{Label: "codesign-2024", Algorithm: "RSA-3072", Purpose: "sign", Owner: "Li Chen", State: "Active", Fingerprint: "51d0aa09c9a3", From: year(2024), Until: noon.AddDate(0, 0, 11)},
-	}
-	s.Ceremonies = []ceremony.CeremonyLine{
-		{Number: "2026-015", Title: "Generate a signing key", About: "signing-key-2", Status: "paused at step 6", People: 6, Steps: 9},
-		{Number: "2026-014", Title: "Generate a signing key", About: "northwind-root-2026", Status: "sealed", People: 7, Steps: 15, Report: "/srv/claviger/evidence/2026-014/report.pdf"},
-		{Number: "2026-001", Title: "Open a site", Status: "sealed", People: 9, Steps: 12, Deviations: 1, Report: "/srv/claviger/evidence/2026-001/report.pdf"},
-	}
 	return s
 }
 
 var starts = []flow.Start{
 	{Name: "key-generation", Title: "Generate a key", About: "2 officers, 1 witness, 2 of 3 custodians", Parameters: []flow.Parameter{
-		{Name: "label", Ask: "Label of the key", Default: "signing-key"}, {Name: "algorithm", Ask: "Algorithm", Default: "ec-p384", Of: []string{"ec-p256", "ec-p384", "rsa-3072"}},
-		{Name: "purpose", Ask: "What the key is for", Default: "sign", Of: []string{"sign"}}, {Name: "lifetime", Ask: "Lifetime", Default: "2y"}}},
+		{Name: "label", Ask: "Label of the key", Default: "signing-key"}, {Name: "algorithm", Ask: "Algorithm", Default: "ec-p384", Of: []flow.Choice{{ID: "ec-p256", Label: "EC P-256"}, {ID: "ec-p384", Label: "EC P-384"}, {ID: "rsa-3072", Label: "RSA-3072"}}},
+		{Name: "purpose", Ask: "What the key is for", Default: "sign", Of: []flow.Choice{{ID: "sign", Label: "sign"}}}, {Name: "lifetime", Ask: "Lifetime", Default: "2y"}}},
 }
 
 func nothing() Actions {
@@ -133,7 +124,7 @@ func screens(look *theme.Theme) map[string]func() (fyne.CanvasObject, *Screen) {
 	public := func(name string, s ceremony.Snapshot, make func() *Screen) {
 		all[name] = func() (fyne.CanvasObject, *Screen) {
 			f := NewFrame()
-			f.SetPlaces([]Place{{Name: "Overview", Here: true}, {Name: "Settings"}})
+			f.SetPlaces([]Place{{Name: "Overview", Here: true}, {Name: "Ceremonies"}, {Name: "Keys"}, {Name: "Shares and items"}, {Name: "People"}, {Name: "Ledger"}, {Name: "Evidence"}, {Name: "Settings"}})
 			f.Update(flow.NewFrame(s))
 			f.Tick(flow.Elapsed(s, noon), flow.Clock(noon))
 			screen := make()
@@ -160,13 +151,17 @@ func screens(look *theme.Theme) map[string]func() (fyne.CanvasObject, *Screen) {
 		return Private(flow.NewFrame(snapshot()), screen, look), screen
 	}
 	public("overview", overviewSnapshot(), func() *Screen {
-		return Overview(flow.NewOverview(overviewSnapshot(), starts, noon), Home{Start: func(flow.Start) {}})
+		return Overview(flow.NewOverview(overviewSnapshot(), recordOf(sample.Site()), starts, noon), Home{Start: func(flow.Start) {}})
 	})
 	empty := ceremony.Snapshot{Site: ceremony.SiteView{Organisation: "Practice site", Practice: true}, Ledger: ceremony.LedgerView{Verified: true}}
-	public("overview-empty", empty, func() *Screen { return Overview(flow.NewOverview(empty, starts, noon), Home{}) })
+	public("overview-empty", empty, func() *Screen {
+		return Overview(flow.NewOverview(empty, recordOf(sample.Empty()), starts, noon), Home{})
+	})
 	contradicted := overviewSnapshot()
 	contradicted.Ledger.Contradiction = "record 2319: the head of 2200 records is 7d1e40b2c9a355f018e602bd9a7c3341e0f86a152bc4d79043aa1f6eb508c2d7, theirs in this file is 9c4107be5d20aa13f018e602bd9a7c3341e0f86a152bc4d79043aa1f6eb508c2, and the HSM has signed both: two histories were signed"
-	public("overview-contradicted", contradicted, func() *Screen { return Overview(flow.NewOverview(contradicted, starts, noon), Home{}) })
+	public("overview-contradicted", contradicted, func() *Screen {
+		return Overview(flow.NewOverview(contradicted, recordOf(sample.Site()), starts, noon), Home{})
+	})
 	public("take-in", overviewSnapshot(), func() *Screen {
 		return TakeIn(flow.Carried{Path: "/media/usb/checkpoint.txt", Trouble: &flow.Trouble{Happened: "That is not a checkpoint that can be compared: it is neither a signed note nor base64 of one.", Safe: "Nothing was recorded.", Do: "Bring the note whole."}}, func(flow.Carried) {}, func() {})
 	})
@@ -181,7 +176,12 @@ func screens(look *theme.Theme) map[string]func() (fyne.CanvasObject, *Screen) {
 	public("done", overviewSnapshot(), func() *Screen {
 		return Done(flow.NewDone(flow.Finished{Number: "2026-014", Status: "sealed", Report: "/srv/claviger/evidence/2026-014/report.pdf", Key: "/srv/claviger/evidence/2026-014/site.vkey"}), func() {})
 	})
-	public("settings", overviewSnapshot(), func() *Screen { return Settings(look, func(*theme.Theme) {}) })
+	public("settings", overviewSnapshot(), func() *Screen {
+		return Settings(look, func(*theme.Theme) {}, flow.NewSettings(recordOf(sample.Site())))
+	})
+	if look.Appearance == theme.Light || os.Getenv("CLAVIGER_PICTURES") != "" {
+		recordScreens(public) // colours take no room
+	}
 	public("deviation", snapshot(), func() *Screen {
 		return Deviation(flow.Deciders(snapshot()), func(ceremony.Answer) {}, func() {})
 	})

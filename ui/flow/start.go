@@ -1,0 +1,109 @@
+package flow
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"claviger/ceremony"
+	"claviger/ceremony/script"
+)
+
+// Start is a ceremony that can be held.
+type Start struct {
+	Name, Title, About string
+	Parameters         []Parameter
+}
+
+// Parameter is asked before a ceremony starts. Of is empty or the choices.
+type Parameter struct {
+	Name, Ask, Default string
+	Of                 []Choice
+}
+
+// mostChoices is how many things are listed to choose from; more are typed.
+const mostChoices = 12
+
+// NewStart offers a script where it can be held: each thing that it asks for by
+// name has to be in the record. free makes a label that is taken into another.
+func NewStart(plan *script.Plan, s *ceremony.State, free func(string) string) (Start, bool) {
+	st := Start{Name: plan.Name, Title: plan.Title, About: needsPeople(plan)}
+	for _, par := range plan.Parameters {
+		p := Parameter{Name: par.Name, Ask: par.Ask, Default: par.Default}
+		var things []Choice
+		switch par.Type {
+		case "label":
+			p.Default = free(par.Default)
+		case "choice":
+			for _, v := range par.Of {
+				p.Of = append(p.Of, Choice{ID: v, Label: ceremony.AlgorithmName(v)})
+			}
+		case "person":
+			things = peopleFor(s, par.Name)
+		case "key":
+			things = keysThere(s)
+		case "set":
+			things = setsThere(s)
+		}
+		if len(things) == 0 && (par.Type == "key" || par.Type == "set") {
+			return Start{}, false
+		}
+		if len(things) > 0 && len(things) <= mostChoices {
+			p.Of = things
+			if !slices.ContainsFunc(things, func(c Choice) bool { return c.ID == p.Default }) {
+				p.Default = things[0].ID
+			}
+		}
+		st.Parameters = append(st.Parameters, p)
+	}
+	return st, true
+}
+
+// needsPeople says whom a script needs.
+func needsPeople(plan *script.Plan) string {
+	var out []string
+	for _, r := range plan.Roles {
+		out = append(out, counted(r.Count, strings.ReplaceAll(r.Role, "-", " "), manyOf(r.Role)))
+	}
+	return strings.Join(out, ", ")
+}
+
+func manyOf(role string) string {
+	if strings.HasSuffix(role, "witness") {
+		return strings.ReplaceAll(role, "-", " ") + "es"
+	}
+	return strings.ReplaceAll(role, "-", " ") + "s"
+}
+
+// peopleFor lists who can be named for a parameter: one that is called as a role
+// is, such as owner, takes those enrolled for that role.
+func peopleFor(s *ceremony.State, name string) []Choice {
+	var out []Choice
+	for _, id := range sorted(s.People) {
+		p := s.People[id]
+		if slices.Contains([]string{script.Owner, script.Approver}, name) && !slices.Contains(p.Body.Roles, name) {
+			continue
+		}
+		out = append(out, Choice{ID: id, Label: p.Body.Called(), Help: rolesOf(p)})
+	}
+	return out
+}
+
+func keysThere(s *ceremony.State) []Choice {
+	var out []Choice
+	for _, id := range sorted(s.Keys) {
+		if k := s.Keys[id]; !over(k) {
+			out = append(out, Choice{ID: k.Body.Label, Label: k.Body.Label, Help: fmt.Sprintf("%s · %s", ceremony.AlgorithmName(k.Body.Algorithm), keyState(k))})
+		}
+	}
+	return out
+}
+
+func setsThere(s *ceremony.State) []Choice {
+	var out []Choice
+	for _, id := range sorted(s.Sets) {
+		b := s.Sets[id].Body
+		out = append(out, Choice{ID: setName(id), Label: "Card set " + setName(id), Help: fmt.Sprintf("%s, any %d of %d", b.Purpose, b.Threshold, b.Count)})
+	}
+	return out
+}

@@ -1,0 +1,108 @@
+package view
+
+import (
+	"fyne.io/fyne/v2"
+
+	"claviger/ui/flow"
+	"claviger/ui/kit"
+	"claviger/ui/theme"
+)
+
+// LedgerActions are what the ledger's page may do.
+type LedgerActions struct {
+	Search func(words string)
+	Open   func(i int)
+	Verify func()
+	Act    func(flow.Act)
+}
+
+// Ledger is the list of records, the newest first.
+type Ledger struct {
+	*Screen
+	list  *kit.List
+	found *kit.Text
+	row   func(i int) (flow.RecordRow, bool)
+}
+
+// NewLedger makes the page of the ledger. Its rows are there once Show says how
+// many and how to get one.
+func NewLedger(p flow.LedgerPage, q flow.Query, act LedgerActions) *Ledger {
+	l := &Ledger{found: kit.NewText("", kit.Style{Ink: theme.Soft})}
+	verify := kit.NewButton(kit.Secondary, "Verify now", act.Verify)
+	if p.First != "" {
+		l.Screen = &Screen{Object: kit.Column(16, kit.Title("Ledger"), kit.Card(6, kit.Heading("Nothing here yet"), kit.Soft(p.First)))}
+		return l
+	}
+	l.list = kit.NewList([]kit.TableColumn{{Head: "Record", Share: 0.8}, {Head: "Time, UTC", Share: 1.5}, {Head: "What", Share: 2}, {Head: "About", Share: 3.4}, {Head: "Ceremony", Share: 1}}, l.cells)
+	l.list.OnOpen = act.Open
+	search := kit.NewTextField("", "", 200)
+	search.SetHint("Kind, ceremony, person or words; Enter searches")
+	search.SetValue(q.Words)
+	search.OnSubmitted(func() { act.Search(search.Value()) })
+	l.list.OnTyped = func(r rune) {
+		focus(search.Focusable())
+		search.Focusable().TypedRune(r)
+	}
+	title := "Ledger"
+	if q.Of != "" {
+		title = "Records that name " + q.Of
+	}
+	head := kit.Column(12,
+		kit.Row(18, kit.Grow(kit.Title(title)), l.found),
+		kit.NewText(p.Signed, kit.Style{Ink: theme.Soft, Wrap: true}),
+		kit.Row(12, kit.Grow(search.Object), verify))
+	l.Screen = &Screen{Fill: kit.FillBelow(14, head, l.list.OnCard()), First: l.list}
+	return l
+}
+
+// Show lists so many records; row gives one, or says that it is still being read.
+func (l *Ledger) Show(count int, found string, row func(i int) (flow.RecordRow, bool)) {
+	if l.list == nil {
+		return
+	}
+	l.row = row
+	l.found.Set(found)
+	l.list.SetCount(count)
+}
+
+// Say tells what is being done.
+func (l *Ledger) Say(what string) { l.found.Set(what) }
+
+// Renew draws the rows again: more of them are there.
+func (l *Ledger) Renew() {
+	if l.list != nil {
+		l.list.Renew()
+	}
+}
+
+func (l *Ledger) cells(i int) []fyne.CanvasObject {
+	r, ok := l.row(i)
+	if !ok {
+		return []fyne.CanvasObject{kit.Body(""), kit.Body(""), kit.Soft("…"), kit.Body(""), kit.Body("")}
+	}
+	return []fyne.CanvasObject{
+		kit.NewText(flow.Number(r.Seq), kit.Style{Weight: kit.Mono, Wrap: true}), kit.NewText(r.Time, kit.Style{Size: theme.Small, Ink: theme.Soft, Wrap: true}),
+		kit.NewText(r.Kind, kit.Style{Weight: kit.SemiBold, Ink: kit.InkOf(kit.Tone(r.Tone)), Wrap: true}), kit.Body(r.About), kit.NewText(r.Ceremony, kit.Style{Size: theme.Small, Ink: theme.Soft, Wrap: true})}
+}
+
+// Verified is the page that tells what an audit of the whole ledger found.
+func Verified(v flow.Verification, back func()) *Screen {
+	column := kit.Column(16, kit.Column(10, kit.Title("The whole ledger, verified"), kit.ChipCell(kit.Tone(v.Tone), v.Result)))
+	column.Add(kit.Body(v.Signed))
+	add := func(title string, tone kit.Tone, lines []string) {
+		if len(lines) == 0 {
+			return
+		}
+		rows := kit.Column(8, kit.Heading(title))
+		for _, l := range lines {
+			rows.Add(kit.MarkRow(tone, l))
+		}
+		column.Add(kit.Card(0, rows))
+	}
+	add("What does not hold", kit.Bad, v.Findings)
+	add("Checked", kit.Good, v.Checked)
+	add("Not checked", kit.Info, v.NotChecked)
+	home := kit.NewButton(kit.Primary, "Back", back)
+	column.Add(kit.Actions(home))
+	return &Screen{Object: column, First: home}
+}

@@ -1,0 +1,64 @@
+package view
+
+import (
+	"fyne.io/fyne/v2"
+
+	"claviger/ui/flow"
+	"claviger/ui/kit"
+)
+
+// Media asks which medium a copy goes to.
+func Media(p flow.MediaPage, copyTo func(flow.Target), again, back func()) *Screen {
+	column := kit.Column(16, kit.Title(p.Title), kit.Body(p.Text))
+	if p.Trouble != nil {
+		column.Add(trouble(p.Trouble))
+	}
+	look, leave := kit.NewButton(kit.Secondary, "Look again", again), kit.NewButton(kit.Secondary, "Back", back)
+	if p.First != "" {
+		column.Add(kit.Card(6, kit.Heading("No medium here"), kit.Soft(p.First)))
+		column.Add(kit.Actions(look, leave))
+		return &Screen{Object: column, First: look}
+	}
+	items := make([]kit.ChoiceItem, len(p.Media))
+	for i, m := range p.Media {
+		items[i].Label, items[i].Help = m.Describe()
+	}
+	choice := kit.NewChoice(items...)
+	column.Add(kit.Heading("Where to"))
+	column.Add(kit.AtMost(760, choice))
+	named := kit.NewTextField("Label on the medium", "the number or name that is written on it", 120)
+	people := choiceOf(p.People)
+	target := func() flow.Target {
+		t := flow.Target{Named: named.Value()}
+		if i := choice.Chosen(); i >= 0 {
+			t.Medium = p.Media[i]
+		}
+		if i := people.Chosen(); i >= 0 {
+			t.Person = p.People[i].ID
+		}
+		return t
+	}
+	said, say := message(fyne.TextAlignLeading)
+	write := kit.NewButton(kit.Primary, "Copy to this medium", func() {
+		wrong := p.Wrong(target())
+		named.Wrong(wrong["named"])
+		say(wrong["person"], kit.Bad)
+		if wrong == nil {
+			copyTo(target())
+		}
+	})
+	write.Disable("Choose a medium first.")
+	choice.OnChanged = func(int) { write.Enable() }
+	choice.OnSubmitted = func() { focus(write) }
+	if p.Signed {
+		column.Add(kit.AtMost(760, named.Object))
+		column.Add(kit.Heading("Who makes the copy"))
+		column.Add(kit.AtMost(760, people))
+		column.Add(said)
+		choice.OnSubmitted = func() { focus(named.Focusable()) }
+		named.OnSubmitted(func() { focus(people) })
+		people.OnSubmitted = func() { focus(write) }
+	}
+	column.Add(kit.Actions(write, look, leave))
+	return &Screen{Object: column, First: choice}
+}

@@ -1,0 +1,171 @@
+package view
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/test"
+
+	"claviger/ceremony"
+	"claviger/ledger"
+	"claviger/ui/flow"
+	"claviger/ui/kit"
+	"claviger/ui/sample"
+	"claviger/ui/theme"
+)
+
+func recordOf(s *ceremony.State) flow.Record {
+	return flow.Record{State: s, Ledger: ledger.NewMemory(), Verified: true, Report: func(number string) string {
+		if number == "2026-014" {
+			return "/site/evidence/2026-014/report.pdf"
+		}
+		return ""
+	}, Module: []flow.Fact{{Label: "Library", Value: "/usr/lib/softhsm/libsofthsm2.so", Mono: true}}}
+}
+
+// recordScreens are the pages of the record: each list, empty and not, and the
+// page of one of its things.
+func recordScreens(public func(string, ceremony.Snapshot, func() *Screen)) {
+	r := recordOf(sample.Site())
+	r.Ledger = sample.Ledger(200)
+	detail := func(name string, make func() flow.Detail) {
+		public(name, overviewSnapshot(), func() *Screen {
+			d, err := make().Traced(context.Background(), r)
+			if err != nil {
+				panic(err)
+			}
+			return Detail(d, DetailActions{})
+		})
+	}
+	tables := map[string]func(flow.Record) flow.Table{"ceremonies": flow.NewCeremonies, "keys": func(r flow.Record) flow.Table { return flow.NewKeys(r, noon) },
+		"custody": flow.NewCustody, "people": flow.NewPeople, "evidence": flow.NewEvidence}
+	for name, table := range tables {
+		t := table(r)
+		public(name, overviewSnapshot(), func() *Screen { return Table(t, TableActions{Open: func(string) {}}) })
+		public(name+"-empty", overviewSnapshot(), func() *Screen { return Table(table(recordOf(sample.Empty())), TableActions{}) })
+	}
+	for _, p := range []struct{ name, place, id string }{
+		{"ceremony", flow.InCeremonies, "2026-014"}, {"ceremony-paused", flow.InCeremonies, "2026-015"}, {"key", flow.InKeys, r.State.KeyNamed("codesign-2024").Body.ID},
+		{"set", flow.InCustody, "set 0a1b2c3d"}, {"item", flow.InCustody, "item backup medium 1"}, {"token", flow.InCustody, "token 77004312"},
+		{"person", flow.InPeople, "yuliya-kovalchuk"}, {"evidence-of", flow.InEvidence, "2026-014"}, {"evidence-missing", flow.InEvidence, "2026-001"}} {
+		detail(p.name, func() flow.Detail {
+			d, ok := flow.NewDetail(r, flow.Ref{Place: p.place, ID: p.id}, noon)
+			if !ok {
+				panic(p.name)
+			}
+			return d
+		})
+	}
+	detail("evidence-trouble", func() flow.Detail {
+		d, _ := flow.NewDetail(r, flow.Ref{Place: flow.InEvidence, ID: "2026-014"}, noon)
+		d.Trouble = &flow.Trouble{Happened: "The file report.pdf is not the report that the record names.", Safe: "The record is whole.", Do: "Move that file away, then make the report again."}
+		return d
+	})
+	detail("record", func() flow.Detail {
+		r := r
+		r.State = sample.Site()
+		r.State.SignedTo = 150
+		d, err := flow.NewRecordDetail(context.Background(), r, 5)
+		if err != nil {
+			panic(err)
+		}
+		return d
+	})
+	detail("copied", func() flow.Detail {
+		return flow.NewReceipt(flow.Receipt{Of: "the ledger", Folder: "/media/usb/claviger", Files: []flow.Copied{{Name: "ledger.db", Bytes: 196608}}})
+	})
+	public("ledger", overviewSnapshot(), func() *Screen {
+		rows, err := flow.Lines(context.Background(), r, []int64{199, 198, 197, 196, 195, 194, 193, 192, 191, 190, 189, 188})
+		if err != nil {
+			panic(err)
+		}
+		l := NewLedger(flow.NewLedgerPage(r), flow.Query{}, LedgerActions{})
+		l.Show(200, "200 records", func(i int) (flow.RecordRow, bool) {
+			if i >= len(rows) {
+				return flow.RecordRow{}, false
+			}
+			return rows[i], true
+		})
+		return l.Screen
+	})
+	public("ledger-empty", overviewSnapshot(), func() *Screen {
+		l := NewLedger(flow.NewLedgerPage(recordOf(sample.Empty())), flow.Query{}, LedgerActions{})
+		l.Show(0, "", nil)
+		return l.Screen
+	})
+	public("verified", overviewSnapshot(), func() *Screen {
+		return Verified(flow.NewVerification(flow.Audited{Holds: true, Records: 2319, SignedTo: 2310, PeopleTo: 2301, Checked: []string{"2319 records: canonical form, chain, tree, every rule, every signature, every checkpoint, every blob."},
+			NotChecked: []string{"whose record this is: bring the site's verifier key (--site), which you got by another way than this file."}}, noon), func() {})
+	})
+	public("verified-not", overviewSnapshot(), func() *Screen {
+		return Verified(flow.NewVerification(flow.Audited{Records: 2319, Findings: []string{"record 7: it names another record before it than the one that stands there (record.prev)"}}, noon), func() {})
+	})
+	public("media", overviewSnapshot(), func() *Screen {
+		return Media(flow.NewMedia("the ledger", []flow.Medium{{Mount: "/media/usb", Label: "CUSTODY 7", Size: "4.0 GB", Free: "3.9 GB", Serial: "4C530001"}, {Mount: "/media/card", Size: "32.0 GB"}}, flow.CopyPeople(r)[:3]), nil, nil, nil)
+	})
+	public("media-none", overviewSnapshot(), func() *Screen { return Media(flow.NewMedia("the ledger", nil, nil), nil, nil, nil) })
+}
+
+// However long a list is, a page of it makes as many rows as fit, and a key
+// makes the rows that come into sight.
+func TestLongListsMakeOnlyTheRowsThatAreSeen(t *testing.T) {
+	test.NewTempApp(t).Settings().SetTheme(theme.New(theme.Light, 1))
+	for name, n := range map[string]int{"2 000 keys": 2000, "100 000 records": 100_000} {
+		made := 0
+		list := kit.NewList([]kit.TableColumn{{Head: "What", Share: 1}, {Head: "When", Share: 1}}, func(i int) []fyne.CanvasObject {
+			made++
+			return []fyne.CanvasObject{kit.NameCell(fmt.Sprint("row ", i), "below"), kit.Body("22 Nov 2026")}
+		})
+		w := test.NewTempWindow(t, list)
+		w.Resize(fyne.NewSize(1000, 600))
+		list.SetCount(n)
+		w.Canvas().Focus(list)
+		const fits = 13 // rows of 44 points in 600
+		if made > 3*fits {
+			t.Errorf("%s: %d rows were made to show the first page", name, made)
+		}
+		for _, c := range []struct {
+			key  fyne.KeyName
+			at   int
+			most int
+		}{{fyne.KeyDown, 1, 1}, {fyne.KeyPageDown, -1, 2 * fits}, {fyne.KeyEnd, n - 1, 2 * fits}, {fyne.KeyUp, n - 2, 1}, {fyne.KeyPageUp, -1, 2 * fits}, {fyne.KeyHome, 0, 2 * fits}} {
+			made = 0
+			list.TypedKey(&fyne.KeyEvent{Name: c.key})
+			if made > c.most {
+				t.Errorf("%s: %s made %d rows", name, c.key, made)
+			}
+			if c.at >= 0 && list.At() != c.at {
+				t.Errorf("%s: %s leads to row %d, want %d", name, c.key, list.At(), c.at)
+			}
+		}
+		made = 0
+		list.Scrolled(&fyne.ScrollEvent{Scrolled: fyne.NewDelta(0, -10)})
+		if made > 3*fits {
+			t.Errorf("%s: a turn of the wheel made %d rows", name, made)
+		}
+	}
+}
+
+func TestListOpensTheRowAndTypingFilters(t *testing.T) {
+	test.NewTempApp(t).Settings().SetTheme(theme.New(theme.Light, 1))
+	opened := ""
+	keys := flow.NewKeys(recordOf(sample.Site()), noon)
+	s := Table(keys, TableActions{Open: func(id string) { opened = id }})
+	w := test.NewTempWindow(t, s.Fill)
+	w.Resize(fyne.NewSize(1000, 700))
+	w.Canvas().Focus(s.First)
+	s.First.TypedRune('c')
+	for _, r := range "odesign-2021" {
+		w.Canvas().Focused().TypedRune(r)
+	}
+	w.Canvas().Focused().TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
+	if w.Canvas().Focused() != s.First {
+		t.Fatal("Enter after a filter does not lead back to the list")
+	}
+	s.First.TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
+	if want := sample.Key("codesign-2021", "", noon, noon, "").Body.ID; opened != want {
+		t.Errorf("opened %q, want %q", opened, want)
+	}
+}

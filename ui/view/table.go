@@ -1,0 +1,87 @@
+package view
+
+import (
+	"fyne.io/fyne/v2"
+
+	"claviger/ui/flow"
+	"claviger/ui/kit"
+	"claviger/ui/theme"
+)
+
+// TableActions are what the page of a list may do.
+type TableActions struct {
+	Open func(id string)
+	Act  func(flow.Act)
+}
+
+// Table is a page that lists things. Typing filters it; Enter opens a row.
+func Table(t flow.Table, act TableActions) *Screen {
+	acts := actButtons(t.Acts, kit.Secondary, act.Act)
+	if len(t.Rows) == 0 {
+		column := kit.Column(16, kit.Title(t.Title), kit.Card(6, kit.Heading("Nothing here yet"), kit.Soft(t.First)))
+		s := &Screen{Object: column}
+		if len(acts) > 0 {
+			column.Add(kit.Actions(acts...))
+			s.First = acts[0]
+		}
+		return s
+	}
+	rows := t.Rows
+	columns := make([]kit.TableColumn, len(t.Columns))
+	for i, c := range t.Columns {
+		columns[i] = kit.TableColumn{Head: c.Head, Share: c.Share}
+	}
+	list := kit.NewList(columns, func(i int) []fyne.CanvasObject { return cells(rows[i]) })
+	list.OnOpen = func(i int) { act.Open(rows[i].ID) }
+	found := kit.NewText(t.Found(len(rows)), kit.Style{Ink: theme.Soft})
+	filter := kit.NewTextField("", "", 80)
+	filter.SetHint("Type to find")
+	filter.OnChanged(func(typed string) {
+		rows = t.Filter(typed)
+		found.Set(t.Found(len(rows)))
+		list.SetCount(len(rows))
+	})
+	filter.OnSubmitted(func() { focus(list) })
+	list.OnTyped = func(r rune) {
+		focus(filter.Focusable())
+		filter.Focusable().TypedRune(r)
+	}
+	list.SetCount(len(rows))
+	head := kit.Column(12, kit.Row(18, kit.Grow(kit.Title(t.Title)), found, kit.Wide(filterWidth, filter.Object)))
+	if len(acts) > 0 {
+		head.Add(kit.Actions(acts...))
+	}
+	return &Screen{Fill: kit.FillBelow(14, head, list.OnCard()), First: list}
+}
+
+const filterWidth = 260
+
+// cells draws a row's fields.
+func cells(r flow.Row) []fyne.CanvasObject {
+	out := make([]fyne.CanvasObject, len(r.Cells))
+	for i, c := range r.Cells {
+		switch c.Kind {
+		case flow.Name:
+			out[i] = kit.NameCell(c.Text, c.Below)
+		case flow.Chip:
+			out[i] = kit.ChipCell(kit.Tone(c.Tone), c.Text)
+		case flow.Bar:
+			out[i] = kit.LifetimeBar(c.Used, kit.Tone(c.Tone), c.Text)
+		default:
+			out[i] = kit.Body(c.Text)
+		}
+	}
+	return out
+}
+
+func actButtons(acts []flow.Act, kind kit.ButtonKind, do func(flow.Act)) []*kit.Button {
+	var out []*kit.Button
+	for _, a := range acts {
+		b := kit.NewButton(kind, a.Label, func() { do(a) })
+		if a.Off != "" {
+			b.Disable(a.Off)
+		}
+		out = append(out, b)
+	}
+	return out
+}
