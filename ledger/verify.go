@@ -1,9 +1,16 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"iter"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
 
 	"golang.org/x/mod/sumdb/tlog"
 )
@@ -50,7 +57,8 @@ func CheckBlobs(blobs [][]byte) error {
 }
 
 // verifyChunk is how many records are held at once: enough to read hashes in
-// long runs, and 32 MiB at the most.
+// long runs, and 32 MiB at the most. A power of two, so that a chunk is a whole
+// subtree.
 const verifyChunk = 512
 
 // VerifyChain reads the whole ledger, recomputes chain and tree, and compares
@@ -59,24 +67,44 @@ const verifyChunk = 512
 // applied to it, but it is still looked at and listed. The head is that of
 // those good records. The error is for a ledger that cannot be read, or each's.
 //
-// One goroutine reads and parses, the caller's verifies.
+// Whole chunks are read and verified on all cores; from the first chunk on that
+// isn't all good, one record after the other, to name what is bad.
 func VerifyChain(ctx context.Context, r Reader, each func(Record) error) (Head, []Finding, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	chunks := make(chan []row, 2)
-	failed := make(chan error, 1)
-	go func() {
-		defer close(chunks)
-		failed <- readRows(ctx, r, chunks)
-	}()
-	c := chain{reader: r, head: Empty(), each: each}
-	err := c.verifyAll(chunks)
-	cancel()
-	for range chunks { // the reader is the caller's again only when this ends
+	return (&chain{reader: r, each: each, canonical: true, head: Empty()}).verifyAll(ctx)
+}
+
+// VerifyTree is VerifyChain for bytes as they are: that each record is in
+// canonical form isn't asked, only that it is the one which chain and tree name.
+func VerifyTree(ctx context.Context, r Reader) (Head, []Finding, error) {
+	return (&chain{reader: r, head: Empty()}).verifyAll(ctx)
+}
+
+// Line is a record as it is stored, unread.
+type Line struct {
+	Seq   int64
+	Bytes []byte // valid until the next line is asked for
+}
+
+// lineReader is a Reader that can leave out the parsing.
+type lineReader interface {
+	Lines(ctx context.Context, from, to int64) iter.Seq2[Line, error]
+}
+
+// lines reads the stored lines of any Reader.
+func lines(ctx context.Context, r Reader, from, to int64) iter.Seq2[Line, error] {
+	if l, ok := r.(lineReader); ok {
+		return l.Lines(ctx, from, to)
 	}
-	if rerr := <-failed; err == nil && !c.full() {
-		err = rerr
+	return func(yield func(Line, error) bool) {
+		for rec, err := range r.Records(ctx, from, to) {
+			if _, damaged := errors.AsType[*DamagedError](err); damaged {
+				err = nil // its bytes are at hand, and are judged as any other's
+			}
+			if !yield(Line{rec.Seq, rec.Bytes}, err) {
+				return
+			}
+		}
 	}
-	return c.head, c.findings, err
 }
 
 type row struct {
@@ -84,37 +112,180 @@ type row struct {
 	damaged *DamagedError
 }
 
-// readRows sends all records in chunks.
-func readRows(ctx context.Context, r Reader, chunks chan<- []row) error {
-	chunk := make([]row, 0, verifyChunk)
-	send := func() bool {
-		select {
-		case chunks <- chunk:
-			chunk = make([]row, 0, verifyChunk)
-			return true
-		case <-ctx.Done():
-			return false
+// read is a line with as much of it understood as the verification needs.
+func (c *chain) read(l Line, after Hash) row {
+	var rec Record
+	var err error
+	if c.canonical {
+		rec, err = ParseAt(l.Seq, l.Bytes)
+	} else {
+		rec, err = linkAt(l.Seq, l.Bytes, after)
+	}
+	damaged, _ := errors.AsType[*DamagedError](err)
+	return row{rec, damaged}
+}
+
+// linkAt reads from a line only what makes the chain. after is the leaf that it
+// should name: comparing is faster than reading.
+func linkAt(seq int64, line []byte, after Hash) (Record, error) {
+	r := Record{Seq: seq, Bytes: line, Leaf: LeafHash(line)}
+	const time = `,"time":"` + TimeFormat + `","v":1}`
+	var buf [128]byte
+	want := append(hex.AppendEncode(append(buf[:0], `,"prev":"`...), after[:]), `","seq":`...)
+	want = strconv.AppendInt(want, seq, 10)
+	if at := len(line) - len(time) - len(want); at > 0 && bytes.HasPrefix(line[at:], want) {
+		r.Prev = after
+		return r, nil
+	}
+	e := envelopeReader{scanner: scanner{b: line, pos: max(0, bytes.LastIndex(line, []byte(`,"prev":`)))}}
+	r.Prev = e.hashAfter(`,"prev":`)
+	if said := e.integerAfter(`,"seq":`); e.err == nil && said != seq {
+		e.err = fmt.Errorf("it says that it is record %d", said)
+	}
+	if e.err != nil {
+		return r, &DamagedError{seq, e.err}
+	}
+	return r, nil
+}
+
+// part is a chunk that was verified by itself.
+type part struct {
+	from    int64
+	good    bool // whole, linked inside, and as its subtree says
+	first   Hash // that its first record names
+	last    Hash // leaf of its last record
+	root    Hash
+	above   []tlog.Hash // stored with its last record, over its own subtree
+	records []Record    // if they are asked for
+	err     error
+}
+
+// verifyPart verifies the chunk that begins at from.
+func (c *chain) verifyPart(ctx context.Context, from int64) part {
+	p := part{from: from}
+	positions := make([]int64, 0, 2*verifyChunk+64)
+	for pos := tlog.StoredHashIndex(0, from); pos < tlog.StoredHashCount(from+verifyChunk); pos++ {
+		positions = append(positions, pos)
+	}
+	stored, err := c.reader.ReadHashes(positions)
+	if err != nil {
+		return p // missing, or unreadable: the slow way says which
+	}
+	var tree Tree // of this chunk alone
+	var added []tlog.Hash
+	want := from
+	for l, err := range lines(ctx, c.reader, from, from+verifyChunk) {
+		if err != nil {
+			p.err = err
+			return p
+		}
+		if c.each != nil {
+			l.Bytes = bytes.Clone(l.Bytes)
+		}
+		r := c.read(l, p.last)
+		if r.damaged != nil || r.Seq != want || want > from && r.Prev != p.last {
+			return p
+		}
+		added = tree.Add(r.Leaf, added[:0])
+		if len(added) > len(stored) || !slices.Equal(added, stored[:len(added)]) {
+			return p
+		}
+		stored = stored[len(added):]
+		if want == from {
+			p.first = r.Prev
+		}
+		p.last = r.Leaf
+		want++
+		if c.each != nil {
+			p.records = append(p.records, r.Record)
 		}
 	}
-	for rec, err := range r.Records(ctx, 0, End) {
-		damaged, ok := errors.AsType[*DamagedError](err)
-		if err != nil && !ok {
+	p.good, p.root, p.above = want == from+verifyChunk, tree.Root(), stored
+	return p
+}
+
+// parts verifies chunks on all cores and yields them in order, without an end.
+func (c *chain) parts(ctx context.Context) iter.Seq[part] {
+	return func(yield func(part) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		var wg sync.WaitGroup
+		defer wg.Wait() // the reader is the caller's again only then
+		defer cancel()
+		var under []chan part // under way, the oldest first
+		for next := int64(0); ; {
+			for len(under) < runtime.GOMAXPROCS(0)+1 {
+				done, from := make(chan part, 1), next
+				wg.Go(func() { done <- c.verifyPart(ctx, from) })
+				under, next = append(under, done), next+verifyChunk
+			}
+			p := <-under[0]
+			under = under[1:]
+			if !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// verifyAll goes fast over what is good, and slowly from the first chunk on
+// that is not, or not whole.
+func (c *chain) verifyAll(ctx context.Context) (Head, []Finding, error) {
+	var top Tree // of chunks
+	for p := range c.parts(ctx) {
+		if err := ctx.Err(); err != nil {
+			return c.head, c.findings, err
+		}
+		if p.err != nil {
+			return c.head, c.findings, p.err
+		}
+		peaks := slices.Clone(top.peaks)
+		added := top.Add(p.root, nil)
+		if !p.good || p.first != c.last || !slices.Equal(added[1:], p.above) {
+			c.tree = Tree{size: c.seq, peaks: peaks}
+			break
+		}
+		for i, r := range p.records {
+			c.head.Size, c.head.Last = r.Seq+1, r.Leaf
+			if err := c.each(r); err != nil {
+				return c.head, c.findings, err
+			}
+			p.records[i] = Record{}
+		}
+		c.seq, c.last = p.from+verifyChunk, p.last
+		c.head.Size, c.head.Last = c.seq, c.last
+	}
+	c.head.Root = c.tree.Root()
+	err := c.verifyRest(ctx)
+	return c.head, c.findings, err
+}
+
+// verifyRest goes on one record after the other.
+func (c *chain) verifyRest(ctx context.Context) error {
+	chunk := make([]row, 0, verifyChunk)
+	for l, err := range lines(ctx, c.reader, c.seq, End) {
+		if err != nil {
 			return err
 		}
-		if chunk = append(chunk, row{rec, damaged}); len(chunk) == verifyChunk && !send() {
-			return ctx.Err()
+		l.Bytes = bytes.Clone(l.Bytes)
+		if chunk = append(chunk, c.read(l, c.last)); len(chunk) < verifyChunk {
+			continue
+		}
+		if err := c.verify(chunk); err != nil || c.full() {
+			return err
+		}
+		chunk = chunk[:0]
+		if err := ctx.Err(); err != nil {
+			return err
 		}
 	}
-	if !send() {
-		return ctx.Err()
-	}
-	return nil
+	return c.verify(chunk)
 }
 
 // chain is the state of one verification.
 type chain struct {
-	reader Reader
-	each   func(Record) error
+	reader    Reader
+	each      func(Record) error
+	canonical bool // records are read whole
 
 	seq      int64 // expected next
 	last     Hash  // leaf of the row before
@@ -133,18 +304,6 @@ func (c *chain) find(seq int64, format string, args ...any) {
 	case len(c.findings) == MaxFindings-1:
 		c.findings = append(c.findings, Finding{Seq: seq, What: fmt.Sprintf("more does not hold from record %d on; the list ends here", seq)})
 	}
-}
-
-func (c *chain) verifyAll(chunks <-chan []row) error {
-	for chunk := range chunks {
-		if err := c.verify(chunk); err != nil {
-			return err
-		}
-		if c.full() {
-			return nil
-		}
-	}
-	return nil
 }
 
 func (c *chain) verify(chunk []row) error {

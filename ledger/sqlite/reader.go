@@ -184,68 +184,98 @@ const bulk = 512
 // Records yields the records that are there when it begins, in order.
 func (r *Reader) Records(ctx context.Context, from, to int64) iter.Seq2[ledger.Record, error] {
 	return func(yield func(ledger.Record, error) bool) {
-		var end int64
-		err := r.db.QueryRowContext(ctx, "SELECT coalesce(max(seq), -1) FROM record").Scan(&end)
-		for from = max(from, 0); err == nil && from < to && from <= end; {
-			var rows []line
-			if rows, err = r.readLines(ctx, from, to); err != nil || len(rows) == 0 {
-				break
+		for l, err := range r.Lines(ctx, from, to) {
+			if err != nil {
+				yield(ledger.Record{}, err)
+				return
 			}
-			for _, row := range rows {
-				if row.seq > end || !yield(ledger.ParseAt(row.seq, row.bytes)) {
-					return
-				}
+			if !yield(ledger.ParseAt(l.Seq, bytes.Clone(l.Bytes))) {
+				return
 			}
-			from = rows[len(rows)-1].seq + 1
 		}
+	}
+}
+
+// Lines yields records as they are stored.
+func (r *Reader) Lines(ctx context.Context, from, to int64) iter.Seq2[ledger.Line, error] {
+	return func(yield func(ledger.Line, error) bool) {
+		err := r.eachLine(ctx, max(from, 0), to, func(l ledger.Line) bool { return yield(l, nil) })
 		if err != nil {
-			yield(ledger.Record{}, fmt.Errorf("couldn't read the ledger's records: %w", explain(err)))
+			yield(ledger.Line{}, fmt.Errorf("couldn't read the ledger's records: %w", explain(err)))
 		}
 	}
 }
 
-// line is a row of the table record.
-type line struct {
-	seq   int64
-	bytes []byte
+func (r *Reader) eachLine(ctx context.Context, from, to int64, each func(ledger.Line) bool) error {
+	if to-from > bulk { // what is appended meanwhile is not asked for
+		var end int64
+		if err := r.db.QueryRowContext(ctx, "SELECT coalesce(max(seq), -1) FROM record").Scan(&end); err != nil {
+			return err
+		}
+		to = min(to, end+1)
+	}
+	for from < to {
+		next, more, err := r.readLines(ctx, from, min(to, from+bulk), each)
+		if err == nil && more && next == from {
+			next, more, err = r.readLinesSingly(ctx, from, to, each)
+		}
+		if err != nil || !more {
+			return err
+		}
+		from = next
+	}
+	return nil
 }
 
-// readLines reads the next rows as one text. No line of a ledger holds a
+// readLines hands over the rows of a range, read as one text, and says where to
+// go on: where it began, if they cannot be read so. No line of a ledger holds a
 // newline; where one does, or a row is missing, they are read one by one.
-func (r *Reader) readLines(ctx context.Context, from, to int64) ([]line, error) {
-	const q = `SELECT count(*), coalesce(min(seq), 0), coalesce(max(seq), 0), coalesce(group_concat(bytes, char(10)), '')
-		FROM (SELECT seq, bytes FROM record WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT ?)`
-	var count, first, last int64
-	var all []byte
-	if err := r.db.QueryRowContext(ctx, q, from, to, bulk).Scan(&count, &first, &last, &all); err != nil || count == 0 {
-		return nil, err
-	}
-	split := bytes.Split(all, []byte{'\n'})
-	if int64(len(split)) != count || last-first != count-1 {
-		return r.readLinesSingly(ctx, from, to)
-	}
-	rows := make([]line, count)
-	for i, b := range split {
-		rows[i] = line{first + int64(i), b}
-	}
-	return rows, nil
-}
-
-func (r *Reader) readLinesSingly(ctx context.Context, from, to int64) ([]line, error) {
-	rows, err := r.db.QueryContext(ctx, "SELECT seq, bytes FROM record WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT ?", from, to, bulk)
+func (r *Reader) readLines(ctx context.Context, from, to int64, each func(ledger.Line) bool) (next int64, more bool, err error) {
+	// The rows of one range of keys come in their order.
+	const q = "SELECT count(*), CAST(group_concat(bytes, char(10)) AS BLOB) FROM record WHERE seq >= ? AND seq < ?"
+	rows, err := r.db.QueryContext(ctx, q, from, to)
 	if err != nil {
-		return nil, err
+		return 0, false, err
 	}
 	defer rows.Close()
-	var lines []line
-	for rows.Next() {
-		var l line
-		if err := rows.Scan(&l.seq, &l.bytes); err != nil {
-			return nil, err
-		}
-		lines = append(lines, l)
+	if !rows.Next() {
+		return 0, false, rows.Err()
 	}
-	return lines, rows.Err()
+	var count int64
+	var all sql.RawBytes // what is cut out of it is used before the next query
+	if err := rows.Scan(&count, &all); err != nil {
+		return 0, false, err
+	}
+	if count != to-from || int64(bytes.Count(all, []byte{'\n'})) != count-1 {
+		return from, true, nil
+	}
+	for seq := from; seq < to; seq++ {
+		line, rest, _ := bytes.Cut(all, []byte{'\n'})
+		if !each(ledger.Line{Seq: seq, Bytes: line}) {
+			return 0, false, nil
+		}
+		all = rest
+	}
+	return to, true, nil
+}
+
+func (r *Reader) readLinesSingly(ctx context.Context, from, to int64, each func(ledger.Line) bool) (next int64, more bool, err error) {
+	rows, err := r.db.QueryContext(ctx, "SELECT seq, bytes FROM record WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT ?", from, to, bulk)
+	if err != nil {
+		return 0, false, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var l ledger.Line
+		if err := rows.Scan(&l.Seq, &l.Bytes); err != nil {
+			return 0, false, err
+		}
+		if !each(l) {
+			return 0, false, nil
+		}
+		next, more = l.Seq+1, true
+	}
+	return next, more, rows.Err()
 }
 
 // Blob returns the bytes with this SHA-256.
@@ -314,14 +344,14 @@ func (r *Reader) ReadHashes(positions []int64) ([]tlog.Hash, error) {
 }
 
 func (r *Reader) appendHashes(out []tlog.Hash, from, to int64) ([]tlog.Hash, error) {
-	const q = `SELECT count(*), coalesce(min(length(bytes)), 0), coalesce(max(length(bytes)), 0), coalesce(group_concat(bytes, ''), '')
-		FROM (SELECT bytes FROM hash WHERE pos BETWEEN ? AND ? ORDER BY pos)`
-	var count, shortest, longest int64
+	// One that is too short, and another too long, make two that are wrong.
+	const q = "SELECT count(*), CAST(group_concat(bytes, '') AS BLOB) FROM hash WHERE pos BETWEEN ? AND ?"
+	var count int64
 	var all []byte
-	if err := r.db.QueryRow(q, from, to).Scan(&count, &shortest, &longest, &all); err != nil {
+	if err := r.db.QueryRow(q, from, to).Scan(&count, &all); err != nil {
 		return nil, fmt.Errorf("couldn't read the ledger's tree: %w", explain(err))
 	}
-	if count != to-from+1 || shortest != tlog.HashSize || longest != tlog.HashSize {
+	if count != to-from+1 || int64(len(all)) != count*tlog.HashSize {
 		return nil, fmt.Errorf("couldn't read tree hashes %d to %d: %w", from, to, ledger.ErrNoHash)
 	}
 	for h := range slices.Chunk(all, tlog.HashSize) {
