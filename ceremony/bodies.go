@@ -15,6 +15,7 @@ const (
 	TokenOpenedKind        = "token.opened"
 	TokenClosedKind        = "token.closed"
 	TokenInventoryKind     = "token.inventory"
+	PINsSetKind            = "token.pins-set"
 	TokenFaultKind         = "token.fault"
 	LedgerKeyEnrolledKind  = "ledger-key.enrolled"
 	PersonEnrolledKind     = "person.enrolled"
@@ -73,6 +74,7 @@ var bodies = map[string]func() any{
 	TokenOpenedKind:        func() any { return new(TokenOpened) },
 	TokenClosedKind:        func() any { return new(TokenClosed) },
 	TokenInventoryKind:     func() any { return new(TokenInventory) },
+	PINsSetKind:            func() any { return new(PINsSet) },
 	TokenFaultKind:         func() any { return new(TokenFault) },
 	LedgerKeyEnrolledKind:  func() any { return new(LedgerKeyEnrolled) },
 	PersonEnrolledKind:     func() any { return new(PersonEnrolled) },
@@ -263,7 +265,8 @@ type Started struct {
 	People     []Part            `json:"people"`
 	Program    Program           `json:"program"`
 	Script     ledger.Hash       `json:"script"`
-	Token      string            `json:"token"` // serial number; "" while none is prepared
+	Second     string            `json:"second"` // serial number of a second token, "" where the ceremony needs none
+	Token      string            `json:"token"`  // serial number; "" while none is prepared
 }
 
 // Part is who takes part in which role.

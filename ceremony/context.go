@@ -36,6 +36,9 @@ type KnownPerson struct {
 type KnownToken struct {
 	Enrolled TokenEnrolled `json:"enrolled"`
 	Leaf     ledger.Hash   `json:"leaf"`
+	Seq      int64         `json:"seq"`
+	SOSet    string        `json:"so-set"`   // whose cards give the security officer's PIN
+	UserSet  string        `json:"user-set"` // and the user PIN
 }
 
 type KnownLedgerKey struct {
@@ -47,8 +50,9 @@ type KnownLedgerKey struct {
 }
 
 type KnownSet struct {
-	Issued SetIssued   `json:"issued"`
-	Leaf   ledger.Hash `json:"leaf"`
+	Issued    SetIssued   `json:"issued"`
+	Leaf      ledger.Hash `json:"leaf"`
+	Withdrawn bool        `json:"withdrawn"`
 }
 
 type KnownKey struct {
@@ -105,14 +109,11 @@ func (s *State) Restate() Context {
 			c.People = append(c.People, KnownPerson{Enrolled: h.Body, Leaf: h.Leaf, Vouched: slices.Clone(h.Vouched)})
 		}
 	}
-	for _, id := range sortedKeys(s.Sets) {
-		set := s.Sets[id]
-		if slices.Contains(set.Body.Serials, p.Token) {
-			c.Sets = append(c.Sets, KnownSet{Issued: set.Body, Leaf: set.Leaf})
-		}
+	for _, set := range s.setsNeeded(p) {
+		c.Sets = append(c.Sets, KnownSet{Issued: set.Body, Leaf: set.Leaf, Withdrawn: set.Withdrawn})
 	}
-	if t, ok := s.Tokens[p.Token]; ok {
-		c.Tokens = append(c.Tokens, KnownToken{Enrolled: t.Body, Leaf: t.Leaf})
+	for _, t := range s.tokensNeeded(p) {
+		c.Tokens = append(c.Tokens, KnownToken{Enrolled: t.Body, Leaf: t.Leaf, Seq: t.Seq, SOSet: t.SOSet, UserSet: t.UserSet})
 	}
 	c.Uncovered, c.Earlier = slices.Clone(s.uncovered), s.earlier
 	return c
@@ -142,11 +143,9 @@ func (s *State) needed(p *Progress) []string {
 	for _, name := range s.itemsNeeded(p) {
 		out = append(out, s.Items[name].Holder)
 	}
-	for _, set := range s.Sets {
-		if slices.Contains(set.Body.Serials, p.Token) {
-			for _, c := range set.Body.Cards {
-				out = append(out, c.Holder)
-			}
+	for _, set := range s.setsNeeded(p) {
+		for _, c := range set.Body.Cards {
+			out = append(out, c.Holder)
 		}
 	}
 	slices.Sort(out)
@@ -160,7 +159,7 @@ func (s *State) given(c Context) {
 		s.People[h.Enrolled.Person] = &Person{Body: h.Enrolled, Leaf: h.Leaf, Vouched: h.Vouched}
 	}
 	for _, t := range c.Tokens {
-		s.Tokens[t.Enrolled.Serial] = &Token{Body: t.Enrolled, Leaf: t.Leaf}
+		s.Tokens[t.Enrolled.Serial] = &Token{Body: t.Enrolled, Leaf: t.Leaf, Seq: t.Seq, SOSet: t.SOSet, UserSet: t.UserSet}
 	}
 	s.Policy = nil
 	for _, p := range c.Policies {
@@ -175,7 +174,7 @@ func (s *State) given(c Context) {
 		s.LedgerKeys = append(s.LedgerKeys, LedgerKey{Body: k.Enrolled, Leaf: k.Leaf, Seq: k.Seq, Note: k.Note, Retired: k.Retired})
 	}
 	for _, set := range c.Sets {
-		s.Sets[set.Issued.Set] = &Set{Body: set.Issued, Leaf: set.Leaf}
+		s.Sets[set.Issued.Set] = &Set{Body: set.Issued, Leaf: set.Leaf, Withdrawn: set.Withdrawn}
 	}
 	for _, it := range c.Items {
 		s.Items[it.Item] = it.item()

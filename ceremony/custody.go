@@ -156,6 +156,7 @@ func (s *State) custody(r *record) error {
 			return r.refuse("custody.seal", "a seal is intact or broken, not %q", b.Seal)
 		}
 		it.State = OutOfBag
+		s.Open.usedItems[it.Name] = true
 		it.touched(r)
 	case *ItemMoved:
 		it, err := s.item(r, b.Item, b.From, b.Witness)
@@ -359,6 +360,7 @@ func (s *State) Unbagged() []string {
 // handles custody.
 func (s *State) itemsNeeded(p *Progress) []string {
 	all := p.firstOf(CustodyStep).ID != ""
+	sets := s.setsNeeded(p)
 	media := map[string]bool{}
 	for _, k := range s.keysNeeded(p) {
 		for _, c := range k.Copies {
@@ -371,8 +373,7 @@ func (s *State) itemsNeeded(p *Progress) []string {
 		if it.State == Gone && !all && it.Kind != CardItem {
 			continue
 		}
-		set := s.Sets[it.Set]
-		if all && it.State != Gone || media[name] || it.State == OutOfBag || set != nil && slices.Contains(set.Body.Serials, p.Token) {
+		if all && it.State != Gone || media[name] || it.State == OutOfBag || slices.Contains(sets, s.Sets[it.Set]) {
 			out = append(out, name)
 		}
 	}

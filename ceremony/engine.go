@@ -29,7 +29,7 @@ type Engine struct {
 	findings []Finding
 	keys     *Keyring
 	module   hsm.Module
-	session  hsm.Session
+	sessions map[string]hsm.Session // by serial number
 
 	// For the screen only: what the step under way has found so far.
 	shown   []Line
@@ -57,7 +57,7 @@ type Config struct {
 // open is closed as interrupted: start and restart are one path.
 func NewEngine(ctx context.Context, c Config) (*Engine, error) {
 	e := &Engine{store: c.Store, kinds: c.Kinds, room: c.Room, host: c.Host, folder: c.Folder, load: c.Module,
-		staged: map[ledger.Hash][]byte{}, seen: "not looked at"}
+		staged: map[ledger.Hash][]byte{}, sessions: map[string]hsm.Session{}, seen: "not looked at"}
 	e.keys = newKeyring(c.Folder, func() bool { return e.state.Site.Practice })
 	if err := e.fold(ctx); err != nil {
 		return nil, err
@@ -111,10 +111,10 @@ func (e *Engine) Close() error {
 
 func (e *Engine) dropModule() error {
 	var errs []error
-	if e.session != nil {
-		errs = append(errs, e.session.Close())
-		e.session = nil
+	for _, s := range e.sessions {
+		errs = append(errs, s.Close())
 	}
+	clear(e.sessions)
 	if e.module != nil {
 		errs = append(errs, e.module.Close())
 		e.module = nil
@@ -215,6 +215,7 @@ type Plan struct {
 	People     []Part
 	Token      string
 	Order      string // leaf of the order it is held on; "" on a practice site only
+	Second     string // another token, for a ceremony that restores to one; "" takes the newest there is
 }
 
 // Hold plays a ceremony from its first step. It returns nil when the ceremony
@@ -230,7 +231,10 @@ func (e *Engine) Hold(ctx context.Context, plan Plan) error {
 	if err != nil {
 		return err
 	}
-	started := Started{Order: plan.Order, Parameters: bound.Values, People: plan.People, Program: e.host.Program(), Script: hash, Token: plan.Token}
+	if plan.Second == "" && needsSecond(bound) {
+		plan.Second = e.state.SecondToken(plan.Token)
+	}
+	started := Started{Order: plan.Order, Parameters: bound.Values, People: plan.People, Program: e.host.Program(), Script: hash, Second: plan.Second, Token: plan.Token}
 	if err := e.beginRun(ctx, e.nextNumber(), StartedKind, started, [][]byte{plan.Script}); err != nil {
 		return told(err)
 	}
@@ -439,7 +443,7 @@ func (e *Engine) stop(ctx context.Context, cause error) error {
 	if err == nil {
 		err = env.KeepHead(ctx)
 	}
-	return errors.Join(cause, err, env.Logout(ctx, "the ceremony stopped"), e.dropModule())
+	return errors.Join(cause, err, env.LogoutAll(ctx, "the ceremony stopped"), e.dropModule())
 }
 
 func (e *Engine) pauseBody(reason string) Paused {

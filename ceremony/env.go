@@ -224,7 +224,7 @@ func (e *env) Act(ctx context.Context, act Act, do func(ctx context.Context, int
 		if ctx.Err() != nil {
 			return failure
 		}
-		if err := e.fault(ctx, leaf, failure); err != nil {
+		if err := e.fault(ctx, e.state.Open.Token, leaf, failure); err != nil {
 			return errors.Join(failure, err)
 		}
 		if ClassOf(failure) == hsm.Gone {
@@ -310,9 +310,8 @@ func ClassOf(err error) hsm.Class {
 	return ""
 }
 
-func (e *env) fault(ctx context.Context, after ledger.Hash, cause error) error {
-	p := cmp.Or(e.state.Open, e.state.lastRun())
-	b := TokenFault{After: after, Class: string(hsm.Broken), Serial: p.Token, Why: limitText(cause.Error())}
+func (e *env) fault(ctx context.Context, serial string, after ledger.Hash, cause error) error {
+	b := TokenFault{After: after, Class: string(hsm.Broken), Serial: serial, Why: limitText(cause.Error())}
 	var he *hsm.Error
 	if errors.As(cause, &he) {
 		b.Class, b.Code = string(he.Class), he.Code
@@ -418,19 +417,25 @@ func (e *env) sign(ctx context.Context, ask SignOffAsk, a Answer) (SignOff, erro
 	return b, nil
 }
 
-// Session opens the module's process and the session at need, by serial number.
+// Session is the one with the ceremony's own token.
 func (e *env) Session(ctx context.Context) (hsm.Session, error) {
-	if e.session != nil {
-		return e.session, nil
+	return e.SessionWith(ctx, e.state.Open.Token)
+}
+
+// SessionWith opens the module's process and the session at need, by serial
+// number.
+func (e *env) SessionWith(ctx context.Context, serial string) (hsm.Session, error) {
+	if s := e.sessions[serial]; s != nil {
+		return s, nil
 	}
 	if err := e.startModule(ctx); err != nil {
 		return nil, err
 	}
-	s, err := e.module.Open(ctx, e.state.Open.Token)
+	s, err := e.module.Open(ctx, serial)
 	if err != nil {
 		return nil, err
 	}
-	e.session = s
+	e.sessions[serial] = s
 	return s, nil
 }
 
@@ -446,20 +451,20 @@ func (e *Engine) startModule(ctx context.Context) error {
 	return nil
 }
 
-// Release closes the session but keeps the module.
+// Release closes every session but keeps the module.
 func (e *env) Release(ctx context.Context) error {
-	if e.session == nil {
-		return nil
+	var errs []error
+	for _, s := range e.sessions {
+		errs = append(errs, s.Close())
 	}
-	err := e.session.Close()
-	e.session = nil
-	return err
+	clear(e.sessions)
+	return errors.Join(errs...)
 }
 
 // Login records the attempt, then makes it: a login that could lock is never
 // sent without its record.
-func (e *env) Login(ctx context.Context, as hsm.User, cards []Held, pin *secret.Buffer) error {
-	s, err := e.Session(ctx)
+func (e *env) Login(ctx context.Context, serial string, as hsm.User, cards []Held, pin *secret.Buffer) error {
+	s, err := e.SessionWith(ctx, serial)
 	if err != nil {
 		return err
 	}
@@ -488,9 +493,11 @@ func (e *env) Login(ctx context.Context, as hsm.User, cards []Held, pin *secret.
 		return err
 	}
 	if err := s.Login(ctx, as, pin); err != nil {
-		return errors.Join(err, e.fault(ctx, records[0].Leaf, err))
+		return errors.Join(err, e.fault(ctx, serial, records[0].Leaf, err))
 	}
-	e.seen = "open"
+	if serial == e.state.Open.Token {
+		e.seen = "open"
+	}
 	_, err = e.append(ctx, nil, Entry{TokenOpenedKind, TokenOpened{As: string(as), Login: records[0].Leaf, Serial: info.Serial}})
 	return err
 }
@@ -511,22 +518,37 @@ func pinFlags(t hsm.TokenInfo, as hsm.User) string {
 	return ""
 }
 
-// Logout closes the token and says so in the ledger.
-func (e *env) Logout(ctx context.Context, reason string) error {
+// Logout closes a token and says so in the ledger.
+func (e *env) Logout(ctx context.Context, serial, reason string) error {
 	p := e.state.Open
 	if p == nil {
 		p = e.state.lastRun()
 	}
-	if p == nil || !p.TokenOpen {
+	if p == nil {
+		return nil
+	}
+	if open, _ := p.opened(serial); !open {
 		return nil
 	}
 	var failure error
-	if e.session != nil {
-		failure = e.session.Logout(ctx)
+	if s := e.sessions[serial]; s != nil {
+		failure = s.Logout(ctx)
 	}
-	e.seen = "present, closed"
-	_, err := e.append(ctx, nil, Entry{TokenClosedKind, TokenClosed{Reason: reason, Serial: p.Token}})
+	if serial == p.Token {
+		e.seen = "present, closed"
+	}
+	_, err := e.append(ctx, nil, Entry{TokenClosedKind, TokenClosed{Reason: reason, Serial: serial}})
 	return errors.Join(failure, err)
+}
+
+// LogoutAll closes every token of the ceremony whose run is under way or has
+// just ended.
+func (e *env) LogoutAll(ctx context.Context, reason string) error {
+	p := e.state.lastRun()
+	if p == nil {
+		return nil
+	}
+	return errors.Join(e.Logout(ctx, p.Second.Serial, reason), e.Logout(ctx, p.Token, reason))
 }
 
 // Checkpoint has the ledger key sign the tree head. It is bookkeeping: no
@@ -537,7 +559,7 @@ func (e *env) Checkpoint(ctx context.Context) error {
 	if p == nil {
 		p = e.state.lastRun()
 	}
-	if p == nil || !p.TokenOpen || p.OpenedAs != string(hsm.Operator) || e.session == nil || e.state.Contradiction != "" {
+	if p == nil || !p.TokenOpen || p.OpenedAs != string(hsm.Operator) || e.sessions[p.Token] == nil || e.state.Contradiction != "" {
 		return nil
 	}
 	signing := e.state.signing(p.Token)
@@ -550,7 +572,7 @@ func (e *env) Checkpoint(ctx context.Context) error {
 		return fmt.Errorf("couldn't read the ledger key's public half: %w", err)
 	}
 	note, err := ledger.SignCheckpoint(e.state.Site.Origin, e.head, spki, func(msg []byte) ([]byte, error) {
-		return e.session.Sign(ctx, unhex(key.ID), msg)
+		return e.sessions[p.Token].Sign(ctx, unhex(key.ID), msg)
 	})
 	if err != nil {
 		return fmt.Errorf("couldn't have the token sign the checkpoint: %w", err)

@@ -22,35 +22,35 @@ func HeadLabel(siteID string) string { return "ledger-head/" + siteID + "/" }
 // and a token without room for it is a fault on record, not an end.
 func (e *env) KeepHead(ctx context.Context) error {
 	p := e.state.lastRun()
-	if p == nil || !p.TokenOpen || p.OpenedAs != string(hsm.Operator) || e.session == nil || e.state.Note == "" || e.state.Contradiction != "" {
+	if p == nil || !p.TokenOpen || p.OpenedAs != string(hsm.Operator) || e.sessions[p.Token] == nil || e.state.Note == "" || e.state.Contradiction != "" {
 		return nil
 	}
 	d := hsm.Data{Application: headApplication, Label: fmt.Sprintf("%s%d", HeadLabel(e.state.Site.ID), e.state.SignedTo), Private: true, WriteOnce: true, Value: []byte(e.state.Note)}
-	err := e.session.PutData(ctx, d)
+	err := e.sessions[p.Token].PutData(ctx, d)
 	var mismatch *hsm.Mismatch
 	if ClassOf(err) == hsm.NotSupported || errors.As(err, &mismatch) {
-		err = e.replaceHeads(ctx, d)
+		err = e.replaceHeads(ctx, e.sessions[p.Token], d)
 	}
 	if err != nil {
-		return e.fault(ctx, ledger.Hash{}, fmt.Errorf("couldn't keep the head in the token: %w", err))
+		return e.fault(ctx, p.Token, ledger.Hash{}, fmt.Errorf("couldn't keep the head in the token: %w", err))
 	}
 	return nil
 }
 
 // replaceHeads serves a token that knows no write-once objects: the new head is
 // made and read back before the older ones go.
-func (e *env) replaceHeads(ctx context.Context, d hsm.Data) error {
-	older, err := e.session.GetData(ctx, headApplication)
+func (e *env) replaceHeads(ctx context.Context, s hsm.Session, d hsm.Data) error {
+	older, err := s.GetData(ctx, headApplication)
 	if err != nil {
 		return err
 	}
 	d.WriteOnce = false
-	if err := e.session.PutData(ctx, d); err != nil {
+	if err := s.PutData(ctx, d); err != nil {
 		return err
 	}
 	for _, o := range older {
 		if strings.HasPrefix(o.Label, HeadLabel(e.state.Site.ID)) && o.Label != d.Label {
-			if _, err := e.session.Destroy(ctx, hsm.Query{Class: "data", Label: o.Label}); err != nil {
+			if _, err := s.Destroy(ctx, hsm.Query{Class: "data", Label: o.Label}); err != nil {
 				return err
 			}
 		}

@@ -392,7 +392,7 @@ func (s *State) keysNeeded(p *Progress) []*Key {
 			add(s.KeyNamed(v))
 		case "set":
 			for _, id := range sortedKeys(s.Keys) {
-				if slices.ContainsFunc(s.Keys[id].Copies, func(c Copy) bool { return c.Set == v && c.State != CopyDestroyed }) {
+				if set := s.SetNamed(v); set != nil && slices.ContainsFunc(s.Keys[id].Copies, func(c Copy) bool { return c.Set == set.Body.Set && c.State != CopyDestroyed }) {
 					add(s.Keys[id])
 				}
 			}

@@ -78,10 +78,11 @@ type Env interface {
 	Act(ctx context.Context, act Act, do func(ctx context.Context, intent ledger.Hash) (Found, error)) error
 	// SignOff asks a person for a signature over the content that State expects.
 	SignOff(ctx context.Context, ask SignOffAsk) (SignOff, error)
-	// Login records the attempt, then logs in to the ceremony's token.
-	Login(ctx context.Context, as hsm.User, cards []Held, pin *secret.Buffer) error
-	// Logout closes the token, if it is open.
-	Logout(ctx context.Context, reason string) error
+	// Login records the attempt, then logs in to a token of the ceremony.
+	Login(ctx context.Context, serial string, as hsm.User, cards []Held, pin *secret.Buffer) error
+	// Logout closes a token of the ceremony, if it is open.
+	Logout(ctx context.Context, serial, reason string) error
+	LogoutAll(ctx context.Context, reason string) error
 	// Checkpoint has the token sign the tree head; without a ledger key or an
 	// open token it does nothing.
 	Checkpoint(ctx context.Context) error
@@ -94,9 +95,11 @@ type Env interface {
 	Module(ctx context.Context) (hsm.Module, error)
 	// Restart ends the module's process; the next use starts it again.
 	Restart(ctx context.Context) error
-	// Session is the session with the ceremony's token; opened at need.
+	// Session is the session with the ceremony's token; opened at need. SessionWith
+	// is that with its own or its second one.
 	Session(ctx context.Context) (hsm.Session, error)
-	// Release closes the session, as initialising the token demands.
+	SessionWith(ctx context.Context, serial string) (hsm.Session, error)
+	// Release closes every session, as initialising a token demands.
 	Release(ctx context.Context) error
 	People() *Keyring
 	// Write prepares entries of a signed record: its own prev is part of what is

@@ -39,6 +39,7 @@ const (
 	CustodyStep   = "custody"
 	PolicyStep    = "adopt-policy"
 	ExceptionStep = "policy-exception"
+	RestoreStep   = "restore-key"
 )
 
 // Progress is one ceremony as far as the ledger tells it.
@@ -73,6 +74,7 @@ type Progress struct {
 	TokenOpen  bool
 	Foreign    int // objects in the token, at the last look, that no record knows
 	OpenedAs   string
+	Second     SecondToken
 	// Closing: the run has ended and its checkpoint, logout and head may follow.
 	Closing     bool
 	PauseReason string
@@ -80,6 +82,8 @@ type Progress struct {
 	current        string
 	authorisations []*Authorisation
 	login          *ledger.Record
+	tried          *LoginTried
+	usedItems      map[string]bool // taken out of their bags in this run, or out when it began
 	founding       bool
 	items          map[string]bool // that the context of this run restates, or that it sealed first
 	jumped         bool            // the clock jumped, and no deviation has decided about it
@@ -87,6 +91,16 @@ type Progress struct {
 	runBefore      ledger.Hash
 	runLast        ledger.Hash
 	count          int64 // records of the run under way
+}
+
+// SecondToken is another token that a ceremony works on beside its own: the one
+// to which a backup is restored. Its own ledger key, if it has one, signs nothing
+// here.
+type SecondToken struct {
+	Serial   string
+	Open     bool
+	OpenedAs string
+	Foreign  int // as of the ceremony's own token
 }
 
 // RunSpan is one ended run: its first record and the one after its last.
@@ -147,7 +161,7 @@ type Deviation struct {
 }
 
 func newProgress(number string, plan *script.Bound, b *Started, at time.Time, seq int64) *Progress {
-	p := &Progress{Number: number, Body: *b, Plan: plan, Started: at, Token: b.Token,
+	p := &Progress{Number: number, Body: *b, Plan: plan, Started: at, Token: b.Token, Second: SecondToken{Serial: b.Second},
 		Steps: map[string]*StepState{}, Phases: map[int]map[string]Signed{}, Attested: map[string]Signed{}, StepSigned: map[string][]Signed{}}
 	for _, st := range plan.Steps() {
 		p.Steps[st.ID] = &StepState{}
@@ -167,7 +181,8 @@ func (p *Progress) begin(seq int64, token string) {
 	if token != "" {
 		p.Token = token
 	}
-	p.TokenOpen, p.login, p.current, p.Proposed = false, nil, "", nil
+	p.TokenOpen, p.Second.Open, p.login, p.current, p.Proposed = false, false, nil, "", nil
+	p.usedItems = map[string]bool{}
 	p.items = map[string]bool{}
 	// Authorisations lapse at a pause.
 	p.authorisations = nil
@@ -178,7 +193,7 @@ func (p *Progress) end(status Status, last ledger.Hash, at time.Time) {
 	p.Runs = append(p.Runs, RunSpan{First: p.runFirst, End: p.runFirst + p.count + 1, Last: last})
 	if status == Interrupted {
 		// The process that had logged in is gone, and its login with it.
-		p.TokenOpen = false
+		p.TokenOpen, p.Second.Open = false, false
 	}
 }
 

@@ -2,7 +2,6 @@ package ceremony
 
 import (
 	"bytes"
-	"cmp"
 	"crypto/ed25519"
 	"encoding/hex"
 	"fmt"
@@ -125,6 +124,10 @@ func (p *Person) Public() ed25519.PublicKey { return unhex(p.Body.Key) }
 type Token struct {
 	Body TokenEnrolled
 	Leaf ledger.Hash
+	Seq  int64
+	// UserSet and SOSet are the sets whose cards give its PINs; "" while the
+	// transport PIN of the security officer stands.
+	UserSet, SOSet string
 }
 
 // LedgerKey signs checkpoints. The first one is known by its key sheet; a later
@@ -140,6 +143,8 @@ type LedgerKey struct {
 type Set struct {
 	Body SetIssued
 	Leaf ledger.Hash
+	// Withdrawn: another set took its place; its cards are to be destroyed.
+	Withdrawn bool
 }
 
 type Key struct {
@@ -371,7 +376,7 @@ func (s *State) admit(r *record) error {
 			return nil
 		}
 		return s.fact(r)
-	case *TokenEnrolled, *LedgerKeyEnrolled, *LedgerKeyRetired, *SetIssued, *SetReadBack, *TokenInventory,
+	case *TokenEnrolled, *PINsSet, *LedgerKeyEnrolled, *LedgerKeyRetired, *SetIssued, *SetReadBack, *TokenInventory,
 		*KeyGenerated, *KeyQuarantined, *KeyWrapped, *KeyRestored, *KeyDeleted, *KeyDestroyed, *ArtifactStored,
 		*ItemSealed, *ItemOpened, *ItemMoved, *ItemChecked, *ItemLost, *ItemDestroyed:
 		return s.fact(r)
@@ -431,8 +436,13 @@ func (s *State) started(r *record, b *Started) error {
 			}
 		}
 	}
-	if b.Token != "" && !s.partial && !p.founding && s.Tokens[b.Token] == nil {
-		return r.refuse("token.unknown", "no token with serial number %s is enrolled", b.Token)
+	for _, serial := range []string{b.Token, b.Second} {
+		if serial != "" && !s.partial && !p.founding && s.Tokens[serial] == nil {
+			return r.refuse("token.unknown", "no token with serial number %s is enrolled", serial)
+		}
+	}
+	if b.Second == "" && needsSecond(plan) || b.Second != "" && b.Second == b.Token {
+		return r.refuse("token.second", "this ceremony restores a key to a second token, and none is there; the script token-addition prepares one")
 	}
 	if err := s.apart(r, "", b.Parameters["owner"], b.People); err != nil {
 		return err
@@ -517,6 +527,7 @@ func (s *State) context(r *record, b *Context) error {
 	}
 	for _, it := range b.Items {
 		s.Open.items[it.Item] = true
+		s.Open.usedItems[it.Item] = it.State == OutOfBag
 	}
 	if s.partial && len(s.Open.Runs) == 0 {
 		if err := s.givenOrder(r, b); err != nil {
@@ -879,7 +890,7 @@ func (s *State) fact(r *record) error {
 		}
 		st, _ = p.Plan.Step(is.Body.Step)
 	} else if !current {
-		if r.Kind != TokenInventoryKind {
+		if r.Kind != TokenInventoryKind && r.Kind != ItemOpenedKind && r.Kind != ItemSealedKind && r.Kind != ItemLostKind {
 			return r.refuse("step.order", "a %s belongs to a step, and none is under way", r.Kind)
 		}
 		// A resumed run opens the token again outside of its step.
@@ -892,8 +903,16 @@ func (s *State) fact(r *record) error {
 	}
 	switch b := r.body.(type) {
 	case *TokenEnrolled:
-		s.Tokens[b.Serial] = &Token{Body: *b, Leaf: r.Leaf}
-		p.Token = b.Serial
+		s.Tokens[b.Serial] = &Token{Body: *b, Leaf: r.Leaf, Seq: r.Seq}
+		if p.Token == "" {
+			p.Token = b.Serial
+		} else if p.Token != b.Serial {
+			p.Second.Serial = b.Serial
+		}
+	case *PINsSet:
+		if err := s.pinsSet(r, b); err != nil {
+			return err
+		}
 	case *LedgerKeyEnrolled:
 		return s.ledgerKeyEnrolled(r, b)
 	case *LedgerKeyRetired:
@@ -905,8 +924,12 @@ func (s *State) fact(r *record) error {
 	case *ClockChecked:
 		p.Clock = b
 	case *TokenInventory:
-		p.Foreign = len(b.Unknown)
-		s.Looked = &Look{TokenInventory: *b, At: r.Time}
+		if b.Serial == p.Second.Serial {
+			p.Second.Foreign = len(b.Unknown)
+		} else {
+			p.Foreign = len(b.Unknown)
+			s.Looked = &Look{TokenInventory: *b, At: r.Time}
+		}
 	}
 	if err := s.keyFact(r); err != nil {
 		return err
@@ -918,6 +941,8 @@ func (s *State) fact(r *record) error {
 func intentNamed(body any) (ledger.Hash, bool) {
 	switch b := body.(type) {
 	case *TokenEnrolled:
+		return b.Intent, true
+	case *PINsSet:
 		return b.Intent, true
 	case *LedgerKeyEnrolled:
 		return b.Intent, true
@@ -939,91 +964,6 @@ func intentNamed(body any) (ledger.Hash, bool) {
 		return b.Intent, !b.Intent.IsZero()
 	}
 	return ledger.Hash{}, false
-}
-
-func (s *State) loginTried(r *record, b *LoginTried) error {
-	p := s.Open
-	switch {
-	case p.TokenOpen:
-		return r.refuse("token.open", "the token is open already")
-	case b.Serial != p.Token:
-		return r.refuse("token.serial", "token %s is not the one of this ceremony, %s", b.Serial, p.Token)
-	case b.As != "user" && b.As != "so":
-		return r.refuse("token.login", "%q is neither user nor so", b.As)
-	case b.Flags != "" && !p.decidedAt(b.Step):
-		return r.refuse("token.could-lock", "the token said %q of this PIN, and no deviation has decided to try", b.Flags)
-	case b.As == "so" && !s.Site.Practice:
-		return r.refuse("token.login", "the security officer's login is not offered here")
-	}
-	if b.As == "user" {
-		if err := s.checkCards(p, b.Cards); err != nil {
-			return r.refuse(ruleOf(err, "token.cards"), "%v", err)
-		}
-	}
-	p.login = &r.Record
-	p.Cards = b.Cards
-	return nil
-}
-
-// checkCards: the user PIN is rebuilt from threshold cards of one set for this
-// token, each brought by the person who holds it.
-func (s *State) checkCards(p *Progress, cards []Held) error {
-	if len(cards) == 0 {
-		return fmt.Errorf("the user PIN comes from cards, and none is named")
-	}
-	set := s.Sets[cards[0].Set]
-	if set == nil || !slices.Contains(set.Body.Serials, p.Token) {
-		return fmt.Errorf("set %s does not open this token", cards[0].Set)
-	}
-	if len(cards) != set.Body.Threshold {
-		return fmt.Errorf("%d cards are named and %d are needed", len(cards), set.Body.Threshold)
-	}
-	people := map[string]bool{}
-	for _, c := range cards {
-		if c.Set != cards[0].Set {
-			return fmt.Errorf("cards of two sets are mixed")
-		}
-		i := slices.IndexFunc(set.Body.Cards, func(k CardIssued) bool { return k.Index == c.Index })
-		if i < 0 || set.Body.Cards[i].Holder != c.Person {
-			return fmt.Errorf("%s does not hold card %d", c.Person, c.Index)
-		}
-		if people[c.Person] || !p.Present[c.Person] {
-			return fmt.Errorf("%s is not present, or is named twice", c.Person)
-		}
-		people[c.Person] = true
-	}
-	return s.ManagersApart(sortedKeys(people), set.Body.Threshold)
-}
-
-func (s *State) tokenOpened(r *record, b *TokenOpened) error {
-	p := s.Open
-	if p.login == nil || p.login.Leaf != b.Login {
-		return r.refuse("token.login", "it names no login that was recorded before it was made")
-	}
-	p.login = nil
-	p.TokenOpen, p.OpenedAs = true, b.As
-	return nil
-}
-
-func (s *State) tokenClosed(r *record, b *TokenClosed) error {
-	p := cmp.Or(s.Open, s.lastRun())
-	if !p.TokenOpen {
-		return r.refuse("token.open", "the token is not open")
-	}
-	p.TokenOpen = false
-	return nil
-}
-
-func (s *State) tokenFault(r *record, b *TokenFault) error {
-	p := cmp.Or(s.Open, s.lastRun())
-	if p.login != nil && p.login.Leaf == b.After {
-		p.login = nil
-	}
-	if b.Class == "gone" {
-		p.TokenOpen = false
-	}
-	p.Faults = append(p.Faults, *b)
-	return nil
 }
 
 func (s *State) deviationRaised(r *record, b *DeviationRaised) error {

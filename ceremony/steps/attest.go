@@ -128,5 +128,5 @@ func (seal) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
 	if err == nil {
 		err = env.KeepHead(ctx)
 	}
-	return errors.Join(err, env.Logout(ctx, "sealed"))
+	return errors.Join(err, env.LogoutAll(ctx, "sealed"))
 }

@@ -1,0 +1,273 @@
+package ceremony
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"claviger/ceremony/script"
+	"claviger/ledger"
+)
+
+// Share sets and what their cards open. A token has two sets at most: activation,
+// whose cards give the user PIN, and recovery, whose cards give the security
+// officer's PIN and the key that wraps backups. Which set a token's PINs come from
+// is a record of its own, because a set may serve several tokens and a token
+// outlives its sets.
+
+// Purposes of a set.
+const (
+	Activation = "activation"
+	Recovery   = "recovery"
+)
+
+// PINsSet says from which sets a token's PINs come from now on; it is written when
+// the token has taken them.
+type PINsSet struct {
+	Intent  ledger.Hash `json:"intent"`
+	Serial  string      `json:"serial"`
+	SOSet   string      `json:"so-set"` // "" while the transport PIN stands
+	UserSet string      `json:"user-set"`
+}
+
+func (s *State) pinsSet(r *record, b *PINsSet) error {
+	t := s.Tokens[b.Serial]
+	if t == nil {
+		return r.refuse("token.unknown", "no token with serial number %s is enrolled", b.Serial)
+	}
+	for _, of := range []struct{ set, purpose string }{{b.UserSet, Activation}, {b.SOSet, Recovery}} {
+		set := s.Sets[of.set]
+		switch {
+		case of.set == "" && of.purpose == Recovery && t.SOSet == "":
+		case set == nil || set.Body.Purpose != of.purpose:
+			return r.refuse("set.purpose", "%q is no %s set", of.set, of.purpose)
+		case set.Withdrawn:
+			return r.refuse("set.withdrawn", "set %s is withdrawn", set.Body.Name)
+		}
+	}
+	t.UserSet, t.SOSet = b.UserSet, b.SOSet
+	return nil
+}
+
+// SetFor is the set whose cards open a token, in the role of who logs in, nil if
+// there is none.
+func (s *State) SetFor(serial, as string) *Set {
+	t := s.Tokens[serial]
+	switch {
+	case t == nil:
+		return nil
+	case as == "so":
+		return s.Sets[t.SOSet]
+	}
+	return s.Sets[t.UserSet]
+}
+
+// SetNamed finds a set as people name it: by the first groups of its cards, or by
+// its id.
+func (s *State) SetNamed(name string) *Set {
+	for _, id := range sortedKeys(s.Sets) {
+		if id == name || s.Sets[id].Body.Name == name {
+			return s.Sets[id]
+		}
+	}
+	return nil
+}
+
+// CardNames gives the names of a set's cards in custody.
+func (set *Set) CardNames() []string {
+	var out []string
+	for _, c := range set.Body.Cards {
+		out = append(out, CardItemName(c.Index, set.Body.Name))
+	}
+	return out
+}
+
+// serves says whether a set opens a token, or was made for it.
+func (s *State) serves(set *Set, serial string) bool {
+	t := s.Tokens[serial]
+	return serial != "" && (slices.Contains(set.Body.Serials, serial) || t != nil && (t.UserSet == set.Body.Set || t.SOSet == set.Body.Set))
+}
+
+// setsNeeded lists the sets that a run may speak of: those of its tokens, those
+// that a parameter names, and those whose cards open a backup of its keys.
+func (s *State) setsNeeded(p *Progress) []*Set {
+	named := map[string]bool{}
+	for _, par := range p.Plan.Parameters {
+		if set := s.SetNamed(p.Plan.Values[par.Name]); par.Type == "set" && set != nil {
+			named[set.Body.Set] = true
+		}
+	}
+	for _, k := range s.keysNeeded(p) {
+		for _, c := range k.Copies {
+			named[c.Set] = true
+		}
+	}
+	var out []*Set
+	for _, id := range sortedKeys(s.Sets) {
+		if set := s.Sets[id]; named[id] || !set.Withdrawn && (s.serves(set, p.Token) || s.serves(set, p.Second.Serial)) {
+			out = append(out, set)
+		}
+	}
+	return out
+}
+
+func (s *State) tokensNeeded(p *Progress) []*Token {
+	var out []*Token
+	for _, serial := range sortedKeys(s.Tokens) {
+		if serial == p.Token || serial == p.Second.Serial {
+			out = append(out, s.Tokens[serial])
+		}
+	}
+	return out
+}
+
+// SecondToken is the token beside this one that a ceremony restores to where
+// nobody names one: the newest. "" if there is none.
+func (s *State) SecondToken(first string) string {
+	second := ""
+	for serial, t := range s.Tokens {
+		if serial != first && (second == "" || t.Seq > s.Tokens[second].Seq) {
+			second = serial
+		}
+	}
+	return second
+}
+
+// needsSecond says whether a script restores to another token.
+func needsSecond(plan *script.Bound) bool {
+	return slices.ContainsFunc(plan.Steps(), func(st script.Step) bool { return st.Kind == RestoreStep })
+}
+
+// PracticeBag is a bag number that nothing was sealed in yet, for a practice site,
+// where nobody has to buy bags; "" on a real one.
+func (s *State) PracticeBag() string {
+	if !s.Site.Practice {
+		return ""
+	}
+	used := map[string]bool{}
+	for _, it := range s.Items {
+		used[it.Bag] = true
+	}
+	for n := int64(1); ; n++ {
+		if bag := fmt.Sprintf("PR-%05d", s.Size+n); !used[bag] {
+			return bag
+		}
+	}
+}
+
+func (s *State) loginTried(r *record, b *LoginTried) error {
+	p := s.Open
+	opened, known := p.opened(b.Serial)
+	switch {
+	case !known:
+		return r.refuse("token.serial", "token %s is not one of this ceremony: %s", b.Serial, p.Token)
+	case opened:
+		return r.refuse("token.open", "the token is open already")
+	case b.As != "user" && b.As != "so":
+		return r.refuse("token.login", "%q is neither user nor so", b.As)
+	case b.Flags != "" && !p.decidedAt(b.Step):
+		return r.refuse("token.could-lock", "the token said %q of this PIN, and no deviation has decided to try", b.Flags)
+	}
+	// Until cards rule it, the security officer's PIN is the transport PIN.
+	t := s.Tokens[b.Serial]
+	if transport := b.As == "so" && len(b.Cards) == 0 && t != nil && t.SOSet == ""; !transport {
+		if err := s.checkCards(p, b); err != nil {
+			return r.refuse(ruleOf(err, "token.cards"), "%v", err)
+		}
+	}
+	p.login, p.tried = &r.Record, b
+	p.Cards = b.Cards
+	return nil
+}
+
+// checkCards: a PIN is rebuilt from threshold cards of one set for this token,
+// each brought by the person who holds it, out of its bag under a witness's eyes.
+func (s *State) checkCards(p *Progress, b *LoginTried) error {
+	purpose := map[string]string{"user": Activation, "so": Recovery}[b.As]
+	if len(b.Cards) == 0 {
+		return fmt.Errorf("the PIN comes from cards, and none is named")
+	}
+	set := s.Sets[b.Cards[0].Set]
+	switch {
+	case set == nil || !s.serves(set, b.Serial) || set.Body.Purpose != purpose:
+		return fmt.Errorf("set %s does not open this token", b.Cards[0].Set)
+	case set.Withdrawn:
+		return fmt.Errorf("set %s is withdrawn", set.Body.Name)
+	case len(b.Cards) != set.Body.Threshold:
+		return fmt.Errorf("%d cards are named and %d are needed", len(b.Cards), set.Body.Threshold)
+	}
+	people := map[string]bool{}
+	for _, c := range b.Cards {
+		if c.Set != b.Cards[0].Set {
+			return fmt.Errorf("cards of two sets are mixed")
+		}
+		if people[c.Person] || !p.Present[c.Person] {
+			return fmt.Errorf("%s is not present, or is named twice", c.Person)
+		}
+		people[c.Person] = true
+		if !slices.ContainsFunc(set.Body.Cards, func(k CardIssued) bool { return k.Index == c.Index }) {
+			return fmt.Errorf("set %s has no card %d", set.Body.Name, c.Index)
+		}
+		it := s.Items[CardItemName(c.Index, set.Body.Name)]
+		switch {
+		case it == nil || it.Holder != c.Person:
+			return fmt.Errorf("%s does not hold card %d", c.Person, c.Index)
+		case !p.usedItems[it.Name]:
+			return &Broken{Rule: "custody.unopened", Why: fmt.Sprintf("%s was used, and no record says that its bag was opened", it.Name)}
+		}
+	}
+	return s.ManagersApart(sortedKeys(people), set.Body.Threshold)
+}
+
+// opened says whether a token of this ceremony is open, and whether it is one.
+func (p *Progress) opened(serial string) (open, known bool) {
+	switch {
+	case serial == "":
+		return false, false
+	case serial == p.Token:
+		return p.TokenOpen, true
+	case serial == p.Second.Serial:
+		return p.Second.Open, true
+	}
+	return false, false
+}
+
+func (p *Progress) setOpen(serial string, open bool, as string) {
+	if serial == p.Token {
+		p.TokenOpen, p.OpenedAs = open, as
+	} else {
+		p.Second.Open, p.Second.OpenedAs = open, as
+	}
+}
+
+func (s *State) tokenOpened(r *record, b *TokenOpened) error {
+	p := s.Open
+	if p.login == nil || p.login.Leaf != b.Login || p.tried.Serial != b.Serial || p.tried.As != b.As {
+		return r.refuse("token.login", "it names no login that was recorded before it was made")
+	}
+	p.login = nil
+	p.setOpen(b.Serial, true, b.As)
+	return nil
+}
+
+func (s *State) tokenClosed(r *record, b *TokenClosed) error {
+	p := cmp.Or(s.Open, s.lastRun())
+	if open, _ := p.opened(b.Serial); !open {
+		return r.refuse("token.open", "the token is not open")
+	}
+	p.setOpen(b.Serial, false, "")
+	return nil
+}
+
+func (s *State) tokenFault(r *record, b *TokenFault) error {
+	p := cmp.Or(s.Open, s.lastRun())
+	if p.login != nil && p.login.Leaf == b.After {
+		p.login = nil
+	}
+	if b.Class == "gone" {
+		// The process that held the library is gone, and every login with it.
+		p.TokenOpen, p.Second.Open = false, false
+	}
+	p.Faults = append(p.Faults, *b)
+	return nil
+}
