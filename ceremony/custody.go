@@ -157,6 +157,9 @@ func (s *State) custody(r *record) error {
 		}
 		it.State = OutOfBag
 		s.Open.usedItems[it.Name] = true
+		if b.Seal == "broken" {
+			s.Open.brokenSeal = it.Name
+		}
 		it.touched(r)
 	case *ItemMoved:
 		it, err := s.item(r, b.Item, b.From, b.Witness)
@@ -373,7 +376,9 @@ func (s *State) itemsNeeded(p *Progress) []string {
 		if it.State == Gone && !all && it.Kind != CardItem {
 			continue
 		}
-		if all && it.State != Gone || media[name] || it.State == OutOfBag || slices.Contains(sets, s.Sets[it.Set]) {
+		// A card without its set belongs to one that never came to be.
+		void := it.Kind == CardItem && s.Sets[it.Set] == nil && it.State != Gone
+		if all && it.State != Gone || media[name] || void || it.State == OutOfBag || slices.Contains(sets, s.Sets[it.Set]) {
 			out = append(out, name)
 		}
 	}

@@ -83,6 +83,7 @@ type Progress struct {
 	authorisations []*Authorisation
 	login          *ledger.Record
 	tried          *LoginTried
+	brokenSeal     string
 	usedItems      map[string]bool // taken out of their bags in this run, or out when it began
 	founding       bool
 	items          map[string]bool // that the context of this run restates, or that it sealed first
@@ -182,7 +183,7 @@ func (p *Progress) begin(seq int64, token string) {
 		p.Token = token
 	}
 	p.TokenOpen, p.Second.Open, p.login, p.current, p.Proposed = false, false, nil, "", nil
-	p.usedItems = map[string]bool{}
+	p.usedItems, p.brokenSeal = map[string]bool{}, ""
 	p.items = map[string]bool{}
 	// Authorisations lapse at a pause.
 	p.authorisations = nil
@@ -283,6 +284,13 @@ func (p *Progress) ActDone(step, do string) (*IntentState, bool) {
 		}
 	}
 	return nil, false
+}
+
+// Did says whether exactly this act was done in the step.
+func (p *Progress) Did(step string, act Act) bool {
+	return slices.ContainsFunc(p.Intents, func(in *IntentState) bool {
+		return in.Body.Step == step && in.Outcome == Done && in.Body.Act.equal(act)
+	})
 }
 
 // Halfway is the last act of this name in the step that left something behind,
@@ -496,6 +504,10 @@ func (p *Progress) decidedAt(step string) bool {
 		return d.Raised.Step == step && d.Decided != nil && d.Seq >= p.runFirst
 	})
 }
+
+// BrokenSeal names an item whose seal was found broken and about which no
+// deviation has decided, "" if there is none.
+func (p *Progress) BrokenSeal() string { return p.brokenSeal }
 
 // sealable says what is missing before the seal.
 func (p *Progress) sealable() error {

@@ -117,6 +117,7 @@ type Option struct {
 // CardPrompt is what may be told before a card is typed.
 type CardPrompt struct {
 	Set      string // "QYPZ 4XNR"
+	Purpose  string // activation, recovery
 	Index    int    // which card this custodian holds
 	K, N     int
 	Entered  []int // indices already accepted

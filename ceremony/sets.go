@@ -138,27 +138,12 @@ func needsSecond(plan *script.Bound) bool {
 	return slices.ContainsFunc(plan.Steps(), func(st script.Step) bool { return st.Kind == RestoreStep })
 }
 
-// PracticeBag is a bag number that nothing was sealed in yet, for a practice site,
-// where nobody has to buy bags; "" on a real one.
-func (s *State) PracticeBag() string {
-	if !s.Site.Practice {
-		return ""
-	}
-	used := map[string]bool{}
-	for _, it := range s.Items {
-		used[it.Bag] = true
-	}
-	for n := int64(1); ; n++ {
-		if bag := fmt.Sprintf("PR-%05d", s.Size+n); !used[bag] {
-			return bag
-		}
-	}
-}
-
 func (s *State) loginTried(r *record, b *LoginTried) error {
 	p := s.Open
 	opened, known := p.opened(b.Serial)
 	switch {
+	case p.brokenSeal != "":
+		return r.refuse("custody.seal-broken", "the seal of %s was broken, and no deviation has decided about it", p.brokenSeal)
 	case !known:
 		return r.refuse("token.serial", "token %s is not one of this ceremony: %s", b.Serial, p.Token)
 	case opened:

@@ -996,7 +996,7 @@ func (s *State) deviationDecided(r *record, b *DeviationDecided) error {
 	}
 	d := &p.Deviations[b.Number-1]
 	d.Decided = b
-	p.jumped = false
+	p.jumped, p.brokenSeal = false, ""
 	if st, ok := p.Current(); ok && b.Decision == "repeat" && d.Raised.Step == st.ID {
 		// The step is left unfinished on purpose; its next attempt is due.
 		p.current = ""

@@ -1,6 +1,7 @@
 package rehearse
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -75,6 +76,11 @@ func (p Props) keep(name string, b *secret.Buffer) error {
 	return nil
 }
 
+// cardFile names a card's file: a person may hold one of several sets.
+func cardFile(pr ceremony.Prompt) string {
+	return pr.Who.ID + "." + strings.ReplaceAll(pr.Card.Set, " ", "-") + ".card"
+}
+
 // getOrDraw makes n random bytes, in hex, the first time.
 func (p Props) getOrDraw(name string, n int) (*secret.Buffer, error) {
 	b, err := p.get(name)
@@ -100,7 +106,7 @@ func (p Props) Secret(pr ceremony.Prompt) (*secret.Buffer, error) {
 	case ceremony.AskPassphrase:
 		return p.get(pr.Who.ID + ".passphrase")
 	case ceremony.AskCard:
-		return p.get(pr.Who.ID + ".card")
+		return p.get(cardFile(pr))
 	case ceremony.AskNewPIN:
 		return p.getOrDraw(pr.Who.ID+".pin", 4)
 	case ceremony.AskTransportPIN:
@@ -120,7 +126,7 @@ func (p Props) See(pr ceremony.Prompt) error {
 	case ceremony.ShowPassphrase:
 		return p.keep(pr.Who.ID+".passphrase", pr.Reveal)
 	case ceremony.ShowCard:
-		return p.keep(pr.Who.ID+".card", pr.Reveal)
+		return p.keep(cardFile(pr), pr.Reveal)
 	}
 	return nil
 }
@@ -166,7 +172,7 @@ func Fill(p ceremony.Prompt) map[string]string {
 		case len(f.Of) > 0 && f.Value == "":
 			out[f.Name] = f.Of[0]
 		default:
-			out[f.Name] = f.Value
+			out[f.Name] = cmp.Or(f.Value, f.Hint)
 		}
 	}
 	for _, a := range Cast() {

@@ -644,19 +644,18 @@ func userPIN(t testing.TB, s *Site) *secret.Buffer {
 	t.Helper()
 	var cards []*share.Card
 	var set *ceremony.Set
-	for _, set = range s.State().Sets {
-		for _, c := range set.Body.Cards[:set.Body.Threshold] {
-			b, err := s.Prop.get(c.Holder + ".card")
-			if err != nil {
-				t.Fatal(err)
-			}
-			card, err := share.ParseCard(b, true)
-			b.Wipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			cards = append(cards, card)
+	set = s.State().SetFor(s.Token(), "user")
+	for _, c := range set.Body.Cards[:set.Body.Threshold] {
+		b, err := s.Prop.get(c.Holder + "." + strings.ReplaceAll(set.Body.Name, " ", "-") + ".card")
+		if err != nil {
+			t.Fatal(err)
 		}
+		card, err := share.ParseCard(b, true)
+		b.Wipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cards = append(cards, card)
 	}
 	known := share.Set{ID: cards[0].Set, K: set.Body.Threshold, N: set.Body.Count, Fingerprints: make([][32]byte, set.Body.Count)}
 	if _, err := hex.Decode(known.Commitment[:], []byte(set.Body.Commitment)); err != nil {

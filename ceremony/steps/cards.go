@@ -5,23 +5,16 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"claviger/ceremony"
 	"claviger/ceremony/share"
+	"claviger/hsm"
 	"claviger/hsm/secret"
+	"claviger/ledger"
 )
-
-// activationSet is the set whose cards rebuild the user PIN of the ceremony's
-// token.
-func activationSet(s *ceremony.State) (*ceremony.Set, error) {
-	for _, set := range s.Sets {
-		if set.Body.Purpose == "activation" && slices.Contains(set.Body.Serials, s.Open.Token) {
-			return set, nil
-		}
-	}
-	return nil, fmt.Errorf("no share set opens the token %s", s.Open.Token)
-}
 
 // shareSet is what the ledger tells of a set, as package share compares it.
 func shareSet(b ceremony.SetIssued) (share.Set, error) {
@@ -43,9 +36,19 @@ func shareSet(b ceremony.SetIssued) (share.Set, error) {
 	return set, nil
 }
 
-// collect takes cards from the custodians who are present until there are
-// threshold, and rebuilds the user PIN. The caller wipes it.
-func collect(ctx context.Context, env ceremony.Env, known *ceremony.Set) (*secret.Buffer, []ceremony.Held, error) {
+// pinOf is the PIN of a token that comes from S: the user's from an activation set,
+// the security officer's from a recovery set.
+func pinOf(S *secret.Buffer, set *ceremony.Set, serial string) (*secret.Buffer, error) {
+	if set.Body.Purpose == ceremony.Recovery {
+		return share.SOPIN(S, serial, set.Body.PINLength)
+	}
+	return share.UserPIN(S, serial, set.Body.PINLength)
+}
+
+// useCards takes cards from the custodians who are present, one after another,
+// each out of its bag and into a new one before the next, until there are
+// threshold, and rebuilds S. The caller wipes it.
+func useCards(ctx context.Context, env ceremony.Env, known *ceremony.Set, opens string) (*secret.Buffer, []ceremony.Held, error) {
 	set, err := shareSet(known.Body)
 	if err != nil {
 		return nil, nil, err
@@ -54,15 +57,18 @@ func collect(ctx context.Context, env ceremony.Env, known *ceremony.Set) (*secre
 	defer c.Wipe()
 	var held []ceremony.Held
 	for _, person := range env.State().Open.InRole("custodian") {
-		if c.Need() == 0 {
-			break
-		}
-		i := slices.IndexFunc(known.Body.Cards, func(k ceremony.CardIssued) bool { return k.Holder == person })
-		if i < 0 {
+		it := cardOf(env.State(), known, person)
+		if it == nil || c.Need() == 0 {
 			continue
 		}
-		index := known.Body.Cards[i].Index
-		card, err := askCard(ctx, env, person, set, index, held, false)
+		there, err := takeOut(ctx, env, it, opens)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !there {
+			continue
+		}
+		card, err := askCard(ctx, env, person, set, it.Index, cardAsk{purpose: known.Body.Purpose, opens: opens, before: held})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -70,32 +76,232 @@ func collect(ctx context.Context, env ceremony.Env, known *ceremony.Set) (*secre
 			card.Wipe()
 			return nil, nil, err
 		}
-		held = append(held, ceremony.Held{Index: index, Person: person, Set: known.Body.Set})
+		held = append(held, ceremony.Held{Index: it.Index, Person: person, Set: known.Body.Set})
+		if err := putBack(ctx, env, it.Name); err != nil {
+			return nil, nil, err
+		}
+	}
+	// What an interruption left on the table goes into a bag, too.
+	for _, name := range known.CardNames() {
+		if it := env.State().Items[name]; it != nil && it.State == ceremony.OutOfBag {
+			if err := putBack(ctx, env, name); err != nil {
+				return nil, nil, err
+			}
+		}
 	}
 	if n := c.Need(); n > 0 {
-		return nil, nil, &ceremony.Stop{Err: ceremony.ErrPaused, Reason: fmt.Sprintf("%d more custodians with a card of this set are needed", n)}
+		return nil, nil, &ceremony.Stop{Err: ceremony.ErrPaused, Reason: fmt.Sprintf("%d more custodians with a card of the set %s are needed", n, known.Body.Name)}
 	}
 	S, err := c.Combine()
+	return S, held, err
+}
+
+// cardOf is the card of a set that a person holds and can bring, nil if there is
+// none.
+func cardOf(s *ceremony.State, set *ceremony.Set, person string) *ceremony.Item {
+	for _, name := range set.CardNames() {
+		it := s.Items[name]
+		if it != nil && it.Holder == person && (it.State == ceremony.InCustody || it.State == ceremony.OutOfBag) {
+			return it
+		}
+	}
+	return nil
+}
+
+func witness(s *ceremony.State) string {
+	if w := s.Open.InRole("witness"); len(w) > 0 {
+		return w[0]
+	}
+	return ""
+}
+
+// Answers to the question for a bag and its seal.
+const (
+	sealIntact  = "intact"
+	sealBroken  = "broken"
+	itemMissing = "it is lost"
+)
+
+// takeOut has the witness compare the bag's number and seal before the item leaves
+// it; false where the item turns out to be lost. What an interruption left out of
+// its bag is out already.
+func takeOut(ctx context.Context, env ceremony.Env, it *ceremony.Item, purpose string) (bool, error) {
+	if it.State == ceremony.OutOfBag {
+		return true, nil
+	}
+	s := env.State()
+	holder, w := s.Someone(it.Holder), witness(s)
+	a, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskForm, Who: s.Someone(w), Role: "witness", Title: "Look at the bag of " + holder.Name,
+		Text:   "The holder shows the bag and reads its number aloud. Compare it, and look at the seal, before it is opened.",
+		Facts:  facts([]ceremony.Line{line("Item", it.Name), line("Held by", holder.Name), mono("Bag in the record", it.Bag)}),
+		Fields: []ceremony.Field{{Name: "seal", Label: "Number as above, and the seal", Type: "text", Of: []string{sealIntact, sealBroken, itemMissing}, Max: 20}}})
 	if err != nil {
-		return nil, nil, err
+		return false, err
+	}
+	seal := a.Fields["seal"]
+	if seal == itemMissing {
+		return false, lose(ctx, env, it)
+	}
+	b := ceremony.ItemOpened{Bag: it.Bag, Item: it.Name, Person: it.Holder, Purpose: purpose, Seal: seal, Witness: w}
+	if err := env.Record(ctx, []ceremony.Entry{{Kind: ceremony.ItemOpenedKind, Body: b}}); err != nil {
+		return false, err
+	}
+	for env.State().Open.BrokenSeal() != "" {
+		if _, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "The seal was broken", Verb: "Look again", Facts: facts([]ceremony.Line{line("Item", it.Name)}),
+			Problem: &ceremony.Problem{Happened: "The seal of " + it.Name + " was broken before it was opened here.", Safe: "Nothing was typed yet.",
+				Do: "Note a deviation that says who may have seen the card and what follows, or stop the ceremony."}}); err != nil {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// putBack has the item sealed into a new bag; the witness types its number.
+func putBack(ctx context.Context, env ceremony.Env, name string) error {
+	s := env.State()
+	it := s.Items[name]
+	w := witness(s)
+	p := ceremony.Prompt{Kind: ceremony.AskForm, Who: s.Someone(w), Role: "witness", Title: "Put " + name + " into a new bag",
+		Text:   s.Someone(it.Holder).Name + " seals it and reads the number of the new bag aloud.",
+		Fields: []ceremony.Field{{Name: "bag", Label: "New bag number", Type: "bag", Max: 40}}}
+	for {
+		a, err := env.Ask(ctx, p)
+		if err != nil {
+			return err
+		}
+		bag := strings.TrimSpace(a.Fields["bag"])
+		p.Fields[0].Value = bag
+		if p.Problem = bagProblem(s, bag); p.Problem != nil {
+			continue
+		}
+		return env.Record(ctx, []ceremony.Entry{{Kind: ceremony.ItemSealedKind, Body: ceremony.ItemSealed{Bag: bag, Holds: it.Holds, Index: it.Index, Item: name, Kind: it.Kind,
+			Person: it.Holder, Place: it.Place, Set: it.Set, Witness: w}}})
+	}
+}
+
+// bagProblem says why a typed number is no new bag's, nil if it can be.
+func bagProblem(s *ceremony.State, bag string) *ceremony.Problem {
+	if err := ledger.CheckName(bag); bag == "" || err != nil {
+		return &ceremony.Problem{Happened: fmt.Sprintf("%q is no bag number.", bag), Safe: "Nothing was recorded.", Do: "Read the bag again and type its number."}
+	}
+	if other := s.Bagged(bag); other != "" {
+		return &ceremony.Problem{Happened: fmt.Sprintf("Bag %s is the bag of %s.", bag, other), Safe: "Nothing was recorded.", Do: "Take a new bag; a bag is used once."}
+	}
+	return nil
+}
+
+// lose records an item that its holder cannot bring.
+func lose(ctx context.Context, env ceremony.Env, it *ceremony.Item) error {
+	s := env.State()
+	holder := s.Someone(it.Holder)
+	a, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskForm, Who: holder, Role: s.Open.Role(it.Holder), Title: holder.Name + ", say how it was lost", Irreversible: true,
+		Text:   "A lost item is lost for good in this record, also if it turns up. What you say is printed.",
+		Facts:  facts([]ceremony.Line{line("Item", it.Name), mono("Bag in the record", it.Bag)}),
+		Fields: []ceremony.Field{{Name: "how", Label: "What is known of it, as stated", Type: "text", Max: 500}}})
+	if err != nil {
+		return err
+	}
+	return env.Record(ctx, []ceremony.Entry{{Kind: ceremony.ItemLostKind, Body: ceremony.ItemLost{How: a.Fields["how"], Item: it.Name, Person: it.Holder, Witness: witness(s)}}})
+}
+
+// checkCardItem: a step that uses cards moves cards and nothing else.
+func checkCardItem(body any) error {
+	name := ""
+	switch b := body.(type) {
+	case *ceremony.ItemSealed:
+		if b.Kind != ceremony.CardItem || b.Set == "" || b.Index == 0 {
+			return broken("set.holder", "%s is not a card", b.Item)
+		}
+		return nil
+	case *ceremony.ItemOpened:
+		name = b.Item
+	case *ceremony.ItemLost:
+		name = b.Item
+	case *ceremony.ItemDestroyed:
+		name = b.Item
+	}
+	if !strings.HasPrefix(name, "card ") {
+		return broken("set.holder", "%s is not a card", name)
+	}
+	return nil
+}
+
+// loginSO logs the security officer in with the cards of a recovery set.
+func loginSO(ctx context.Context, env ceremony.Env, serial string, set *ceremony.Set) error {
+	S, held, err := useCards(ctx, env, set, "the security officer's PIN")
+	if err != nil {
+		return err
 	}
 	defer S.Wipe()
-	pin, err := share.UserPIN(S, env.State().Open.Token, known.Body.PINLength)
-	return pin, held, err
+	pin, err := pinOf(S, set, serial)
+	if err != nil {
+		return err
+	}
+	defer pin.Wipe()
+	return env.Login(ctx, serial, hsm.SecurityOfficer, held, pin)
+}
+
+// destroyVoid has the cards of sets that never came to be destroyed, one by one.
+func destroyVoid(ctx context.Context, env ceremony.Env) error {
+	s := env.State()
+	for _, name := range slices.Sorted(maps.Keys(s.Items)) {
+		it := s.Items[name]
+		if it.Kind == ceremony.CardItem && s.Sets[it.Set] == nil && (it.State == ceremony.InCustody || it.State == ceremony.OutOfBag) {
+			if err := destroyCard(ctx, env, name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// destroyCard has one card destroyed under the witness's eyes. Its result is what
+// the witness says; nothing is a pass by default.
+func destroyCard(ctx context.Context, env ceremony.Env, name string) error {
+	s := env.State()
+	it := s.Items[name]
+	w := witness(s)
+	for {
+		a, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskForm, Who: s.Someone(w), Role: "witness", Title: "Destroy " + name, Irreversible: true,
+			Text:  s.Someone(it.Holder).Name + " destroys the card, in its bag or out of it, where everyone sees it. Write down what you saw.",
+			Facts: facts([]ceremony.Line{line("Item", name), line("Held by", s.Someone(it.Holder).Name), mono("Bag", it.Bag)}),
+			Fields: []ceremony.Field{
+				{Name: "result", Label: "Destroyed", Type: "text", Of: []string{ceremony.Pass, ceremony.Fail, ceremony.UnknownIfAny}, Max: 10},
+				{Name: "method", Label: "How", Type: "text", Max: 100, Hint: "shredded"},
+				{Name: "tool", Label: "With what", Type: "text", Max: 100, Hint: "cross-cut shredder, 2 mm"},
+			}})
+		if err != nil {
+			return err
+		}
+		if err := env.Record(ctx, []ceremony.Entry{{Kind: ceremony.ItemDestroyedKind, Body: ceremony.ItemDestroyed{Category: "destroy", Item: name,
+			Method: a.Fields["method"], Person: it.Holder, Result: a.Fields["result"], Tool: a.Fields["tool"], Witness: w}}}); err != nil {
+			return err
+		}
+		if a.Fields["result"] != ceremony.Fail {
+			return nil
+		}
+	}
+}
+
+// cardAsk is what a prompt for a card says beside whose it is.
+type cardAsk struct {
+	purpose, opens string
+	before         []ceremony.Held
+	readBack       bool
 }
 
 // askCard has one custodian type one card, until it is the card handed out to
 // that person. Nothing is combined here.
-func askCard(ctx context.Context, env ceremony.Env, person string, set share.Set, index int, before []ceremony.Held, readBack bool) (*share.Card, error) {
+func askCard(ctx context.Context, env ceremony.Env, person string, set share.Set, index int, how cardAsk) (*share.Card, error) {
 	s := env.State()
 	who := s.Someone(person)
-	p := ceremony.Prompt{Kind: ceremony.AskCard, Who: who, Role: "custodian", Title: who.Name + ", enter your card",
+	p := ceremony.Prompt{Kind: ceremony.AskCard, Who: who, Role: "custodian", Title: who.Name + ", enter your " + how.purpose + " card",
 		Text: "Everyone else: turn away from the screen.",
-		Card: ceremony.CardPrompt{Set: set.Name(), Index: index, K: set.K, N: set.N, Prefix: cardPrefix(s.Site.Practice), Opens: "the token", ReadBack: readBack}}
-	if readBack {
-		p.Title = who.Name + ", type your card back"
+		Card: ceremony.CardPrompt{Set: set.Name(), Purpose: how.purpose, Index: index, K: set.K, N: set.N, Prefix: cardPrefix(s.Site.Practice), Opens: how.opens, ReadBack: how.readBack}}
+	if how.readBack {
+		p.Title = who.Name + ", type your " + how.purpose + " card back"
 	}
-	for _, h := range before {
+	for _, h := range how.before {
 		p.Card.Entered = append(p.Card.Entered, h.Index)
 	}
 	for {

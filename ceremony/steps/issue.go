@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -16,97 +17,152 @@ import (
 	"claviger/ledger"
 )
 
-// issueSet splits a new secret over cards, hands them out one by one, each
-// written by hand, read back and bagged; only when every card is read does one
-// act set the user PIN. A crash before that leaves a set that never was.
+// issueSet splits new secrets over cards, hands them out one by one, each written
+// by hand, read back and bagged; only when every card of both sets is read does one
+// act set the user PIN and replace the transport PIN. A crash before a set is whole
+// leaves a set that never was.
 type issueSet struct{}
 
 const (
-	issue  = "issue-set"
-	setPIN = "set-user-pin"
+	issue   = "issue-set"
+	setPINs = "set-pins"
 )
 
 func (issueSet) Name() string { return issue }
 func (issueSet) Version() int { return 1 }
 func (issueSet) Doc() string {
-	return "A secret is split over cards, each written by hand, read back and bagged; then the user PIN that comes from it is set."
+	return "Secrets are split over cards, each written by hand, read back and bagged; then the PINs that come from them are set."
+}
+
+// quorum is one set as a script asks for it.
+type quorum struct {
+	purpose          string
+	threshold, count int
+}
+
+// quorums reads a step's threshold and count, and those of the recovery set where
+// the script asks for one.
+func quorums(st script.Step) ([]quorum, error) {
+	all := []quorum{{purpose: ceremony.Activation}}
+	prefix := []string{""}
+	if st.With["recovery-count"] != "" {
+		all, prefix = append(all, quorum{purpose: ceremony.Recovery}), append(prefix, "recovery-")
+	}
+	for i := range all {
+		k, err1 := strconv.Atoi(st.With[prefix[i]+"threshold"])
+		n, err2 := strconv.Atoi(st.With[prefix[i]+"count"])
+		if err1 != nil || err2 != nil || k < 2 || n < k || n > share.MaxCards {
+			return nil, fmt.Errorf("threshold %q of count %q is no quorum of 2 or more, of at most %d", st.With[prefix[i]+"threshold"], st.With[prefix[i]+"count"], share.MaxCards)
+		}
+		all[i].threshold, all[i].count = k, n
+	}
+	return all, nil
 }
 
 func (issueSet) Play(w *ceremony.World, st script.Step) error {
 	if !w.PeopleKnown || !w.TokenNamed || !w.Authorised[st.ID] {
 		return fmt.Errorf("people and token are known, and the act authorised, before")
 	}
-	k, err1 := strconv.Atoi(st.With["threshold"])
-	n, err2 := strconv.Atoi(st.With["count"])
-	if err1 != nil || err2 != nil || k < 2 || n < k {
-		return fmt.Errorf("threshold %q of count %q is no quorum of 2 or more", st.With["threshold"], st.With["count"])
+	if _, err := quorums(st); err != nil {
+		return err
 	}
 	w.SetIssued = true
 	return nil
 }
 
 func (issueSet) Acts(s *ceremony.State, st script.Step) ([]ceremony.Act, error) {
-	var acts []ceremony.Act
-	if _, done := s.Open.ActDone(st.ID, issue); !done {
-		acts = append(acts, ceremony.Act{Do: issue, With: map[string]string{"count": st.With["count"], "purpose": st.With["purpose"], "serial": s.Open.Token, "threshold": st.With["threshold"]}})
+	all, err := quorums(st)
+	if err != nil {
+		return nil, err
 	}
-	if _, done := s.Open.ActDone(st.ID, setPIN); !done {
-		acts = append(acts, ceremony.Act{Do: setPIN, With: map[string]string{"purpose": st.With["purpose"], "serial": s.Open.Token}})
+	var acts []ceremony.Act
+	pins := map[string]string{"serial": s.Open.Token, "user-pin": "from the " + ceremony.Activation + " cards", "security-officer": "the transport PIN stands"}
+	for _, q := range all {
+		act := ceremony.Act{Do: issue, With: map[string]string{"count": strconv.Itoa(q.count), "purpose": q.purpose, "serial": s.Open.Token, "threshold": strconv.Itoa(q.threshold)}}
+		if !s.Open.Did(st.ID, act) {
+			acts = append(acts, act)
+		}
+		if q.purpose == ceremony.Recovery {
+			pins["security-officer"] = "from the " + ceremony.Recovery + " cards"
+		}
+	}
+	if act := (ceremony.Act{Do: setPINs, With: pins}); !s.Open.Did(st.ID, act) {
+		acts = append(acts, act)
 	}
 	return acts, nil
 }
 
-func (issueSet) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
-	p := s.Open
+func (k issueSet) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
 	switch b := body.(type) {
 	case *ceremony.Intent:
-		if b.Act.Do == setPIN {
-			if _, done := p.ActDone(st.ID, issue); !done {
-				return broken("set.unread", "the PIN is set only when every card was read back")
+		if b.Act.Do == setPINs {
+			if acts, err := k.Acts(s, st); err != nil || len(acts) != 1 {
+				return broken("set.unread", "the PINs are set only when every card was read back")
 			}
 			return nil
 		}
-		return quorumAllowed(s, st)
+		return quorumAllowed(s, b.Act)
 	case *ceremony.SetReadBack:
-		if p.Role(b.Person) != "custodian" || !p.Present[b.Person] {
-			return broken("set.holder", "%s is not a custodian who is present", b.Person)
-		}
-		return nil
-	case *ceremony.ItemSealed:
-		if b.Kind != ceremony.CardItem || b.Set == "" || b.Index == 0 {
-			return broken("set.holder", "%s is not a card", b.Item)
-		}
-		return nil
+		return checkReadBack(s, b)
 	case *ceremony.SetIssued:
-		return checkIssued(s, st, b)
+		return checkIssued(s, b)
+	case *ceremony.PINsSet:
+		if b.Serial != s.Open.Token || s.Sets[b.UserSet] == nil {
+			return broken("set.purpose", "the PINs are not those of the sets that were issued")
+		}
+		return nil
+	case *ceremony.ItemSealed, *ceremony.ItemOpened, *ceremony.ItemDestroyed, *ceremony.ItemLost:
+		return checkCardItem(b)
 	case *ceremony.Result:
 		if isFinish(b) {
-			if acts, _ := (issueSet{}).Acts(s, st); len(acts) > 0 {
-				return broken("step.result", "%q is not done", acts[0].Do)
-			}
+			return allDone(k, s, st)
 		}
 		return nil
 	}
 	return foreign(st, r)
 }
 
-// quorumAllowed: the policy lets the secret be split so, among these people.
-func quorumAllowed(s *ceremony.State, st script.Step) error {
-	threshold, _ := strconv.Atoi(st.With["threshold"])
-	count, _ := strconv.Atoi(st.With["count"])
-	if err := s.QuorumAllowed(st.With["purpose"], threshold, count); err != nil {
+// quorumAllowed: the policy lets a secret be split so, among these people.
+func quorumAllowed(s *ceremony.State, act ceremony.Act) error {
+	threshold, _ := strconv.Atoi(act.With["threshold"])
+	count, _ := strconv.Atoi(act.With["count"])
+	if err := s.QuorumAllowed(act.With["purpose"], threshold, count); err != nil {
 		return err
 	}
 	custodians := s.Open.InRole("custodian")
 	return s.ManagersApart(custodians[:min(count, len(custodians))], threshold)
 }
 
-func checkIssued(s *ceremony.State, st script.Step, b *ceremony.SetIssued) error {
-	if strconv.Itoa(b.Count) != st.With["count"] || strconv.Itoa(b.Threshold) != st.With["threshold"] || b.Purpose != st.With["purpose"] || len(b.Cards) != b.Count {
+// allDone: a step is finished when nothing is left of what it was to do.
+func allDone(k ceremony.Kind, s *ceremony.State, st script.Step) error {
+	acts, err := k.Acts(s, st)
+	if err != nil {
+		return err
+	}
+	if len(acts) > 0 {
+		return broken("step.result", "%q is not done", acts[0].Do)
+	}
+	return nil
+}
+
+func checkReadBack(s *ceremony.State, b *ceremony.SetReadBack) error {
+	if s.Open.Role(b.Person) != "custodian" || !s.Open.Present[b.Person] {
+		return broken("set.holder", "%s is not a custodian who is present", b.Person)
+	}
+	return nil
+}
+
+func checkIssued(s *ceremony.State, b *ceremony.SetIssued) error {
+	in := slices.IndexFunc(s.Open.Intents, func(in *ceremony.IntentState) bool { return in.Leaf == b.Intent })
+	with := s.Open.Intents[in].Body.Act.With
+	if strconv.Itoa(b.Count) != with["count"] || strconv.Itoa(b.Threshold) != with["threshold"] || b.Purpose != with["purpose"] || len(b.Cards) != b.Count {
 		return broken("set.shape", "it is not the set that was authorised")
 	}
-	if err := quorumAllowed(s, st); err != nil {
+	if err := quorumAllowed(s, s.Open.Intents[in].Body.Act); err != nil {
 		return err
+	}
+	if (b.KCV != "") != (b.Purpose == ceremony.Recovery) || (b.KCV == "") != (b.KCVMethod == "") {
+		return broken("set.kcv", "a recovery set names the check value of its wrapping key, and no other set does")
 	}
 	holders := map[string]bool{}
 	for i, c := range b.Cards {
@@ -114,12 +170,14 @@ func checkIssued(s *ceremony.State, st script.Step, b *ceremony.SetIssued) error
 			return broken("set.holder", "card %d is out of order, or %s would hold two", c.Index, c.Holder)
 		}
 		holders[c.Holder] = true
-		read := false
-		for _, rb := range s.Open.ReadBack {
-			read = read || rb.Intent == b.Intent && rb.Set == b.Set && rb.Index == c.Index && rb.Fingerprint == c.Fingerprint && rb.Person == c.Holder
-		}
+		read := slices.ContainsFunc(s.Open.ReadBack, func(rb ceremony.SetReadBack) bool {
+			return rb.Intent == b.Intent && rb.Set == b.Set && rb.Index == c.Index && rb.Fingerprint == c.Fingerprint && rb.Person == c.Holder
+		})
 		if !read {
 			return broken("set.unread", "card %d was not read back", c.Index)
+		}
+		if it := s.Items[ceremony.CardItemName(c.Index, b.Name)]; it == nil || it.Holder != c.Holder || it.State != ceremony.InCustody {
+			return broken("set.unbagged", "card %d is not in a bag", c.Index)
 		}
 	}
 	return nil
@@ -130,43 +188,54 @@ func (k issueSet) Do(ctx context.Context, env ceremony.Env, st script.Step) erro
 	if err != nil {
 		return err
 	}
-	var S *secret.Buffer
-	defer func() { S.Wipe() }()
+	if err := destroyVoid(ctx, env); err != nil {
+		return err
+	}
+	secrets := map[string]*secret.Buffer{} // S by purpose
+	defer func() {
+		for _, S := range secrets {
+			S.Wipe()
+		}
+	}()
 	for _, act := range acts {
 		switch act.Do {
 		case issue:
 			err = env.Act(ctx, act, func(ctx context.Context, intent ledger.Hash) (ceremony.Found, error) {
-				var found ceremony.Found
-				S, found, err = handOut(ctx, env, st, intent)
+				S, found, err := handOut(ctx, env, act, intent, env.State().Open.InRole("custodian"))
+				secrets[act.With["purpose"]] = S
 				return found, err
 			})
-		case setPIN:
-			err = k.setPIN(ctx, env, act, S)
+		case setPINs:
+			err = k.setPINs(ctx, env, act, secrets)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	set, err := activationSet(env.State())
-	if err != nil {
-		return err
+	var lines []ceremony.Line
+	t := env.State().Tokens[env.State().Open.Token]
+	for _, id := range []string{t.UserSet, t.SOSet} {
+		if set := env.State().Sets[id]; set != nil {
+			lines = append(lines, mono("Set", set.Body.Name), line("Quorum", fmt.Sprintf("%s: any %d of %d cards", set.Body.Purpose, set.Body.Threshold, set.Body.Count)))
+		}
 	}
-	share, err := shareSet(set.Body)
-	if err != nil {
-		return err
+	set := env.State().Sets[t.UserSet].Body
+	lines = append(lines, line("User PIN", fmt.Sprintf("set by the machine, %d characters, never shown", set.PINLength)))
+	so := "the transport PIN stays in force"
+	if t.SOSet != "" {
+		b := env.State().Sets[t.SOSet].Body
+		so = fmt.Sprintf("replaced by the machine, %d characters, never shown; the transport PIN stands no longer", b.PINLength)
+		lines = append(lines, mono("Check value of the wrapping key", b.KCV), line("Method", b.KCVMethod))
 	}
-	return finish(ctx, env, st, mono("Set", share.Name()), line("Quorum", fmt.Sprintf("any %d of %d cards", set.Body.Threshold, set.Body.Count)),
-		line("User PIN", fmt.Sprintf("set by the machine, %d characters, never shown", set.Body.PINLength)),
-		line("Security officer's PIN", "the transport PIN stays in force"))
+	return finish(ctx, env, st, append(lines, line("Security officer's PIN", so))...)
 }
 
-// handOut makes the secret and gives the cards to their custodians. S is
-// returned for the PIN, and wiped by the caller.
-func handOut(ctx context.Context, env ceremony.Env, st script.Step, intent ledger.Hash) (*secret.Buffer, ceremony.Found, error) {
+// handOut makes a secret and gives its cards to their custodians. S is returned for
+// what comes from it, and wiped by the caller.
+func handOut(ctx context.Context, env ceremony.Env, act ceremony.Act, intent ledger.Hash, custodians []string) (*secret.Buffer, ceremony.Found, error) {
 	var none ceremony.Found
-	count, _ := strconv.Atoi(st.With["count"])
-	threshold, _ := strconv.Atoi(st.With["threshold"])
-	custodians := env.State().Open.InRole("custodian")
+	count, _ := strconv.Atoi(act.With["count"])
+	threshold, _ := strconv.Atoi(act.With["threshold"])
 	if len(custodians) != count {
 		return nil, none, fmt.Errorf("the set has %d cards and %d custodians are in the room", count, len(custodians))
 	}
@@ -175,33 +244,52 @@ func handOut(ctx context.Context, env ceremony.Env, st script.Step, intent ledge
 	if err != nil {
 		return nil, none, err
 	}
-	set, cards, err := share.Split(S, threshold, count, env.State().Site.Practice)
+	b := ceremony.SetIssued{Count: count, Intent: intent, PINLength: min(48, info.MaxPIN), Purpose: act.With["purpose"], Serials: []string{info.Serial}, Threshold: threshold}
+	err = giveCards(ctx, env, S, &b, custodians)
+	if err == nil && b.Purpose == ceremony.Recovery {
+		b.KCV, err = checkValue(S)
+		b.KCVMethod = hsm.CheckValueECB
+	}
 	if err != nil {
 		S.Wipe()
 		return nil, none, err
 	}
+	return S, ceremony.Found{Outcome: ceremony.Done, Records: []ceremony.Entry{{Kind: ceremony.SetIssuedKind, Body: b}},
+		Facts: []ceremony.Line{mono("Set", b.Name), line("Cards", fmt.Sprintf("%d written, read back and bagged; every %d of them rebuilt the secret", count, threshold))}}, nil
+}
+
+// checkValue is that of the wrapping key which comes from S.
+func checkValue(S *secret.Buffer) (string, error) {
+	key, err := share.WrappingKey(S)
+	if err != nil {
+		return "", err
+	}
+	defer key.Wipe()
+	return share.CheckValue(key)
+}
+
+// giveCards splits S, hands out every card and has every combination of those that
+// were read back rebuild it.
+func giveCards(ctx context.Context, env ceremony.Env, S *secret.Buffer, b *ceremony.SetIssued, custodians []string) error {
+	set, cards, err := share.Split(S, b.Threshold, b.Count, env.State().Site.Practice)
+	if err != nil {
+		return err
+	}
 	defer share.Wipe(cards...)
-	read := make([]*share.Card, 0, count)
+	b.Commitment, b.Name, b.Set = hex.EncodeToString(set.Commitment[:]), set.Name(), hex.EncodeToString(set.ID[:])
+	var read []*share.Card
 	defer func() { share.Wipe(read...) }()
-	b := ceremony.SetIssued{Commitment: hex.EncodeToString(set.Commitment[:]), Count: count, Intent: intent, Name: set.Name(), PINLength: min(48, info.MaxPIN),
-		Purpose: st.With["purpose"], Serials: []string{info.Serial}, Set: hex.EncodeToString(set.ID[:]), Threshold: threshold}
 	for i, person := range custodians {
-		card, err := giveCard(ctx, env, cards[i], set, person, intent)
+		card, err := giveCard(ctx, env, cards[i], set, person, b)
 		if err != nil {
-			S.Wipe()
-			return nil, none, err
+			return err
 		}
 		read = append(read, card)
 		f := card.Fingerprint()
 		b.Cards = append(b.Cards, ceremony.CardIssued{Fingerprint: hex.EncodeToString(f[:]), Holder: person, Index: i + 1})
 	}
 	env.Working("Every combination of cards is put together and compared")
-	if err := share.CheckAll(set, read); err != nil {
-		S.Wipe()
-		return nil, none, err
-	}
-	return S, ceremony.Found{Outcome: ceremony.Done, Records: []ceremony.Entry{{Kind: ceremony.SetIssuedKind, Body: b}},
-		Facts: []ceremony.Line{mono("Set", set.Name()), line("Cards", fmt.Sprintf("%d written, read back and bagged; every %d of them rebuilt the secret", count, threshold))}}, nil
+	return share.CheckAll(set, read)
 }
 
 func newSecret(ctx context.Context, env ceremony.Env) (*secret.Buffer, hsm.TokenInfo, error) {
@@ -229,7 +317,7 @@ func newSecret(ctx context.Context, env ceremony.Env) (*secret.Buffer, hsm.Token
 
 // giveCard shows one card to its custodian, has it typed back whole, and has it
 // bagged before the next.
-func giveCard(ctx context.Context, env ceremony.Env, card *share.Card, set share.Set, person string, intent ledger.Hash) (*share.Card, error) {
+func giveCard(ctx context.Context, env ceremony.Env, card *share.Card, set share.Set, person string, b *ceremony.SetIssued) (*share.Card, error) {
 	s := env.State()
 	who := s.Someone(person)
 	text := secret.New(share.TextLen)
@@ -238,26 +326,24 @@ func giveCard(ctx context.Context, env ceremony.Env, card *share.Card, set share
 		return nil, err
 	}
 	f := card.Fingerprint()
-	cp := ceremony.CardPrompt{Set: set.Name(), Index: card.Index, K: set.K, N: set.N, Prefix: cardPrefix(s.Site.Practice), Words: assets.PGPWords(f[:share.SpokenBytes])}
+	cp := ceremony.CardPrompt{Set: set.Name(), Purpose: b.Purpose, Index: card.Index, K: set.K, N: set.N, Prefix: cardPrefix(s.Site.Practice), Words: assets.PGPWords(f[:share.SpokenBytes])}
 	if _, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.ShowCard, Who: who, Role: "custodian", Reveal: text, Card: cp,
-		Title: who.Name + ", write down your card", Text: "Everyone else: turn away from the screen. Write every group by hand; you will type all of it back."}); err != nil {
+		Title: who.Name + ", write down your " + b.Purpose + " card", Text: "Everyone else: turn away from the screen. Write every group by hand; you will type all of it back."}); err != nil {
 		return nil, err
 	}
-	back, err := askCard(ctx, env, person, set, card.Index, nil, true)
+	back, err := askCard(ctx, env, person, set, card.Index, cardAsk{purpose: b.Purpose, readBack: true})
 	if err != nil {
 		return nil, err
 	}
-	bag, err := askBag(ctx, env, who, fmt.Sprintf("card %d of set %s", card.Index, set.Name()))
-	if err != nil {
-		back.Wipe()
-		return nil, err
+	name := ceremony.CardItemName(card.Index, set.Name())
+	bag, err := askBag(ctx, env, who, name)
+	if err == nil {
+		err = env.Record(ctx, []ceremony.Entry{
+			{Kind: ceremony.SetReadBackKind, Body: ceremony.SetReadBack{Fingerprint: hex.EncodeToString(f[:]), Index: card.Index, Intent: b.Intent, Person: person, Set: b.Set}},
+			{Kind: ceremony.ItemSealedKind, Body: ceremony.ItemSealed{Bag: bag, Index: card.Index, Intent: b.Intent,
+				Item: name, Kind: ceremony.CardItem, Person: person, Set: b.Set, Witness: witness(s)}},
+		})
 	}
-	id := hex.EncodeToString(set.ID[:])
-	err = env.Record(ctx, []ceremony.Entry{
-		{Kind: ceremony.SetReadBackKind, Body: ceremony.SetReadBack{Fingerprint: hex.EncodeToString(f[:]), Index: card.Index, Intent: intent, Person: person, Set: id}},
-		{Kind: ceremony.ItemSealedKind, Body: ceremony.ItemSealed{Bag: bag, Index: card.Index, Intent: intent,
-			Item: ceremony.CardItemName(card.Index, set.Name()), Kind: ceremony.CardItem, Person: person, Set: id, Witness: s.Open.InRole("witness")[0]}},
-	})
 	if err != nil {
 		back.Wipe()
 		return nil, err
@@ -280,81 +366,154 @@ func askBag(ctx context.Context, env ceremony.Env, who ceremony.Someone, item st
 		}
 		bag, again := strings.TrimSpace(a.Fields["bag"]), strings.TrimSpace(a.Fields["again"])
 		p.Fields[0].Value, p.Fields[1].Value = bag, again
-		other := env.State().Bagged(bag)
-		switch {
-		case bag != again || ledger.CheckName(bag) != nil:
-		case other != "":
-			p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("Bag %s is the bag of %s.", bag, other), Safe: "Nothing was recorded.", Do: "Take a new bag; a bag is used once."}
-			continue
-		default:
+		if bag != again {
+			p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("The two numbers differ: %q and %q.", bag, again), Safe: "Nothing was recorded.", Do: "Read the bag again and type its number twice."}
+		} else if p.Problem = bagProblem(env.State(), bag); p.Problem == nil {
 			return bag, nil
 		}
-		p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("The two numbers differ: %q and %q.", bag, again), Safe: "Nothing was recorded.", Do: "Read the bag again and type its number twice."}
 	}
 }
 
-// setPIN sets the user PIN as the security officer. After an interruption S is
-// gone, and the cards, which were all read back, bring it again.
-func (issueSet) setPIN(ctx context.Context, env ceremony.Env, act ceremony.Act, S *secret.Buffer) error {
-	known, err := activationSet(env.State())
+// setPINs sets the user PIN as the security officer, then replaces the officer's
+// own. After an interruption S is gone, and the cards, which were all read back,
+// bring it again.
+func (issueSet) setPINs(ctx context.Context, env ceremony.Env, act ceremony.Act, secrets map[string]*secret.Buffer) error {
+	serial := env.State().Open.Token
+	known := map[string]*ceremony.Set{}
+	for _, set := range env.State().Sets {
+		if slices.Contains(set.Body.Serials, serial) && !set.Withdrawn {
+			known[set.Body.Purpose] = set
+		}
+	}
+	pins := map[string]*secret.Buffer{}
+	defer func() {
+		for _, pin := range pins {
+			pin.Wipe()
+		}
+	}()
+	b := ceremony.PINsSet{Serial: serial}
+	for _, purpose := range []string{ceremony.Activation, ceremony.Recovery} {
+		set := known[purpose]
+		if set == nil {
+			continue
+		}
+		S := secrets[purpose]
+		if S.Len() == 0 {
+			var err error
+			if S, _, err = useCards(ctx, env, set, "the PIN that is set now"); err != nil {
+				return err
+			}
+			secrets[purpose] = S
+		}
+		pin, err := pinOf(S, set, serial)
+		if err != nil {
+			return err
+		}
+		pins[purpose] = pin
+		if purpose == ceremony.Activation {
+			b.UserSet = set.Body.Set
+		} else {
+			b.SOSet = set.Body.Set
+		}
+	}
+	transport, err := askTransport(ctx, env, "It lets the security officer set the PINs that come from the cards.")
 	if err != nil {
 		return err
 	}
-	var pin *secret.Buffer
-	if S.Len() > 0 {
-		pin, err = share.UserPIN(S, env.State().Open.Token, known.Body.PINLength)
-	} else {
-		pin, _, err = collect(ctx, env, known)
-	}
-	if err != nil {
+	defer transport.Wipe()
+	if err := env.Login(ctx, serial, hsm.SecurityOfficer, nil, transport); err != nil {
 		return err
 	}
-	defer pin.Wipe()
-	officers := env.State().Open.InRole("officer")
-	a, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskTransportPIN, Who: env.State().Someone(officers[0]), Role: "officer", Title: "Enter the transport PIN",
-		Text: "It lets the security officer set the user PIN that comes from the cards."})
-	if err != nil {
-		return err
-	}
-	err = env.Login(ctx, hsm.SecurityOfficer, nil, a.Secret)
-	a.Secret.Wipe()
-	if err != nil {
-		return err
-	}
-	err = env.Act(ctx, act, func(ctx context.Context, _ ledger.Hash) (ceremony.Found, error) {
-		s, err := env.Session(ctx)
+	err = env.Act(ctx, act, func(ctx context.Context, intent ledger.Hash) (ceremony.Found, error) {
+		env.Working("The PINs are being set")
+		s, err := env.SessionWith(ctx, serial)
 		if err != nil {
 			return ceremony.Found{}, err
 		}
-		if err := s.InitPIN(ctx, pin); err != nil {
+		if err := s.InitPIN(ctx, pins[ceremony.Activation]); err != nil {
 			return ceremony.Found{}, err
 		}
-		return userPINFound(ctx, s)
+		if so := pins[ceremony.Recovery]; so != nil {
+			if err := s.SetPIN(ctx, transport, so); err != nil {
+				return ceremony.Found{}, err
+			}
+		}
+		t, err := s.Token(ctx)
+		if err != nil || !t.UserPINSet {
+			return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("User PIN", "not set")}}, err
+		}
+		b.Intent = intent
+		return pinsFound(b), nil
 	})
 	if err != nil {
 		return err
 	}
-	return env.Logout(ctx, "the user PIN is set")
+	return env.Logout(ctx, serial, "the PINs are set")
 }
 
-func userPINFound(ctx context.Context, s hsm.Session) (ceremony.Found, error) {
-	t, err := s.Token(ctx)
-	if err != nil {
-		return ceremony.Found{}, err
+func pinsFound(b ceremony.PINsSet) ceremony.Found {
+	so := "the transport PIN stands"
+	if b.SOSet != "" {
+		so = "taken from the recovery cards"
 	}
-	if !t.UserPINSet {
-		return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("User PIN", "not set")}}, nil
-	}
-	return ceremony.Found{Outcome: ceremony.Done, Facts: []ceremony.Line{line("User PIN", "the token says that it is set")}}, nil
+	return ceremony.Found{Outcome: ceremony.Done, Records: []ceremony.Entry{{Kind: ceremony.PINsSetKind, Body: b}},
+		Facts: []ceremony.Line{line("User PIN", "the token says that it is set"), line("Security officer's PIN", so)}}
+}
+
+func askTransport(ctx context.Context, env ceremony.Env, why string) (*secret.Buffer, error) {
+	officers := env.State().Open.InRole("officer")
+	a, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskTransportPIN, Who: env.State().Someone(officers[0]), Role: "officer", Title: "Enter the transport PIN", Text: why})
+	return a.Secret, err
 }
 
 func (issueSet) Reconcile(ctx context.Context, env ceremony.Env, _ script.Step, in ceremony.KnownIntent) (ceremony.Found, error) {
 	if in.Intent.Act.Do == issue {
-		return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("Set", "void: it was interrupted before every card was read back; destroy the cards that were written")}}, nil
+		return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("Set", "void: it was interrupted before every card was read back; the cards that were written are destroyed before new ones")}}, nil
 	}
-	s, err := env.Session(ctx)
+	return reconcilePINs(ctx, env, in.Intent.Act.With["serial"], in.Leaf)
+}
+
+// reconcilePINs asks the token itself. The user PIN is set first, so the transport
+// PIN tells the rest: where the token still takes it, nothing was replaced, and
+// setting both again does no harm.
+func reconcilePINs(ctx context.Context, env ceremony.Env, serial string, intent ledger.Hash) (ceremony.Found, error) {
+	notDone := ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("PINs", "not set; they will be set again")}}
+	s, err := env.SessionWith(ctx, serial)
 	if err != nil {
 		return ceremony.Found{}, err
 	}
-	return userPINFound(ctx, s)
+	t, err := s.Token(ctx)
+	if err != nil || !t.UserPINSet {
+		return notDone, err
+	}
+	b := ceremony.PINsSet{Intent: intent, Serial: serial}
+	for id, set := range env.State().Sets {
+		if slices.Contains(set.Body.Serials, serial) && !set.Withdrawn {
+			if set.Body.Purpose == ceremony.Activation {
+				b.UserSet = id
+			} else {
+				b.SOSet = id
+			}
+		}
+	}
+	if b.SOSet == "" {
+		return pinsFound(b), nil
+	}
+	transport, err := askTransport(ctx, env, "Whether the token still takes it shows how far the interrupted act went.")
+	if err != nil {
+		return ceremony.Found{}, err
+	}
+	defer transport.Wipe()
+	err = env.Login(ctx, serial, hsm.SecurityOfficer, nil, transport)
+	if err == nil {
+		return notDone, env.Logout(ctx, serial, "the transport PIN still stands")
+	}
+	if ceremony.ClassOf(err) != hsm.WrongPIN {
+		return ceremony.Found{}, err
+	}
+	// A mistyped transport PIN looks the same: the cards decide.
+	if err := loginSO(ctx, env, serial, env.State().Sets[b.SOSet]); err != nil {
+		return ceremony.Found{}, err
+	}
+	return pinsFound(b), env.Logout(ctx, serial, "the recovery cards open it")
 }

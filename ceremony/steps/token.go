@@ -11,6 +11,7 @@ import (
 	"claviger/ceremony"
 	"claviger/ceremony/script"
 	"claviger/hsm"
+	"claviger/hsm/secret"
 	"claviger/ledger"
 )
 
@@ -276,14 +277,17 @@ func (openToken) Check(s *ceremony.State, st script.Step, r ledger.Record, body 
 	switch b := body.(type) {
 	case *ceremony.TokenInventory:
 		return checkInventory(s, b)
+	case *ceremony.ItemOpened, *ceremony.ItemSealed, *ceremony.ItemLost:
+		return checkCardItem(b)
 	case *ceremony.Result:
-		switch {
+		p := s.Open
+		switch n := p.Foreign + p.Second.Foreign; {
 		case !isFinish(b):
 			return foreign(st, r)
-		case !s.Open.TokenOpen:
+		case !p.TokenOpen || p.Second.Serial != "" && !p.Second.Open:
 			return broken("token.closed", "the token is not open")
-		case s.Open.Foreign > 0 && !s.Open.Steps[st.ID].Deviated:
-			return broken("token.unknown-object", "the token holds %d objects that this ledger does not know; a deviation has to decide about them", s.Open.Foreign)
+		case n > 0 && !p.Steps[st.ID].Deviated:
+			return broken("token.unknown-object", "the token holds %d objects that this ledger does not know; a deviation has to decide about them", n)
 		}
 		return nil
 	}
@@ -338,13 +342,14 @@ func known(s *ceremony.State, o ceremony.ObjectSeen) bool {
 func keyID(intent ledger.Hash) string { return hex.EncodeToString(intent[:20]) }
 
 func (k openToken) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
-	lines, err := k.open(ctx, env, st)
+	lines, err := k.open(ctx, env)
 	if err != nil {
 		return err
 	}
-	for env.State().Open.Foreign > 0 && !env.State().Open.Steps[st.ID].Deviated {
+	n := env.State().Open.Foreign + env.State().Open.Second.Foreign
+	for n > 0 && !env.State().Open.Steps[st.ID].Deviated {
 		_, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "The token holds what this record does not know", Facts: facts(lines),
-			Problem: &ceremony.Problem{Happened: fmt.Sprintf("The token holds %d objects that no record of this site made.", env.State().Open.Foreign), Safe: "Nothing was changed in the token.",
+			Problem: &ceremony.Problem{Happened: fmt.Sprintf("The token holds %d objects that no record of this site made.", n), Safe: "Nothing was changed in the token.",
 				Do: "Note a deviation that says what they are and who decided, or stop the ceremony."}})
 		if err != nil {
 			return err
@@ -355,35 +360,74 @@ func (k openToken) Do(ctx context.Context, env ceremony.Env, st script.Step) err
 
 // Reopen opens the token again for a ceremony that is resumed.
 func (k openToken) Reopen(ctx context.Context, env ceremony.Env, st script.Step) error {
-	_, err := k.open(ctx, env, st)
+	_, err := k.open(ctx, env)
 	return err
 }
 
-func (openToken) open(ctx context.Context, env ceremony.Env, st script.Step) ([]ceremony.Line, error) {
-	set, err := activationSet(env.State())
-	if err != nil {
-		return nil, err
+// open opens the ceremony's token, and the second one where there is one: one set
+// may serve both, and then its cards are typed once.
+func (openToken) open(ctx context.Context, env ceremony.Env) ([]ceremony.Line, error) {
+	p := env.State().Open
+	serials := []string{p.Token}
+	if p.Second.Serial != "" {
+		serials = append(serials, p.Second.Serial)
 	}
-	info, err := tokenNow(ctx, env)
-	if err != nil {
-		return nil, err
-	}
-	if !env.State().Open.TokenOpen {
-		pin, held, err := collect(ctx, env, set)
+	secrets := map[string]*secret.Buffer{} // S by set
+	defer func() {
+		for _, S := range secrets {
+			S.Wipe()
+		}
+	}()
+	held := map[string][]ceremony.Held{}
+	var lines []ceremony.Line
+	for i, serial := range serials {
+		if _, err := tokenNow(ctx, env, serial); err != nil {
+			return nil, err
+		}
+		set := env.State().SetFor(serial, "user")
+		if set == nil {
+			return nil, fmt.Errorf("no share set opens the token %s", serial)
+		}
+		if open := i == 0 && p.TokenOpen || i == 1 && p.Second.Open; !open {
+			if secrets[set.Body.Set] == nil {
+				S, used, err := useCards(ctx, env, set, "the token")
+				if err != nil {
+					return nil, err
+				}
+				secrets[set.Body.Set], held[set.Body.Set] = S, used
+			}
+			pin, err := pinOf(secrets[set.Body.Set], set, serial)
+			if err != nil {
+				return nil, err
+			}
+			env.Working("The token is being opened")
+			err = env.Login(ctx, serial, hsm.Operator, held[set.Body.Set], pin)
+			pin.Wipe()
+			if err != nil {
+				return nil, err
+			}
+		}
+		if i == 0 {
+			if err := env.CompareHeads(ctx); err != nil {
+				return nil, err
+			}
+		}
+		found, err := inventory(ctx, env, serial)
 		if err != nil {
 			return nil, err
 		}
-		env.Working("The token is being opened")
-		err = env.Login(ctx, hsm.Operator, held, pin)
-		pin.Wipe()
-		if err != nil {
+		lines = append(lines, found...)
+		if err := env.Checkpoint(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if err := env.CompareHeads(ctx); err != nil {
-		return nil, err
-	}
-	s, err := env.Session(ctx)
+	env.Shown(lines...)
+	return lines, nil
+}
+
+// inventory records what an open token holds.
+func inventory(ctx context.Context, env ceremony.Env, serial string) ([]ceremony.Line, error) {
+	s, err := env.SessionWith(ctx, serial)
 	if err != nil {
 		return nil, err
 	}
@@ -391,7 +435,7 @@ func (openToken) open(ctx context.Context, env ceremony.Env, st script.Step) ([]
 	if err != nil {
 		return nil, err
 	}
-	inv := ceremony.TokenInventory{Count: len(objects), Serial: info.Serial, Unknown: []ceremony.ObjectSeen{}}
+	inv := ceremony.TokenInventory{Count: len(objects), Serial: serial, Unknown: []ceremony.ObjectSeen{}}
 	list := []ceremony.ObjectSeen{}
 	for _, o := range objects {
 		seen := ceremony.ObjectSeen{Class: o.Class, ID: hex.EncodeToString(o.ID), Label: o.Label}
@@ -408,23 +452,18 @@ func (openToken) open(ctx context.Context, env ceremony.Env, st script.Step) ([]
 	if err := env.Record(ctx, []ceremony.Entry{{Kind: ceremony.TokenInventoryKind, Body: inv}}, blob); err != nil {
 		return nil, err
 	}
-	if err := env.Checkpoint(ctx); err != nil {
-		return nil, err
-	}
 	var used []string
 	for _, c := range env.State().Open.Cards {
 		used = append(used, fmt.Sprintf("card %d of %s", c.Index, env.State().Someone(c.Person).Name))
 	}
-	lines := []ceremony.Line{mono("Serial number", info.Serial), line("Opened by", strings.Join(used, ", ")),
-		line("In the token", strconv.Itoa(inv.Count)+" objects, "+strconv.Itoa(len(inv.Unknown))+" of them not in this record")}
-	env.Shown(lines...)
-	return lines, nil
+	return []ceremony.Line{mono("Serial number", serial), line("Opened by", strings.Join(used, ", ")),
+		line("In the token", strconv.Itoa(inv.Count)+" objects, "+strconv.Itoa(len(inv.Unknown))+" of them not in this record")}, nil
 }
 
 // tokenNow asks for the token until it is there: a missing token is not an end.
-func tokenNow(ctx context.Context, env ceremony.Env) (hsm.TokenInfo, error) {
+func tokenNow(ctx context.Context, env ceremony.Env, serial string) (hsm.TokenInfo, error) {
 	for {
-		s, err := env.Session(ctx)
+		s, err := env.SessionWith(ctx, serial)
 		var info hsm.TokenInfo
 		if err == nil {
 			info, err = s.Token(ctx)
@@ -436,7 +475,7 @@ func tokenNow(ctx context.Context, env ceremony.Env) (hsm.TokenInfo, error) {
 			return info, err
 		}
 		_, aerr := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "The token is not there",
-			Problem: &ceremony.Problem{Happened: fmt.Sprintf("The token with serial number %s does not answer.", env.State().Open.Token), Safe: "Nothing was tried on any other token.", Do: "Connect it, then go on.", Code: err.Error()}})
+			Problem: &ceremony.Problem{Happened: fmt.Sprintf("The token with serial number %s does not answer.", serial), Safe: "Nothing was tried on any other token.", Do: "Connect it, then go on.", Code: err.Error()}})
 		if aerr != nil {
 			return info, aerr
 		}
