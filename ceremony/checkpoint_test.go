@@ -245,3 +245,16 @@ func TestCopiesAreDue(t *testing.T) {
 		t.Errorf("a practice site owes %d copies", due)
 	}
 }
+
+// TestFindingsAreBounded: a ledger in which nothing verifies gives a list that
+// can be read, the first places first.
+func TestFindingsAreBounded(t *testing.T) {
+	v := NewVerifier()
+	for seq := range int64(5000) {
+		v.Add(Claim{Rule: "signoff.signature", Seq: seq, What: "a signature", Key: make([]byte, ed25519.PublicKeySize), Sig: []byte("none")})
+	}
+	got := v.Wait()
+	if len(got) != ledger.MaxFindings || got[0].Seq != 0 || got[50].Seq != 50 || !strings.Contains(got[len(got)-1].Why, "the list ends here") {
+		t.Errorf("%d findings, the first %v, the last %v", len(got), got[0], got[len(got)-1])
+	}
+}

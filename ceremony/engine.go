@@ -22,6 +22,7 @@ type Engine struct {
 	host   Host
 	folder *Folder
 	load   func(context.Context) (hsm.Module, error)
+	told   Told
 
 	state    *State
 	head     ledger.Head
@@ -51,12 +52,14 @@ type Config struct {
 	Folder *Folder
 	// Module starts the process that holds the vendor's library.
 	Module func(context.Context) (hsm.Module, error)
+	// Told hears how far the verification at the start has come; nil is fine.
+	Told Told
 }
 
 // NewEngine verifies and folds the whole ledger. A run that the program left
 // open is closed as interrupted: start and restart are one path.
 func NewEngine(ctx context.Context, c Config) (*Engine, error) {
-	e := &Engine{store: c.Store, kinds: c.Kinds, room: c.Room, host: c.Host, folder: c.Folder, load: c.Module,
+	e := &Engine{store: c.Store, kinds: c.Kinds, room: c.Room, host: c.Host, folder: c.Folder, load: c.Module, told: c.Told,
 		staged: map[ledger.Hash][]byte{}, sessions: map[string]hsm.Session{}, seen: "not looked at"}
 	e.keys = newKeyring(c.Folder, func() bool { return e.state.Site.Practice })
 	if err := e.fold(ctx); err != nil {
@@ -77,7 +80,7 @@ func NewEngine(ctx context.Context, c Config) (*Engine, error) {
 // fold reads everything again: at the start, and after any failed write,
 // because nothing may be believed of a store that just failed.
 func (e *Engine) fold(ctx context.Context) error {
-	s, head, findings, err := Fold(ctx, e.store, e.kinds)
+	s, head, findings, err := FoldTelling(ctx, e.store, e.kinds, e.told)
 	if err != nil {
 		return fmt.Errorf("couldn't read the ledger: %w", err)
 	}

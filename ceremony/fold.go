@@ -29,10 +29,30 @@ func (f Finding) String() string { return fmt.Sprintf("record %d: %s (%s)", f.Se
 // every signature, every checkpoint against the tree. It is what a start, the
 // window's Verify and the auditor's checker all call.
 func Fold(ctx context.Context, r ledger.Reader, kinds Kinds) (*State, ledger.Head, []Finding, error) {
+	return FoldTelling(ctx, r, kinds, nil)
+}
+
+// Told hears how many of a ledger's records are verified by now.
+type Told func(done, total int64)
+
+// tellEach is after how many records it hears of it.
+const tellEach = 1 << 13
+
+// FoldTelling is Fold for those who wait and want to see something move.
+func FoldTelling(ctx context.Context, r ledger.Reader, kinds Kinds, told Told) (*State, ledger.Head, []Finding, error) {
+	total := int64(0)
+	if told != nil {
+		if end, err := r.Head(ctx); err == nil { // what cannot be read is told below
+			total = end.Size
+		}
+	}
 	s := NewState(kinds, func(h ledger.Hash) ([]byte, error) { return r.Blob(ctx, h) })
 	v := NewVerifier()
 	var broken *Finding
 	head, chain, err := ledger.VerifyChain(ctx, r, func(rec ledger.Record) error {
+		if told != nil && (rec.Seq+1)%tellEach == 0 {
+			told(rec.Seq+1, total)
+		}
 		if broken != nil {
 			return nil
 		}
@@ -65,6 +85,9 @@ func Fold(ctx context.Context, r ledger.Reader, kinds Kinds) (*State, ledger.Hea
 		}
 		return nil
 	})
+	if told != nil && err == nil {
+		told(head.Size, total)
+	}
 	if broken != nil {
 		v.Found(*broken)
 	}
@@ -120,7 +143,11 @@ func (v *Verifier) Add(c Claim) { v.claims <- c }
 func (v *Verifier) Found(f Finding) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.findings = append(v.findings, f)
+	// Signatures are checked nearly in order: what is left out here stands far
+	// behind what the list can hold.
+	if len(v.findings) < 10*ledger.MaxFindings {
+		v.findings = append(v.findings, f)
+	}
 }
 
 // Wait ends the verifier and gives what it found, in the order of records.
@@ -128,6 +155,11 @@ func (v *Verifier) Wait() []Finding {
 	close(v.claims)
 	v.wg.Wait()
 	sortFindings(v.findings)
+	if n := ledger.MaxFindings - 1; len(v.findings) > n {
+		f := v.findings[n]
+		f.Why = fmt.Sprintf("more does not hold from record %d on; the list ends here", f.Seq)
+		v.findings = append(v.findings[:n], f)
+	}
 	return v.findings
 }
 

@@ -48,6 +48,8 @@ type Options struct {
 	Checkpoints [][]byte
 	// RequireProduction makes practice a finding.
 	RequireProduction bool
+	// Told hears how far the verification of a ledger has come; nil is fine.
+	Told ceremony.Told
 }
 
 // Result is what an audit found.
@@ -165,7 +167,7 @@ func Ledger(ctx context.Context, path string, o Options) (*Result, error) {
 	if err != nil {
 		return nil, &SiteKeysError{err}
 	}
-	l, err := openLedger(ctx, path)
+	l, err := openLedger(ctx, path, o.Told)
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +183,7 @@ type opened struct {
 	findings []ceremony.Finding
 }
 
-func openLedger(ctx context.Context, path string) (*opened, error) {
+func openLedger(ctx context.Context, path string, told ceremony.Told) (*opened, error) {
 	r, frame, err := sqlite.OpenRead(ctx, path)
 	if err != nil {
 		return nil, &UnreadableError{err}
@@ -191,7 +193,7 @@ func openLedger(ctx context.Context, path string) (*opened, error) {
 		l.findings = append(l.findings, ceremony.Finding{Seq: f.Seq, Rule: "file", Why: f.What, Unknown: f.Unknown})
 	}
 	var folded []ceremony.Finding
-	l.state, l.head, folded, err = ceremony.Fold(ctx, r, steps.Kinds())
+	l.state, l.head, folded, err = ceremony.FoldTelling(ctx, r, steps.Kinds(), told)
 	if err != nil {
 		return nil, errors.Join(&UnreadableError{err}, r.Close())
 	}

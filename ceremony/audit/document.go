@@ -335,7 +335,7 @@ func (d *document) pages() error {
 
 // beside checks what only the ledger can show.
 func (d *document) beside(ctx context.Context, path string) error {
-	l, err := openLedger(ctx, path)
+	l, err := openLedger(ctx, path, d.o.Told)
 	if err != nil {
 		return err
 	}

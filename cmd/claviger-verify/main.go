@@ -54,6 +54,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "claviger-verify:", err)
 		return exitUsage
 	}
+	a.options.Told = progress(stderr)
 	var res *audit.Result
 	if a.pdf != nil {
 		res, err = audit.PDF(ctx, a.pdf, a.ledger, a.options)
@@ -82,6 +83,31 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	return res.Exit()
 }
+
+// progress tells somebody at a terminal how far a long verification has come; a
+// file or a pipe gets only the result.
+func progress(stderr io.Writer) func(done, total int64) {
+	f, ok := stderr.(*os.File)
+	if !ok {
+		return nil
+	}
+	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return nil
+	}
+	return func(done, total int64) {
+		if total < long {
+			return
+		}
+		end := "\r"
+		if done >= total {
+			end = "\n"
+		}
+		fmt.Fprintf(f, "%d of %d records verified%s", done, total, end)
+	}
+}
+
+// long is a ledger that somebody waits for.
+const long = 50_000
 
 func parse(args []string, stderr io.Writer) (arguments, error) {
 	var a arguments
