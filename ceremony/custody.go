@@ -87,13 +87,16 @@ type ItemLost struct {
 
 // ItemDestroyed is the end of an item, by a method of NIST SP 800-88.
 type ItemDestroyed struct {
-	Category string `json:"category"` // clear, purge, destroy
-	Item     string `json:"item"`
-	Method   string `json:"method"` // as stated
-	Person   string `json:"person"`
-	Result   string `json:"result"` // PASS, FAIL, UNKNOWN
-	Tool     string `json:"tool"`   // as stated
-	Witness  string `json:"witness"`
+	Category     string      `json:"category"` // clear, purge, destroy
+	Evidence     string      `json:"evidence"` // as stated: SHA-256 of a photo, number of a certificate
+	Intent       ledger.Hash `json:"intent"`   // zeros where the step needs none
+	Item         string      `json:"item"`     // or the name of a copy that people told of
+	Method       string      `json:"method"`   // as stated
+	Person       string      `json:"person"`
+	Result       string      `json:"result"`       // PASS, FAIL, UNKNOWN
+	Tool         string      `json:"tool"`         // as stated
+	Verification string      `json:"verification"` // how and by whom, as stated
+	Witness      string      `json:"witness"`
 }
 
 // Verdicts of a check or of a destruction. Unknown is never a pass.
@@ -247,7 +250,10 @@ func (s *State) itemSealed(r *record, b *ItemSealed) error {
 }
 
 func (s *State) itemDestroyed(r *record, b *ItemDestroyed) error {
-	it, err := s.item(r, b.Item, b.Person, b.Witness)
+	it, err := s.statedCopy(b.Item), s.watched(r, b.Person, b.Witness)
+	if it == nil {
+		it, err = s.item(r, b.Item, b.Person, b.Witness)
+	}
 	switch {
 	case err != nil:
 		return err
@@ -268,6 +274,22 @@ func (s *State) itemDestroyed(r *record, b *ItemDestroyed) error {
 		s.copyEnds(it.Name, CopyDestroyed)
 	case UnknownIfAny:
 		s.copyEnds(it.Name, CopyUnknown)
+	}
+	return nil
+}
+
+// statedCopy is a copy of a key that people told of, as an item: it was never in
+// custody here, and who destroys it has it in hand.
+func (s *State) statedCopy(name string) *Item {
+	if s.Items[name] != nil {
+		return nil
+	}
+	for _, k := range s.keysNeeded(s.Open) {
+		for _, c := range k.Copies {
+			if c.Name == name && c.Stated && c.State != CopyDestroyed {
+				return &Item{Name: name, Kind: c.Form}
+			}
+		}
 	}
 	return nil
 }

@@ -341,6 +341,11 @@ func (e *env) SignOff(ctx context.Context, ask SignOffAsk) (SignOff, error) {
 	if ask.Text != "" {
 		p.Aloud = ask.Text
 	}
+	if ask.Phrase != "" {
+		if err := e.phrase(ctx, ask); err != nil {
+			return SignOff{}, err
+		}
+	}
 	for {
 		a, err := e.Ask(ctx, p)
 		if err != nil {
@@ -355,6 +360,21 @@ func (e *env) SignOff(ctx context.Context, ask SignOffAsk) (SignOff, error) {
 			return SignOff{}, err
 		}
 		p.Problem = secretProblem(h.Body.Name, with, err)
+	}
+}
+
+// phrase has someone type, by hand and exactly, what cannot be undone.
+func (e *env) phrase(ctx context.Context, ask SignOffAsk) error {
+	p := Prompt{Kind: AskPhrase, Act: ask.Act, Title: ask.Title, Who: e.state.Someone(ask.Person), Role: ask.Role, Facts: ask.Facts, Phrase: ask.Phrase, Irreversible: true}
+	for {
+		a, err := e.Ask(ctx, p)
+		if err != nil {
+			return err
+		}
+		if a.Fields[PhraseField] == ask.Phrase {
+			return nil
+		}
+		p.Problem = &Problem{Happened: fmt.Sprintf("What was typed is not %q.", ask.Phrase), Safe: "Nothing was signed and nothing was changed.", Do: "Type it exactly, or stop the ceremony."}
 	}
 }
 

@@ -26,6 +26,10 @@ const (
 	DestroyedCompromised KeyState = "destroyed, was compromised"
 )
 
+// ModuleForm is the form of a copy that is an object in a token; every other
+// form is a word that people understand.
+const ModuleForm = "module"
+
 // What is known of a copy.
 const (
 	CopyKept      = "kept"
@@ -246,7 +250,7 @@ func (s *State) keyFact(r *record) error {
 	switch b := r.body.(type) {
 	case *KeyGenerated:
 		s.Keys[b.ID] = &Key{Body: *b, Leaf: r.Leaf, Seq: r.Seq, Ceremony: s.Open.Number, Time: r.Time, State: PreActivation,
-			Copies: []Copy{{Form: "module", ID: b.ID, Name: ModuleCopy(b.Serial, b.ID), State: CopyKept, Where: b.Serial}}}
+			Copies: []Copy{{Form: ModuleForm, ID: b.ID, Name: ModuleCopy(b.Serial, b.ID), State: CopyKept, Where: b.Serial}}}
 	case *KeyQuarantined:
 		if k := s.Keys[b.ID]; k != nil {
 			k.Quarantined = true
@@ -278,7 +282,7 @@ func (s *State) keyFact(r *record) error {
 		if b.Fingerprint != k.Body.Fingerprint {
 			return r.refuse("key.restored", "what was restored is not %s: its fingerprint is %s", k.Body.Label, b.Fingerprint)
 		}
-		k.Copies = append(k.Copies, Copy{Form: "module", ID: b.ID, Name: ModuleCopy(b.Serial, b.ID), State: CopyKept, Where: b.Serial})
+		k.Copies = append(k.Copies, Copy{Form: ModuleForm, ID: b.ID, Name: ModuleCopy(b.Serial, b.ID), State: CopyKept, Where: b.Serial})
 		s.Open.Restored = append(s.Open.Restored, *b)
 	case *KeyDeleted:
 		k, err := s.keyInUse(r, b.Key)
@@ -293,6 +297,7 @@ func (s *State) keyFact(r *record) error {
 			return r.refuse("key.copy", "no copy of %s is in token %s under that id", k.Body.Label, b.Serial)
 		}
 		k.Copies[i].State = CopyDestroyed
+		s.Open.Deleted = append(s.Open.Deleted, *b)
 	case *KeyDestroyed:
 		k, err := s.keyInUse(r, b.Key)
 		if err != nil {
@@ -319,13 +324,33 @@ func (s *State) keyInUse(r *record, id string) (*Key, error) {
 	switch {
 	case k == nil:
 		return nil, r.refuse("key.unknown", "no key with id %s is known here", id)
-	case k.State == Destroyed || k.State == DestroyedCompromised:
+	case k.Gone():
 		return nil, r.refuse("key.state", "%s is %s; nothing leads out of that state", k.Body.Label, k.State)
 	case !slices.Contains(s.keysNeeded(s.Open), k) && k.Ceremony != s.Open.Number:
 		return nil, r.refuse("context.missing", "the context of this run does not restate %s", k.Body.Label)
 	}
 	return k, nil
 }
+
+// keysNamed: a ceremony about a key begins only if that key is there.
+func (s *State) keysNamed(r *record) error {
+	for _, par := range s.Open.Plan.Parameters {
+		if par.Type != "key" {
+			continue
+		}
+		name := s.Open.Plan.Values[par.Name]
+		switch k := s.KeyNamed(name); {
+		case k == nil:
+			return r.refuse("key.unknown", "no key called %q is known here", name)
+		case k.Gone():
+			return r.refuse("key.state", "%s is %s; nothing leads out of that state", k.Body.Label, k.State)
+		}
+	}
+	return nil
+}
+
+// Gone says that the key is in the last of its states.
+func (k *Key) Gone() bool { return k.State == Destroyed || k.State == DestroyedCompromised }
 
 // OpenCopies lists what of a key is not known to be destroyed.
 func (k *Key) OpenCopies() []Copy {

@@ -113,6 +113,10 @@ type SignOffAsk struct {
 	Act, Step    string
 	Attempt      int
 	Title, Text  string
+	// Phrase is typed by the person before the signature is asked for, with Facts
+	// on the screen; "" asks for none.
+	Phrase string
+	Facts  []Fact
 }
 
 // ErrPaused and ErrAborted end a step because people asked for it.
@@ -140,8 +144,12 @@ type World struct {
 	SetIssued   bool
 	LedgerKey   bool
 	Attested    bool
-	Sealed      bool
-	Authorised  map[string]bool // by step id
+	// Of a destruction: the steps that answer its conditions and list its copies,
+	// whether owner and approver have signed both, and whether the key was deleted.
+	GatesAnswered, CopiesRegistered string
+	DestructionApproved, KeyDeleted bool
+	Sealed                          bool
+	Authorised                      map[string]bool // by step id
 }
 
 // PlayScript plays the world model over a plan, from start to end.

@@ -67,6 +67,7 @@ type Progress struct {
 	Items      []ItemSealed
 	Wrapped    []KeyWrapped
 	Restored   []KeyRestored
+	Deleted    []KeyDeleted
 	Cards      []Held // used at the last login
 	Clock      *ClockChecked
 	Jumps      []ClockChecked

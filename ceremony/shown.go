@@ -175,6 +175,8 @@ func Statement(act, role string) string {
 		return "I was present throughout; the script was followed except for the deviations listed; the record is true."
 	case "custodian":
 		return "I alone handled my part and know no other."
+	case "third-party-witness":
+		return "I hold no part, share or item of any key of this ceremony, and I am custodian of none. I was present and watched; the record is true as far as I saw it."
 	case "officer":
 		return "I authorised only what is recorded, and with my own passphrase."
 	}

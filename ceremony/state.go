@@ -537,6 +537,11 @@ func (s *State) context(r *record, b *Context) error {
 			return err
 		}
 	}
+	if len(s.Open.Runs) == 0 {
+		if err := s.keysNamed(r); err != nil {
+			return err
+		}
+	}
 	return s.checkPeople(r, s.Open, s.Open.Body.People)
 }
 
@@ -831,6 +836,15 @@ func (s *State) intent(r *record, b *Intent) error {
 
 func (a Act) equal(b Act) bool { return a.Do == b.Do && maps.Equal(a.With, b.With) }
 
+// ActsOf lists what a step of the open ceremony will still do to the world outside.
+func (s *State) ActsOf(step string) ([]Act, error) {
+	st, ok := s.Open.Plan.Step(step)
+	if !ok {
+		return nil, fmt.Errorf("there is no step %q", step)
+	}
+	return s.kinds[st.Kind].Acts(s, st)
+}
+
 // Broken is how a kind's Check names the rule that a record breaks.
 type Broken struct{ Rule, Why string }
 
@@ -961,6 +975,8 @@ func intentNamed(body any) (ledger.Hash, bool) {
 	case *KeyDeleted:
 		return b.Intent, true
 	case *ItemSealed:
+		return b.Intent, !b.Intent.IsZero()
+	case *ItemDestroyed:
 		return b.Intent, !b.Intent.IsZero()
 	}
 	return ledger.Hash{}, false

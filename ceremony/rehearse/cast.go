@@ -33,6 +33,7 @@ func Cast() []Actor {
 		{"farah-noor", "Farah Noor", "custodian", "Northwind", "Mina Roth"},
 		{"dana-weiss", "Dana Weiss", "owner", "Northwind", "Mina Roth"},
 		{"tomas-novak", "Tomas Novak", "approver", "Northwind", "Mina Roth"},
+		{"hana-orr", "Hana Orr", "third-party-witness", "Orr Notaries", "Ivo Orr"},
 	}
 }
 
@@ -168,10 +169,14 @@ func Fill(p ceremony.Prompt) map[string]string {
 			out[f.Name] = "Practice room"
 		case f.Name == "wall":
 			out[f.Name] = time.Now().UTC().Format("15:04")
-		case f.Type == "bag":
-			out[f.Name] = bag
 		case len(f.Of) > 0 && f.Value == "":
 			out[f.Name] = f.Of[0]
+		case f.Type == "bag" && recorded(p, "Bag in the record") != "":
+			out[f.Name] = recorded(p, "Bag in the record")
+		case f.Type == "bag":
+			out[f.Name] = bag
+		case f.Type == "text" && f.Value == "" && !f.Optional:
+			out[f.Name] = "Practice answer"
 		default:
 			out[f.Name] = cmp.Or(f.Value, f.Hint)
 		}
@@ -182,4 +187,14 @@ func Fill(p ceremony.Prompt) map[string]string {
 		}
 	}
 	return out
+}
+
+// recorded is a fact that stands beside the question.
+func recorded(p ceremony.Prompt, label string) string {
+	for _, f := range p.Facts {
+		if f.Label == label {
+			return f.Value
+		}
+	}
+	return ""
 }

@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"claviger/ceremony"
@@ -90,15 +91,55 @@ func play(ctx context.Context, o Options, s *Site, st *stage, plan *script.Plan)
 	return st.end(ctx, o, s.Begin(ctx, plan.Source, o.Set))
 }
 
-// ready opens the site first where another script is to be played.
-func (s *Site) ready(ctx context.Context, name string, resume bool) error {
-	if name == opening || s.Ready() {
+// keyReady has a key generated where the script is about one and there is none.
+func (s *Site) keyReady(ctx context.Context, name string) error {
+	source, err := Source(name)
+	if err != nil {
+		return nil // a script of the user's own, which says by itself what it lacks
+	}
+	plan, err := script.Parse(source, s.State().KnownKind)
+	if err != nil {
+		return err
+	}
+	about := slices.ContainsFunc(plan.Parameters, func(p script.Parameter) bool { return p.Type == "key" })
+	if !about || s.newestKey() != nil || s.State().Unfinished() != nil {
 		return nil
+	}
+	if source, err = Source("key-generation"); err != nil {
+		return err
+	}
+	return s.Begin(ctx, source, nil)
+}
+
+// newestKey is the youngest key that is not destroyed.
+func (s *Site) newestKey() *ceremony.Key {
+	var newest *ceremony.Key
+	for _, k := range s.State().Keys {
+		if !k.Gone() && !k.Quarantined && (newest == nil || k.Seq > newest.Seq) {
+			newest = k
+		}
+	}
+	return newest
+}
+
+// ready plays first what a script needs: an open site, and a key where it is
+// about one.
+func (s *Site) ready(ctx context.Context, name string, resume bool) error {
+	switch {
+	case name == opening:
+		return nil
+	case resume && s.last(name) != nil:
+		return nil
+	case s.Ready():
+		return s.keyReady(ctx, name)
 	}
 	if u := s.State().Unfinished(); u != nil && !resume {
 		return fmt.Errorf("the opening of this site is %s; finish it with --resume", u.Status)
 	}
-	return s.Prepare(ctx)
+	if err := s.Prepare(ctx); err != nil {
+		return err
+	}
+	return s.keyReady(ctx, name)
 }
 
 // Prepare plays the opening of a practice site, or finishes it.

@@ -164,7 +164,8 @@ func (s *Site) Begin(ctx context.Context, source []byte, set map[string]string) 
 }
 
 // Plan casts a script with the practice people. A default label that is taken
-// gets -2, -3; a label that someone typed does not.
+// gets -2, -3; a label that someone typed does not. A key that nobody named is the
+// newest one that is there.
 func (s *Site) Plan(source []byte, set map[string]string) (ceremony.Plan, error) {
 	plan, err := script.Parse(source, s.State().KnownKind)
 	if err != nil {
@@ -178,11 +179,15 @@ func (s *Site) Plan(source []byte, set map[string]string) (ceremony.Plan, error)
 	for k, v := range set {
 		values[k] = v
 	}
-	if _, typed := set["label"]; !typed {
-		for _, p := range plan.Parameters {
-			if p.Name == "label" {
-				values["label"] = s.FreeLabel(p.Default)
-			}
+	for _, p := range plan.Parameters {
+		if _, typed := set[p.Name]; typed {
+			continue
+		}
+		switch k := s.newestKey(); {
+		case p.Name == "label":
+			values["label"] = s.FreeLabel(p.Default)
+		case p.Type == "key" && k != nil:
+			values[p.Name] = k.Body.Label
 		}
 	}
 	return ceremony.Plan{Script: source, Parameters: values, People: parts, Token: s.Token()}, nil

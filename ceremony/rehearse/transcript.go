@@ -32,6 +32,7 @@ var varies = []struct {
 	{regexp.MustCompile(`[0-9a-f]{40}`), "<id>"},
 	{regexp.MustCompile(`claviger[-a-z]*/[a-z2-7]{26}\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+`), "<verifier key>"},
 	{regexp.MustCompile(`\b[0-9a-f]{16}\b`), "<serial>"},
+	{regexp.MustCompile(`\bobject [0-9a-f]{8}\b`), "object <id>"},
 	{regexp.MustCompile(`claviger-ledger-[a-z2-7]{8}`), "claviger-ledger-<site>"},
 	{regexp.MustCompile(`[0-9]{4}-[0-9]{2}-[0-9]{2}`), "<date>"},
 	{regexp.MustCompile(`[0-9]{4}-[0-9]{3}`), "<number>"},

@@ -46,6 +46,9 @@ func (authorise) Check(s *ceremony.State, st script.Step, r ledger.Record, body 
 		n += by.Count
 	}
 	target := st.With["step"]
+	if acts, err := s.ActsOf(target); err == nil && len(acts) == 0 {
+		return nil // there is nothing to do, so nothing to authorise
+	}
 	if got := len(s.Open.Authorisations(target, s.Open.Steps[target].Attempt+1)); got < n {
 		return broken("act.unauthorised", "%d people have to authorise, and %d did", n, got)
 	}
@@ -59,6 +62,10 @@ func (authorise) Do(ctx context.Context, env ceremony.Env, st script.Step) error
 	attempt := s.Open.Steps[target].Attempt + 1
 	acts := s.Lines(ceremony.ActAuthorise, target)
 	env.Shown(acts...)
+	if len(acts) == 0 {
+		return finish(ctx, env, st, line("For", fmt.Sprintf("step %d, %s: there is nothing left to authorise", tst.Number, tst.Title)))
+	}
+	phrase, before := typedBefore(s, tst)
 	for _, by := range st.By {
 		agreed := 0
 		for _, person := range s.Open.InRole(by.Role) {
@@ -66,7 +73,7 @@ func (authorise) Do(ctx context.Context, env ceremony.Env, st script.Step) error
 				break
 			}
 			so, err := env.SignOff(ctx, ceremony.SignOffAsk{Person: person, Role: by.Role, Act: ceremony.ActAuthorise, Step: target, Attempt: attempt,
-				Title: "Authorise: " + tst.Title})
+				Title: "Authorise: " + tst.Title, Phrase: phrase, Facts: before})
 			if err != nil {
 				return err
 			}
@@ -80,4 +87,14 @@ func (authorise) Do(ctx context.Context, env ceremony.Env, st script.Step) error
 	}
 	p := env.State().Open
 	return finish(ctx, env, st, line("Authorised by", names(env.State(), p.Steps[st.ID].Signers)), line("For", fmt.Sprintf("step %d, %s, attempt %d", tst.Number, tst.Title, attempt)))
+}
+
+// typedBefore is what each officer types before signing, and what stands beside
+// it, where the step destroys a key or a copy of one.
+func typedBefore(s *ceremony.State, target script.Step) (phrase string, before []ceremony.Fact) {
+	acts, err := s.ActsOf(target.ID)
+	if err != nil || acts[0].With[typed] == "" {
+		return "", nil
+	}
+	return acts[0].With[typed], guard(s, s.KeyNamed(target.With["key"]))
 }

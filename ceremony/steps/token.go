@@ -435,20 +435,10 @@ func inventory(ctx context.Context, env ceremony.Env, serial string) ([]ceremony
 	if err != nil {
 		return nil, err
 	}
-	inv := ceremony.TokenInventory{Count: len(objects), Serial: serial, Unknown: []ceremony.ObjectSeen{}}
-	list := []ceremony.ObjectSeen{}
-	for _, o := range objects {
-		seen := ceremony.ObjectSeen{Class: o.Class, ID: hex.EncodeToString(o.ID), Label: o.Label}
-		list = append(list, seen)
-		if !known(env.State(), seen) {
-			inv.Unknown = append(inv.Unknown, seen)
-		}
-	}
-	blob, err := ledger.Encode(list)
+	inv, blob, err := listObjects(env.State(), serial, objects)
 	if err != nil {
-		return nil, fmt.Errorf("couldn't encode the list of objects: %w", err)
+		return nil, err
 	}
-	inv.Listed = ledger.BlobHash(blob)
 	if err := env.Record(ctx, []ceremony.Entry{{Kind: ceremony.TokenInventoryKind, Body: inv}}, blob); err != nil {
 		return nil, err
 	}
@@ -458,6 +448,25 @@ func inventory(ctx context.Context, env ceremony.Env, serial string) ([]ceremony
 	}
 	return []ceremony.Line{mono("Serial number", serial), line("Opened by", strings.Join(used, ", ")),
 		line("In the token", strconv.Itoa(inv.Count)+" objects, "+strconv.Itoa(len(inv.Unknown))+" of them not in this record")}, nil
+}
+
+// listObjects is what a token holds as a record, and the list that it names.
+func listObjects(s *ceremony.State, serial string, objects []hsm.Object) (ceremony.TokenInventory, []byte, error) {
+	inv := ceremony.TokenInventory{Count: len(objects), Serial: serial, Unknown: []ceremony.ObjectSeen{}}
+	list := []ceremony.ObjectSeen{}
+	for _, o := range objects {
+		seen := ceremony.ObjectSeen{Class: o.Class, ID: hex.EncodeToString(o.ID), Label: o.Label}
+		list = append(list, seen)
+		if !known(s, seen) {
+			inv.Unknown = append(inv.Unknown, seen)
+		}
+	}
+	blob, err := ledger.Encode(list)
+	if err != nil {
+		return inv, nil, fmt.Errorf("couldn't encode the list of objects: %w", err)
+	}
+	inv.Listed = ledger.BlobHash(blob)
+	return inv, blob, nil
 }
 
 // tokenNow asks for the token until it is there: a missing token is not an end.
