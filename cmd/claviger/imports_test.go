@@ -57,7 +57,7 @@ var mayImport = map[string][]string{
 	"ui/view":   {"ui/...", "ceremony", "hsm/secret", "assets"},
 	"ui":        {"ui/...", "ceremony", "hsm/secret", "assets"},
 
-	"medium": {},
+	"ceremony/medium": {},
 
 	forTests: {"ceremony", "hsm/p11", "hsm/worker"},
 

@@ -11,9 +11,9 @@ import (
 
 	"claviger/ceremony"
 	"claviger/ceremony/audit"
+	"claviger/ceremony/medium"
 	"claviger/ceremony/rehearse"
 	"claviger/ledger"
-	"claviger/medium"
 	"claviger/ui/flow"
 )
 
