@@ -100,7 +100,8 @@ const (
 // condition with, below it, what it rests on.
 type Fact struct{ Label, Value, Style string }
 
-// Field is one typed answer. Type is "text", "time" (HH:MM), "bag".
+// Field is one typed answer. Type is "text", "time" (HH:MM), "bag",
+// "serial".
 type Field struct {
 	Name, Label, Type, Value, Hint string
 	Of                             []string // the only values, where there are such

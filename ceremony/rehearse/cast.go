@@ -169,6 +169,8 @@ func Fill(p ceremony.Prompt) map[string]string {
 			out[f.Name] = "Practice room"
 		case f.Name == "wall":
 			out[f.Name] = time.Now().UTC().Format("15:04")
+		case f.Type == "serial":
+			out[f.Name] = "PRACTICE-1"
 		case len(f.Of) > 0 && f.Value == "":
 			out[f.Name] = f.Of[0]
 		case f.Type == "bag" && recorded(p, "Bag in the record") != "":

@@ -30,5 +30,8 @@ const (
 	maxPeople  = 20
 	maxMinutes = 480 // a step never outlasts the working day
 	maxVersion = 9_999
-	maxCount   = 1_000
+	// maxExamples bounds the trying out of conditions; a script with more ways than
+	// this is tried in the first of them.
+	maxExamples = 256
+	maxCount    = 1_000
 )

@@ -171,6 +171,33 @@ func TestConditions(t *testing.T) {
 	}
 }
 
+// Without a single value a script can be tried, in each way that its conditions
+// can go.
+func TestExamples(t *testing.T) {
+	var got []string
+	for _, values := range parse(t).Examples() {
+		b, err := parse(t).Bind(values)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprintf("%s: %d steps", values["protection"], len(b.Steps())))
+	}
+	if want := []string{"module-only: 4 steps", "wrap-backup: 5 steps"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	every := "ceremony: c\nversion: 1\ntitle: T\nroles: { administrator: 1, witness: 1 }\nparameters:\n"
+	for _, typ := range []string{"label", "key", "person", "set", "period", "date", "serial", "bag", "count", "text"} {
+		every += "  p-" + typ + ": { type: " + typ + " }\n"
+	}
+	p, err := script.Parse([]byte(every+"phases:\n  - title: P\n    steps:\n      - { id: s, kind: seal }\n"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Bind(p.Examples()[0]); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestBindRefuses(t *testing.T) {
 	for _, c := range []struct{ name, value, want string }{
 		{"label", "my key!", `label is "my key!": give 1 to 32 letters, digits, dots, dashes or underscores, a letter or digit first`},

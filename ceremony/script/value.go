@@ -31,21 +31,22 @@ func (e *ValueError) Error() string {
 type valueType struct {
 	ok       func(string) bool
 	expected string
+	example  string
 }
 
 func valueTypes() map[string]valueType {
 	return map[string]valueType{
-		"label":  {labelForm.MatchString, "1 to 32 letters, digits, dots, dashes or underscores, a letter or digit first"},
-		"key":    {labelForm.MatchString, "the label of a key: 1 to 32 letters, digits, dots, dashes or underscores"},
-		"choice": {func(string) bool { return true }, "a choice"},
-		"person": {isName, "a person's id: small letters, digits and dashes, a letter first"},
-		"set":    {setForm.MatchString, `the name of a share set: the first two groups of its cards, as in "QYPZ 4XNR"`},
-		"period": {func(s string) bool { _, err := ParsePeriod(s); return err == nil }, "a period: 2y, 18m or 90d"},
-		"date":   {isDate, "a date: 2026-11-22"},
-		"serial": {serialForm.MatchString, "a serial number: 1 to 16 characters without blanks"},
-		"bag":    {bagForm.MatchString, "a bag number: 3 to 32 capital letters, digits and dashes"},
-		"count":  {isCount, fmt.Sprintf("a whole number from 1 to %d", maxCount)},
-		"text":   {isText, fmt.Sprintf("1 to %d characters on one line", maxValue)},
+		"label":  {labelForm.MatchString, "1 to 32 letters, digits, dots, dashes or underscores, a letter or digit first", "a-key"},
+		"key":    {labelForm.MatchString, "the label of a key: 1 to 32 letters, digits, dots, dashes or underscores", "a-key"},
+		"choice": {func(string) bool { return true }, "a choice", ""},
+		"person": {isName, "a person's id: small letters, digits and dashes, a letter first", "a-person"},
+		"set":    {setForm.MatchString, `the name of a share set: the first two groups of its cards, as in "QYPZ 4XNR"`, "QQQQ QQQQ"},
+		"period": {func(s string) bool { _, err := ParsePeriod(s); return err == nil }, "a period: 2y, 18m or 90d", "1d"},
+		"date":   {isDate, "a date: 2026-11-22", "2026-11-22"},
+		"serial": {serialForm.MatchString, "a serial number: 1 to 16 characters without blanks", "1"},
+		"bag":    {bagForm.MatchString, "a bag number: 3 to 32 capital letters, digits and dashes", "A-1"},
+		"count":  {isCount, fmt.Sprintf("a whole number from 1 to %d", maxCount), "1"},
+		"text":   {isText, fmt.Sprintf("1 to %d characters on one line", maxValue), "-"},
 	}
 }
 

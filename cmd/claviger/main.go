@@ -4,7 +4,8 @@
 //	claviger [--site DIR]                     the window
 //	claviger --practice                       the window on a practice site, made if missing
 //	claviger rehearse NAME|FILE [flags]       a whole ceremony with practice people
-//	claviger script list | check FILE         the shipped scripts; one of your own
+//	claviger script list | check | print | compare
+//	                                          the shipped scripts; one of your own, on paper; two rehearsals
 //	claviger token list | probe [flags]       the tokens that are attached; what one can do
 //
 // Exit codes: 0 as asked; 1 something does not hold or a ceremony failed; 2
@@ -18,18 +19,14 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
 
-	"claviger/assets"
 	"claviger/ceremony"
 	"claviger/ceremony/rehearse"
-	"claviger/ceremony/script"
-	"claviger/ceremony/steps"
 	"claviger/hsm/p11"
 	"claviger/hsm/secret"
 	"claviger/hsm/worker"
@@ -75,7 +72,7 @@ const usageText = `usage:
   claviger [--site DIR]
   claviger --practice
   claviger rehearse NAME|FILE [--site DIR] [--out DIR] [--set key=value ...] [--resume] [--stop-after STEP] [--module PATH --serial S]
-  claviger script list | check FILE
+  claviger script list | check FILE | print NAME|FILE --out FILE.pdf | compare TRANSCRIPT TRANSCRIPT
   claviger token list | probe --module PATH [--serial S] [--json]`
 
 type usageError struct{ why string }
@@ -108,7 +105,7 @@ func command(ctx context.Context, args []string, out, diag io.Writer) error {
 		case "rehearse":
 			return rehearsal(ctx, args[1:], out, diag)
 		case "script":
-			return scripts(args[1:], out)
+			return scripts(args[1:], out, diag)
 		case "token":
 			return tokens(ctx, args[1:], out, diag)
 		}
@@ -186,49 +183,6 @@ func self() (ceremony.Host, []string, error) {
 		return nil, nil, fmt.Errorf("couldn't find this program's own file: %w", err)
 	}
 	return newHost(exe), []string{exe, workerArg}, nil
-}
-
-func scripts(args []string, out io.Writer) error {
-	kinds := steps.Kinds()
-	known := func(k string) bool { _, ok := kinds[k]; return ok }
-	switch {
-	case len(args) == 1 && args[0] == "list":
-		files, err := fs.Glob(assets.Scripts, "scripts/*.yaml")
-		if err != nil {
-			return err
-		}
-		for _, name := range files {
-			src, err := fs.ReadFile(assets.Scripts, name)
-			if err != nil {
-				return err
-			}
-			plan, err := script.Parse(src, known)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(out, "%-16s version %d  %s  %x\n", plan.Name, plan.Version, plan.Title, plan.SHA256)
-		}
-		return nil
-	case len(args) == 2 && args[0] == "check":
-		src, err := os.ReadFile(args[1])
-		if err != nil {
-			return fmt.Errorf("couldn't read the script: %w", err)
-		}
-		plan, err := script.Parse(src, known)
-		if err != nil {
-			return fmt.Errorf("%s: %w", args[1], err)
-		}
-		bound, err := plan.Bind(nil)
-		if err != nil {
-			return fmt.Errorf("%s: %w", args[1], err)
-		}
-		if err := ceremony.PlayScript(bound, kinds); err != nil {
-			return fmt.Errorf("%s: %w", args[1], err)
-		}
-		fmt.Fprintf(out, "%s, version %d: %d steps, can be played. SHA-256 %x\n", plan.Name, plan.Version, len(bound.Steps()), plan.SHA256)
-		return nil
-	}
-	return usagef("script takes list, or check FILE")
 }
 
 // siteDir is the site of whoever does not name one (XDG base directories).
