@@ -4,6 +4,7 @@ package p11
 
 import (
 	"context"
+	"errors"
 	"os"
 	"slices"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"claviger/hsm"
 	"claviger/hsm/hsmtest"
+	"claviger/hsm/secret"
 	"claviger/hsm/worker"
 )
 
@@ -39,6 +41,12 @@ func start(ctx context.Context, path string, env []string) (hsm.Module, error) {
 // for, one after the other in the same run, and reports medians.
 func beside(b *testing.B, bare, act func() error) {
 	b.Helper()
+	besideAfter(b, func() error { return nil }, bare, act)
+}
+
+// besideAfter does something before each pair that is not counted.
+func besideAfter(b *testing.B, before, bare, act func() error) {
+	b.Helper()
 	var bares, acts []time.Duration
 	timed := func(f func() error) time.Duration {
 		begin := time.Now()
@@ -48,6 +56,7 @@ func beside(b *testing.B, bare, act func() error) {
 		return time.Since(begin)
 	}
 	for b.Loop() {
+		timed(before)
 		bares = append(bares, timed(bare))
 		acts = append(acts, timed(act))
 	}
@@ -132,6 +141,7 @@ func BenchmarkActs(b *testing.B) {
 			return err
 		})
 	})
+	benchBackup(b, k, inside, s, bare)
 	b.Run("find/all", func(b *testing.B) {
 		beside(b, func() error {
 			if err := c.FindObjectsInit(h, nil); err != nil {
@@ -145,5 +155,101 @@ func BenchmarkActs(b *testing.B) {
 			_, err := s.Find(ctx, hsm.Query{})
 			return err
 		})
+	})
+}
+
+// trusted imports a trusted wrapping key and makes a key that may leave under it.
+func trusted(b *testing.B, k *hsmtest.Token, s hsm.Session, kek *secret.Buffer) hsm.Key {
+	b.Helper()
+	ctx := b.Context()
+	spec := hsmtest.Spec("leaves", hsm.ECP256)
+	spec.Protection = hsm.WrapBackup
+	_, imported := s.(hsm.Wrapper).ImportWrappingKey(ctx, hsmtest.WrappingKey("restore", false, false), kek)
+	err := errors.Join(imported, s.Logout(ctx), s.Login(ctx, hsm.SecurityOfficer, k.SO))
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, imported = s.(hsm.Wrapper).ImportWrappingKey(ctx, hsmtest.WrappingKey("kek", false, true), kek)
+	if err := errors.Join(imported, s.Logout(ctx), s.Login(ctx, hsm.Operator, k.User)); err != nil {
+		b.Fatal(err)
+	}
+	pair, err := s.Generate(ctx, spec)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return pair
+}
+
+// benchBackup: wrap, unwrap and delete.
+func benchBackup(b *testing.B, k, inside *hsmtest.Token, s hsm.Session, bare *session) {
+	ctx := b.Context()
+	c, h := bare.m.ctx, bare.h
+	kek, err := secret.Random(secretBytes)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer kek.Wipe()
+	pair := trusted(b, k, s, kek)
+	trusted(b, inside, bare, kek)
+	leaves := hsmtest.ID("leaves")
+	theirs, err := bare.one("", leaves, "private-key")
+	if err != nil {
+		b.Fatal(err)
+	}
+	under, err := bare.one("", hsmtest.ID("kek"), "secret-key")
+	if err != nil {
+		b.Fatal(err)
+	}
+	pad := []*pkcs11.Mechanism{pkcs11.NewMechanism(ckmAESKeyWrapPad, nil)}
+	b.Run("wrap/ec-p256", func(b *testing.B) {
+		beside(b, func() error {
+			_, err := c.WrapKey(h, pad, under, theirs)
+			return err
+		}, func() error {
+			_, err := s.(hsm.Wrapper).Wrap(ctx, leaves, hsmtest.ID("kek"))
+			return err
+		})
+	})
+	back := hsmtest.Spec("back", hsm.ECP256)
+	back.Protection = hsm.WrapBackup
+	how, _ := algorithmOf(hsm.ECP256)
+	private, public := pairTemplates(back, how)
+	private, public = imported(private), imported(public)
+	half, err := publicHalf(pair.SPKI)
+	if err != nil {
+		b.Fatal(err)
+	}
+	wrapped, err := s.(hsm.Wrapper).Wrap(ctx, leaves, hsmtest.ID("kek"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var halves [2]pkcs11.ObjectHandle
+	unwrapBare := func() (err error) {
+		if halves[0], err = c.UnwrapKey(h, pad, under, wrapped.Blob, template(private, recent)); err != nil {
+			return err
+		}
+		halves[1], err = c.CreateObject(h, append(template(public, recent), half...))
+		return err
+	}
+	deleteBare := func() error { return errors.Join(c.DestroyObject(h, halves[0]), c.DestroyObject(h, halves[1])) }
+	unwrap := func() error {
+		_, err := s.(hsm.Wrapper).Unwrap(ctx, back, hsmtest.ID("restore"), wrapped, pair.SPKI)
+		return err
+	}
+	remove := func() error {
+		_, err := s.Delete(ctx, back.ID, back.Label)
+		return err
+	}
+	if err := errors.Join(unwrapBare(), unwrap()); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("unwrap/ec-p256", func(b *testing.B) {
+		besideAfter(b, func() error { return errors.Join(deleteBare(), remove()) }, unwrapBare, unwrap)
+	})
+	b.Run("delete/ec-p256", func(b *testing.B) {
+		if err := errors.Join(deleteBare(), remove()); err != nil {
+			b.Fatal(err)
+		}
+		besideAfter(b, func() error { return errors.Join(unwrapBare(), unwrap()) }, deleteBare, remove)
 	})
 }

@@ -38,16 +38,13 @@ func (s *session) one(op string, id []byte, classes ...string) (pkcs11.ObjectHan
 
 // algorithm tells what kind of key an object is. For RSA any size is accepted.
 func (s *session) algorithm(op string, h pkcs11.ObjectHandle) (algorithm, error) {
-	got, err := s.read(op, h, []string{"key-type"})
+	// In one question: the token is asked before every signature. One that has no
+	// curve answers for none, and is then asked one by one.
+	got, err := s.read(op, h, []string{"key-type", "ec-params"})
 	if err != nil {
 		return algorithm{}, err
 	}
 	keyType := nameOr(keyTypes, toNumber(got[pkcs11.CKA_KEY_TYPE]))
-	if keyType == "ec" || keyType == "ec-edwards" {
-		if got, err = s.read(op, h, []string{"ec-params"}); err != nil {
-			return algorithm{}, err
-		}
-	}
 	a, err := algorithmFor(keyType, got[pkcs11.CKA_EC_PARAMS])
 	if err != nil {
 		return algorithm{}, &hsm.Error{Class: hsm.NotSupported, Op: op, Why: err.Error()}
