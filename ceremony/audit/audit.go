@@ -280,8 +280,17 @@ func (r *Result) anchor(text string, brought []string, origin string) error {
 // carried checks a checkpoint that somebody brought, and what compare says of
 // its root; compare reports whether it could compare.
 func (r *Result) carried(n int, text []byte, known []note.Verifier, origin string, compare func(ledger.Checkpoint) bool) {
-	cp, _, err := ledger.OpenCheckpoint(string(text), known...)
+	// Newlines that another system or a scanner has changed are put back; every
+	// other byte counts.
+	note := string(text)
+	if whole, err := ceremony.ReadNote(text); err == nil {
+		note = whole
+	}
+	cp, _, err := ledger.OpenCheckpoint(note, known...)
+	of, _, _ := strings.Cut(note, "\n")
 	switch {
+	case errors.Is(err, ledger.ErrUnknownSigner) && of != origin:
+		r.find(nowhere, "checkpoint.other-site", "carried checkpoint %d is of %s, and this is the record of %s", n, of, origin)
 	case errors.Is(err, ledger.ErrUnknownSigner):
 		r.find(nowhere, "checkpoint.unknown-signer", "carried checkpoint %d is signed by no ledger key of this site", n)
 	case err != nil:
@@ -306,8 +315,15 @@ func (l *opened) compare(r *Result, n int, cp ledger.Checkpoint) bool {
 		r.find(nowhere, "tree", "the tree head at %d can't be computed: %v", cp.Size, err)
 		return true
 	}
-	if ledger.Hash(root) != cp.Root {
-		r.find(nowhere, "checkpoint.fork", "at %d records this ledger has the root %s, and carried checkpoint %d has %s: two histories were signed", cp.Size, ledger.Hash(root), n, cp.Root)
+	switch ours := ledger.Hash(root); {
+	case ours == cp.Root && cp.Size < l.state.SignedTo:
+		r.checked("Carried checkpoint %d agrees; it is older than the newest, over %d records.", n, l.state.SignedTo)
+	case ours == cp.Root:
+		r.checked("Carried checkpoint %d agrees.", n)
+	case cp.Size <= l.state.SignedTo:
+		r.find(nowhere, "checkpoint.fork", "at %d records this ledger has the root %s, and carried checkpoint %d has %s, and the HSM has signed both: two histories were signed", cp.Size, ours, n, cp.Root)
+	default:
+		r.find(nowhere, "checkpoint.rewritten", "at %d records this ledger has the root %s, which the HSM has not signed, and carried checkpoint %d has %s, which it has: the records were written again", cp.Size, ours, n, cp.Root)
 	}
 	return true
 }

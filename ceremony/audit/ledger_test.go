@@ -110,9 +110,9 @@ func TestCarriedCheckpoints(t *testing.T) {
 	}
 	wants(t, checkLedger(t, cut, audit.Options{Checkpoints: [][]byte{note}}), "checkpoint.rollback", 120)
 	other := readFile(t, resumedSite(t), "checkpoint.txt")
-	wants(t, checkLedger(t, ledgerOf(dir), audit.Options{Checkpoints: [][]byte{other}}), "checkpoint.unknown-signer", -1)
+	wants(t, checkLedger(t, ledgerOf(dir), audit.Options{Checkpoints: [][]byte{other}}), "checkpoint.other-site", -1)
 	wants(t, checkLedger(t, ledgerOf(dir), audit.Options{Site: string(readFile(t, resumedSite(t), "site.vkey"))}), "site.key", -1)
-	broken := []byte(strings.Replace(string(note), "\n1", "\n2", 1))
+	broken := []byte(strings.Replace(string(note), "\n", "\n1", 1))
 	wants(t, checkLedger(t, ledgerOf(dir), audit.Options{Checkpoints: [][]byte{broken}}), "checkpoint.signature", -1)
 }
 

@@ -52,10 +52,15 @@ func TestCarriedCheckpointAgrees(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if len(short) > 240+2*len("-practice") { // which a real site's lacks
+		t.Errorf("a code on paper has to hold %d bytes", len(short))
+	}
 	for _, c := range []struct{ name, brought, result string }{
 		{"a file", s.State().Note, ceremony.HeadAgrees},
 		{"a file of another system", strings.ReplaceAll(s.State().Note, "\n", "\r\n"), ceremony.HeadAgrees},
 		{"one line", strings.ReplaceAll(short, "\n", " "), ceremony.HeadAgrees},
+		{"with blanks behind its lines", strings.ReplaceAll(s.State().Note, "\n", " \t\r\n"), ceremony.HeadAgrees},
+		{"without its empty line", strings.ReplaceAll(short, "\n\n", "\n"), ceremony.HeadAgrees},
 		{"base64", base64.StdEncoding.EncodeToString([]byte(short)), ceremony.HeadAgrees},
 		{"base64 in lines", base64.StdEncoding.EncodeToString([]byte(short))[:40] + "\n" + base64.StdEncoding.EncodeToString([]byte(short))[40:] + "\n", ceremony.HeadAgrees},
 		{"an older one", old, ceremony.HeadOlder},
@@ -67,6 +72,9 @@ func TestCarriedCheckpointAgrees(t *testing.T) {
 		}
 		uncovered := s.State().Uncovered()
 		last := uncovered[len(uncovered)-1]
+		if res := audited(t, s.Folder.Ledger(), audit.Options{Checkpoints: [][]byte{[]byte(c.brought)}}); !res.Holds() {
+			t.Errorf("%s: the checker finds %v", c.name, res.Findings)
+		}
 		if b.Result != c.result || last.Kind != ceremony.CheckpointCarriedKind || last.Seq != size {
 			t.Errorf("%s: %q, uncovered at last %+v", c.name, b.Result, last)
 		}
@@ -151,6 +159,13 @@ func TestCarriedCheckpointContradicts(t *testing.T) {
 				if err != nil || !strings.Contains(b.Detail, theirs.String()) || !strings.Contains(b.Detail, b.Root.String()) {
 					t.Errorf("both roots are the proof: %s, %v", b.Detail, err)
 				}
+				// The checker, too, shows both to whoever brings the note to it.
+				res := audited(t, s.Folder.Ledger(), audit.Options{Checkpoints: [][]byte{[]byte(text)}})
+				if !slices.ContainsFunc(res.Findings, func(f ceremony.Finding) bool {
+					return f.Rule == "checkpoint."+c.result && strings.Contains(f.Why, theirs.String()) && strings.Contains(f.Why, b.Root.String())
+				}) {
+					t.Errorf("the checker finds %v", res.Findings)
+				}
 			}
 			for _, p := range tr.asked {
 				if len(p.Options) > 0 {
@@ -205,7 +220,7 @@ func TestWhatIsNoCheckpointIsNotRecorded(t *testing.T) {
 		"nothing":       "",
 		"prose":         "the quick brown fox jumps over — a lazy dog and sleeps",
 		"a short one":   short[:len(short)-10],
-		"another size":  strings.Replace(good, "\n1", "\n2", 1),
+		"another size":  strings.Replace(good, "\n", "\n1", 1),
 		"a photograph":  "\x89PNG\r\n\x1a\n",
 		"far too much":  strings.Repeat("—  ", 1<<16),
 		"an unsigned":   strings.SplitAfter(good, "\n\n")[0],
@@ -257,7 +272,7 @@ func TestCarriedCheckpointsAreJudgedAgain(t *testing.T) {
 		"another root":   {"carried.result", func(b *ceremony.CheckpointCarried, _ *ledger.Draft) { b.Root[0] ^= 1 }},
 		"another's name": {"carried.person", func(b *ceremony.CheckpointCarried, _ *ledger.Draft) { b.Person = "li-chen" }},
 		"an altered note": {"carried.note", func(b *ceremony.CheckpointCarried, _ *ledger.Draft) {
-			b.Note = strings.Replace(b.Note, "\n1", "\n2", 1)
+			b.Note = strings.Replace(b.Note, "\n", "\n1", 1)
 		}},
 		"another signature": {"carried.signature", func(b *ceremony.CheckpointCarried, _ *ledger.Draft) { b.Signature = strings.Repeat("00", 64) }},
 		"in a ceremony":     {"carried.place", func(_ *ceremony.CheckpointCarried, d *ledger.Draft) { d.Ceremony = "2026-001" }},

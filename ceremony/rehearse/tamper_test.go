@@ -226,7 +226,7 @@ func tamperAnew(t *testing.T, s *Site) {
 		rule string
 	}{
 		"the site's key":       {audit.Options{Site: string(s.VerifierKeys())}, "site.key"},
-		"a carried checkpoint": {audit.Options{Checkpoints: [][]byte{[]byte(s.State().Note)}}, "checkpoint.unknown-signer"},
+		"a carried checkpoint": {audit.Options{Checkpoints: [][]byte{[]byte(s.State().Note)}}, "checkpoint.other-site"},
 	} {
 		res := audited(t, path, c.o)
 		if first, _ := res.First(); res.Exit() != 1 || first.Rule != c.rule {
