@@ -29,11 +29,15 @@ const (
 	AbortedKind            = "ceremony.aborted"
 	SealedKind             = "ceremony.sealed"
 	ArrivedKind            = "presence.arrived"
+	LeftKind               = "presence.left"
+	SubstitutedKind        = "presence.substituted"
+	BreakKind              = "presence.break"
 	CeremonyKeyKind        = "ceremony-key.certified"
 	StepStartedKind        = "step.started"
 	IntentKind             = "step.intent"
 	ResultKind             = "step.result"
 	SignOffKind            = "signoff.given"
+	SignOffWithheldKind    = "signoff.withheld"
 	DeviationRaisedKind    = "deviation.raised"
 	DeviationDecidedKind   = "deviation.decided"
 	KeyGeneratedKind       = "key.generated"
@@ -88,6 +92,10 @@ var bodies = map[string]func() any{
 	AbortedKind:            func() any { return new(Aborted) },
 	SealedKind:             func() any { return new(Sealed) },
 	ArrivedKind:            func() any { return new(Arrived) },
+	LeftKind:               func() any { return new(Left) },
+	SubstitutedKind:        func() any { return new(Substituted) },
+	BreakKind:              func() any { return new(Break) },
+	SignOffWithheldKind:    func() any { return new(SignOffWithheld) },
 	CeremonyKeyKind:        func() any { return new(CeremonyKey) },
 	StepStartedKind:        func() any { return new(StepStarted) },
 	IntentKind:             func() any { return new(Intent) },
@@ -288,6 +296,7 @@ type Paused struct {
 	Count  int64       `json:"count"`
 	First  int64       `json:"first"`
 	Reason string      `json:"reason"` // "interrupted" where the program ended without saying
+	Stay   []string    `json:"stay"`   // with the equipment
 	Step   string      `json:"step"`
 }
 
@@ -312,11 +321,6 @@ type Resumed struct {
 	Paused  ledger.Hash `json:"paused"` // leaf of the ceremony.paused before
 	Program Program     `json:"program"`
 	Token   string      `json:"token"`
-}
-
-type Arrived struct {
-	Person string `json:"person"`
-	Role   string `json:"role"`
 }
 
 // CeremonyKey is a fresh key that lives in memory for one run, certified by the
@@ -407,23 +411,6 @@ const (
 	ActAttest    = "attest"
 	ActEnrol     = "enrol"
 )
-
-// DeviationRaised: what did not go as scripted, as typed by people.
-type DeviationRaised struct {
-	Expected string `json:"expected"`
-	Exposed  string `json:"exposed"` // key material: yes, no, unknown
-	Happened string `json:"happened"`
-	Number   int    `json:"number"`
-	Step     string `json:"step"`
-}
-
-type DeviationDecided struct {
-	By       string   `json:"by"`
-	Decision string   `json:"decision"` // continue, repeat, abort
-	HeardBy  []string `json:"heard-by"` // where the decider does not sign here
-	Number   int      `json:"number"`
-	Reason   string   `json:"reason"`
-}
 
 // KeyGenerated is a key as the token tells it, read back after generation.
 type KeyGenerated struct {

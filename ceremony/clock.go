@@ -67,15 +67,17 @@ func (e *env) settleClock(ctx context.Context) error {
 		if wrong != nil {
 			problem = wrong
 		}
-		a, err := e.room.Ask(ctx, Prompt{Kind: AskConfirm, Step: e.step.ID, Title: "The clock jumped", Verb: "Look again", Problem: problem})
+		p := Prompt{Kind: AskConfirm, Step: e.step.ID, Title: "The clock jumped", Verb: "Look again", Problem: problem}
+		a, err := e.room.Ask(ctx, p)
 		if err != nil {
 			return err
 		}
-		if wrong = atTheDoor(a, e.state.DeviationFields()); wrong != nil {
+		if wrong = atTheDoor(a, e.state.fieldsOf(a.Action)); wrong != nil {
 			a.Secret.Wipe()
 			continue
 		}
-		if _, err := e.acted(ctx, a); err != nil {
+		_, err = e.acted(ctx, p, a)
+		if wrong = refusedSheet(a, err); wrong == nil && err != nil {
 			return err
 		}
 	}

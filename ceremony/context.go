@@ -106,7 +106,7 @@ func (s *State) Restate() Context {
 	}
 	for _, id := range s.needed(p) {
 		if h, ok := s.People[id]; ok {
-			c.People = append(c.People, KnownPerson{Enrolled: h.Body, Leaf: h.Leaf, Vouched: slices.Clone(h.Vouched)})
+			c.People = append(c.People, h.known())
 		}
 	}
 	for _, set := range s.setsNeeded(p) {
@@ -125,6 +125,12 @@ func (s *State) needed(p *Progress) []string {
 	var out []string
 	for _, part := range p.Body.People {
 		out = append(out, part.Person)
+	}
+	// A deviation may be decided by somebody who is not in the room.
+	for id, h := range s.People {
+		if slices.ContainsFunc(h.Body.Roles, func(role string) bool { return role == "approver" || slices.Contains(s.deciding(), role) }) {
+			out = append(out, id)
+		}
 	}
 	for _, par := range p.Plan.Parameters {
 		if par.Type == "person" {
@@ -156,7 +162,7 @@ func (s *State) needed(p *Progress) []string {
 // not at hand.
 func (s *State) given(c Context) {
 	for _, h := range c.People {
-		s.People[h.Enrolled.Person] = &Person{Body: h.Enrolled, Leaf: h.Leaf, Vouched: h.Vouched}
+		s.People[h.Enrolled.Person] = h.person()
 	}
 	for _, t := range c.Tokens {
 		s.Tokens[t.Enrolled.Serial] = &Token{Body: t.Enrolled, Leaf: t.Leaf, Seq: t.Seq, SOSet: t.SOSet, UserSet: t.UserSet}

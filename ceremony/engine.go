@@ -293,10 +293,16 @@ func (e *Engine) Resume(ctx context.Context) error {
 	if err := e.beginRun(ctx, p.Number, ResumedKind, body, nil); err != nil {
 		return err
 	}
-	if err := e.reopen(ctx); err != nil {
-		return e.stop(ctx, err)
+	for {
+		err := e.reopen(ctx)
+		if errors.Is(err, errRepeat) {
+			continue
+		}
+		if err != nil {
+			return e.stop(ctx, err)
+		}
+		return e.play(ctx)
 	}
-	return e.play(ctx)
 }
 
 // Reopener is a kind whose work has to be done again at each resume: who is in
@@ -360,7 +366,14 @@ func (e *Engine) play(ctx context.Context) error {
 		if !ok {
 			return e.stop(ctx, fmt.Errorf("the script has no step left and was not sealed"))
 		}
-		if err := e.signPhases(ctx, st.Phase); err != nil {
+		err := (&env{e, script.Step{}}).attended(ctx)
+		if err == nil {
+			err = e.signPhases(ctx, st.Phase)
+		}
+		if errors.Is(err, errRepeat) {
+			continue
+		}
+		if err != nil {
 			return e.stop(ctx, err)
 		}
 		k := e.kinds[st.Kind]
@@ -368,7 +381,7 @@ func (e *Engine) play(ctx context.Context) error {
 		if _, err := e.append(ctx, nil, Entry{StepStartedKind, StepStarted{Attempt: attempt, Kind: k.Name(), Step: st.ID, Version: k.Version()}}); err != nil {
 			return e.stop(ctx, err)
 		}
-		err := k.Do(ctx, &env{e, st}, st)
+		err = k.Do(ctx, &env{e, st}, st)
 		if errors.Is(err, errRepeat) {
 			continue
 		}
@@ -433,9 +446,12 @@ func (e *Engine) stop(ctx context.Context, cause error) error {
 		reason = "no reason was given"
 	}
 	b := e.pauseBody(limitText(reason))
+	if stop != nil {
+		b.Stay = stop.Stay
+	}
 	en := Entry{PausedKind, b}
 	if kind == AbortedKind {
-		en = Entry{AbortedKind, Aborted(b)}
+		en = Entry{AbortedKind, Aborted{Before: b.Before, Count: b.Count, First: b.First, Reason: b.Reason, Step: b.Step}}
 	}
 	if _, err := e.append(ctx, nil, en); err != nil {
 		return errors.Join(cause, err, e.dropModule())
@@ -452,7 +468,7 @@ func (e *Engine) stop(ctx context.Context, cause error) error {
 func (e *Engine) pauseBody(reason string) Paused {
 	p := e.state.Open
 	st, _ := p.Current()
-	return Paused{Before: p.runBefore, Count: p.count + 1, First: p.runFirst, Reason: reason, Step: st.ID}
+	return Paused{Before: p.runBefore, Count: p.count + 1, First: p.runFirst, Reason: reason, Stay: []string{}, Step: st.ID}
 }
 
 // SealBody is what the seal says of the run that it ends.

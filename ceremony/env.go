@@ -80,20 +80,33 @@ func (e *env) Ask(ctx context.Context, p Prompt) (Answer, error) {
 		if p.Private() || a.Secret != nil {
 			e.private = append(e.private, from.UTC().Format("15:04:05")+" to "+e.host.Now().UTC().Format("15:04:05"))
 		}
-		if p.Problem = atTheDoor(a, e.state.DeviationFields()); p.Problem != nil {
+		if p.Problem = atTheDoor(a, e.state.fieldsOf(a.Action)); p.Problem != nil {
 			a.Secret.Wipe()
 			continue
 		}
-		goOn, err := e.acted(ctx, a)
+		goOn, err := e.acted(ctx, p, a)
+		if p.Problem = refusedSheet(a, err); p.Problem != nil {
+			continue
+		}
 		if goOn || err != nil {
 			return a, err
 		}
 	}
 }
 
+// refusedSheet tells that what was typed into a sheet breaks a rule: nothing of it
+// is recorded, and it is asked again.
+func refusedSheet(a Answer, err error) *Problem {
+	var refusal *Refusal
+	if a.Action == GoOn || !errors.As(err, &refusal) {
+		return nil
+	}
+	return &Problem{Happened: "This cannot be recorded: " + refusal.Why + ".", Safe: "Nothing was recorded.", Do: "Mend what it says, or pause the ceremony.", Code: refusal.Rule}
+}
+
 // atTheDoor checks what was typed, before any of it reaches a record: text that
 // a report cannot show as it was meant is refused here and nowhere later.
-func atTheDoor(a Answer, deviation []Field) *Problem {
+func atTheDoor(a Answer, sheet []Field) *Problem {
 	if err := ledger.CheckText(a.Reason); err != nil {
 		return typedProblem("The reason", err)
 	}
@@ -109,12 +122,12 @@ func atTheDoor(a Answer, deviation []Field) *Problem {
 			return typedProblem(fmt.Sprintf("%q", name), fmt.Errorf("it has more than %d characters", maxText))
 		}
 	}
-	if a.Action != Deviate {
-		return nil
-	}
-	for _, f := range deviation {
+	for _, f := range sheet {
 		v := a.Fields[f.Name]
-		if v == "" && f.Name != "reason" {
+		if v == "" && f.Optional {
+			continue
+		}
+		if v == "" {
 			return typedProblem(f.Label, errors.New("nothing was typed"))
 		}
 		if f.Of != nil && !slices.Contains(f.Of, v) {
@@ -133,58 +146,34 @@ func typedProblem(what string, err error) *Problem {
 
 // acted carries out what an answer asks of the engine; it says whether the
 // answer is one to the question itself.
-func (e *env) acted(ctx context.Context, a Answer) (bool, error) {
-	if a.Action == GoOn {
+func (e *env) acted(ctx context.Context, p Prompt, a Answer) (bool, error) {
+	if a.Action == GoOn || a.Action == Withhold && p.withholdable() {
 		return true, nil
 	}
 	a.Secret.Wipe()
 	switch a.Action {
 	case Pause:
-		return false, &Stop{Err: ErrPaused, Reason: a.Reason}
+		return false, &Stop{Err: ErrPaused, Reason: a.Reason, Stay: list(a.Fields["stay"])}
 	case Abort:
 		return false, &Stop{Err: ErrAborted, Reason: a.Reason}
 	case Deviate:
+		st, _ := e.state.Open.Current()
 		if err := e.deviation(ctx, a.Fields); err != nil {
 			return false, err
 		}
-		switch a.Fields["decision"] {
-		case "repeat":
-			return false, errRepeat
-		case "abort":
+		if a.Fields["decision"] == DecideAbort {
 			return false, &Stop{Err: ErrAborted, Reason: a.Fields["happened"]}
 		}
+		if now, _ := e.state.Open.Current(); now.ID != st.ID || p.Who.ID != "" && e.state.Open.LockedOut[p.Who.ID] > 0 {
+			return false, errRepeat
+		}
 		return false, nil
+	case Presence:
+		return false, e.presence(ctx, a.Fields)
+	case TakeBreak:
+		return false, e.pauseForBreak(ctx, a.Fields)
 	}
 	return false, fmt.Errorf("the room answered %q", a.Action)
-}
-
-// deviation records what did not go as scripted and what was decided.
-func (e *env) deviation(ctx context.Context, f map[string]string) error {
-	p := e.state.Open
-	n := len(p.Deviations) + 1
-	heard := append(p.InRole("administrator"), p.InRole("witness")...)
-	_, err := e.append(ctx, nil,
-		Entry{DeviationRaisedKind, DeviationRaised{Expected: f["expected"], Exposed: f["exposed"], Happened: f["happened"], Number: n, Step: e.step.ID}},
-		Entry{DeviationDecidedKind, DeviationDecided{By: f["decided-by"], Decision: f["decision"], HeardBy: heard, Number: n, Reason: f["reason"]}})
-	return err
-}
-
-// DeviationFields are the questions of the deviation sheet.
-func (s *State) DeviationFields() []Field {
-	by := ""
-	for _, id := range sortedKeys(s.People) {
-		if slices.Contains(s.People[id].Body.Roles, "approver") {
-			by = id
-		}
-	}
-	return []Field{
-		{Name: "expected", Label: "What was expected", Type: "text", Max: 1000},
-		{Name: "happened", Label: "What happened", Type: "text", Max: 1000},
-		{Name: "exposed", Label: "Was key material exposed", Type: "text", Of: []string{"yes", "no", "unknown"}, Max: 10},
-		{Name: "decision", Label: "Decision", Type: "text", Of: []string{"continue", "repeat", "abort"}, Max: 10},
-		{Name: "decided-by", Label: "Decided by, as heard by administrator and witness", Type: "text", Value: by, Max: 100},
-		{Name: "reason", Label: "Reason given", Type: "text", Max: 1000},
-	}
 }
 
 func (e *env) Private() []string {
@@ -282,8 +271,7 @@ func (e *env) repeatOrStop(ctx context.Context, act Act, found Found, failure er
 	}
 	switch a.Choice {
 	case "repeat":
-		by := e.state.DeviationFields()[4].Value
-		if err := e.deviation(ctx, map[string]string{"expected": what, "happened": limitText(happened), "exposed": "no", "decision": "repeat", "decided-by": by, "reason": a.Reason}); err != nil {
+		if err := e.deviation(ctx, map[string]string{"expected": what, "happened": limitText(happened), "exposed": "no", "decision": DecideRepeat, "decided-by": e.decider(), "reason": a.Reason}); err != nil {
 			return err
 		}
 		return errRepeat
@@ -325,12 +313,20 @@ func (e *env) fault(ctx context.Context, serial string, after ledger.Hash, cause
 }
 
 // SignOff shows someone what State expects them to sign, takes the secret that
-// releases the signature, and records it.
+// releases the signature, and records it. Who left, is locked out or stays silent
+// gives none: that is recorded for a phase or an attestation, and comes back as a
+// sign-off without a verdict.
 func (e *env) SignOff(ctx context.Context, ask SignOffAsk) (SignOff, error) {
 	s := e.state
 	h := s.People[ask.Person]
 	if h == nil {
 		return SignOff{}, fmt.Errorf("%s is not enrolled", ask.Person)
+	}
+	if why := s.Open.silent(ask.Person); why != "" && ask.Act != ActEnrol {
+		if ask.Act == ActPhase || ask.Act == ActAttest {
+			return SignOff{}, e.withhold(ctx, ask, why)
+		}
+		return SignOff{}, nil
 	}
 	with := SignsWith(ask.Role)
 	if ask.Act == ActEnrol {
@@ -350,6 +346,10 @@ func (e *env) SignOff(ctx context.Context, ask SignOffAsk) (SignOff, error) {
 		a, err := e.Ask(ctx, p)
 		if err != nil {
 			return SignOff{}, err
+		}
+		if a.Action == Withhold {
+			a.Secret.Wipe()
+			return SignOff{}, e.withhold(ctx, ask, cmp.Or(a.Reason, "silent"))
 		}
 		b, err := e.sign(ctx, ask, a)
 		a.Secret.Wipe()

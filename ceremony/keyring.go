@@ -87,6 +87,19 @@ func (k *Keyring) release(person string, pin *secret.Buffer) error {
 	return nil
 }
 
+// forget wipes the ceremony key of a person who left.
+func (k *Keyring) forget(person string) {
+	delete(k.released, person)
+	if l := k.gated[person]; l != nil {
+		l.Wipe()
+		delete(k.gated, person)
+	}
+	if key := k.free[person]; key != nil {
+		key.Wipe()
+		delete(k.free, person)
+	}
+}
+
 // Wipe forgets every ceremony key; nothing can sign for this run afterwards.
 func (k *Keyring) Wipe() {
 	clear(k.released)

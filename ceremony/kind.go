@@ -129,6 +129,7 @@ var (
 type Stop struct {
 	Err    error // ErrPaused or ErrAborted
 	Reason string
+	Stay   []string // who stays with the equipment
 }
 
 func (s *Stop) Error() string { return fmt.Sprintf("%v: %s", s.Err, s.Reason) }

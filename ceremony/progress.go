@@ -61,7 +61,13 @@ type Progress struct {
 	Attested   map[string]Signed
 	StepSigned map[string][]Signed // sign-offs with act step, by step id
 	Proposed   *KnownPolicy        // that the step under way adopts
+	Withheld   []SignOffWithheld
 	Deviations []Deviation
+	Replaced   map[string]string // by step: the text that stands in for its own
+	LockedOut  map[string]int    // by person: the deviation that decided it
+	Former     []Part            // parts that another person took over
+	Observers  map[string]*Observer
+	Break      *Break // under way
 	Faults     []TokenFault
 	ReadBack   []SetReadBack
 	Items      []ItemSealed
@@ -87,6 +93,8 @@ type Progress struct {
 	brokenSeal     string
 	usedItems      map[string]bool // taken out of their bags in this run, or out when it began
 	founding       bool
+	called         bool            // everyone was here in this run
+	gone           map[string]bool // left, and not back
 	items          map[string]bool // that the context of this run restates, or that it sealed first
 	jumped         bool            // the clock jumped, and no deviation has decided about it
 	runFirst       int64
@@ -164,7 +172,8 @@ type Deviation struct {
 
 func newProgress(number string, plan *script.Bound, b *Started, at time.Time, seq int64) *Progress {
 	p := &Progress{Number: number, Body: *b, Plan: plan, Started: at, Token: b.Token, Second: SecondToken{Serial: b.Second},
-		Steps: map[string]*StepState{}, Phases: map[int]map[string]Signed{}, Attested: map[string]Signed{}, StepSigned: map[string][]Signed{}}
+		Steps: map[string]*StepState{}, Phases: map[int]map[string]Signed{}, Attested: map[string]Signed{}, StepSigned: map[string][]Signed{},
+		Replaced: map[string]string{}, LockedOut: map[string]int{}}
 	for _, st := range plan.Steps() {
 		p.Steps[st.ID] = &StepState{}
 		if st.Kind == EnrolStep {
@@ -179,7 +188,11 @@ func newProgress(number string, plan *script.Bound, b *Started, at time.Time, se
 func (p *Progress) begin(seq int64, token string) {
 	p.Status, p.Closing = Running, false
 	p.runFirst, p.runBefore, p.count = seq, p.runLast, 0
-	p.Present, p.Certified = map[string]bool{}, map[string]Certified{}
+	p.Present, p.Certified, p.gone = map[string]bool{}, map[string]Certified{}, map[string]bool{}
+	p.called, p.Break = false, nil
+	for _, o := range p.Observers {
+		o.Present = false
+	}
 	if token != "" {
 		p.Token = token
 	}
@@ -246,8 +259,6 @@ func (p *Progress) InRole(role string) []string {
 	}
 	return out
 }
-
-func (p *Progress) rollCalled() bool { return len(p.Present) == len(p.Body.People) }
 
 func (p *Progress) openIntents() []*IntentState {
 	var out []*IntentState
@@ -387,7 +398,7 @@ func (p *Progress) signed(s *State, r *record, b *SignOff) error {
 		}
 	case ActPhase:
 		n := phaseNumber(b.Step)
-		if _, again := p.Phases[n][b.Person]; again {
+		if p.answered(ActPhase, b.Step, b.Person) {
 			return r.refuse("signoff.twice", "%s has signed this phase already", name)
 		}
 		if p.Phases[n] == nil {
@@ -403,7 +414,7 @@ func (p *Progress) signed(s *State, r *record, b *SignOff) error {
 		}
 		p.StepSigned[st.ID] = append(p.StepSigned[st.ID], sg)
 	case ActAttest:
-		if _, again := p.Attested[b.Person]; again {
+		if p.answered(ActAttest, b.Step, b.Person) {
 			return r.refuse("signoff.twice", "%s has attested already", name)
 		}
 		p.Attested[b.Person] = sg
@@ -478,8 +489,14 @@ func (p *Progress) PhaseUnsigned(n int) []string {
 			continue
 		}
 		for _, role := range ph.Sign {
+			// Who took a part over later does not answer for what the one before has.
+			before := len(slices.DeleteFunc(slices.Clone(p.Former), func(f Part) bool { return f.Role != role || !p.answered(ActPhase, PhaseStep(n), f.Person) }))
 			for _, person := range p.InRole(role) {
-				if _, ok := p.Phases[n][person]; !ok {
+				switch {
+				case p.answered(ActPhase, PhaseStep(n), person):
+				case before > 0:
+					before--
+				default:
 					out = append(out, person)
 				}
 			}
@@ -522,10 +539,8 @@ func (p *Progress) sealable() error {
 			return fmt.Errorf("phase %d is not signed by %s", ph.Number, strings.Join(missing, ", "))
 		}
 	}
-	for _, part := range p.Body.People {
-		if _, ok := p.Attested[part.Person]; !ok {
-			return fmt.Errorf("%s has not attested", part.Person)
-		}
+	if missing := p.Unattested(); len(missing) > 0 {
+		return fmt.Errorf("%s has not attested", missing[0])
 	}
 	if p.jumped {
 		return fmt.Errorf("the clock jumped, and no deviation has decided about it")
@@ -538,7 +553,7 @@ func (p *Progress) sealable() error {
 	return nil
 }
 
-// NotAccepted lists who disagreed, in any sign-off.
+// NotAccepted lists who disagreed or stayed silent, in any sign-off.
 func (p *Progress) NotAccepted() []string {
 	out := []string{}
 	add := func(sg Signed) {
@@ -553,6 +568,9 @@ func (p *Progress) NotAccepted() []string {
 	}
 	for _, sg := range p.Attested {
 		add(sg)
+	}
+	for _, w := range p.Withheld {
+		out = append(out, w.Person)
 	}
 	slices.Sort(out)
 	return slices.Compact(out)

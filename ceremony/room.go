@@ -23,7 +23,8 @@ const (
 	AskConfirm PromptKind = "confirm"
 	// AskForm: fill in Fields.
 	AskForm PromptKind = "form"
-	// AskPassphrase: Who enters the passphrase of the enrolled key. Private.
+	// AskPassphrase: Who enters the passphrase of the enrolled key; or, With says
+	// so, the session PIN on the return from a break. Private.
 	AskPassphrase PromptKind = "passphrase"
 	// AskNewPIN: Who chooses a session PIN (Fields is empty; Secret is the PIN,
 	// which the screen has asked for twice). Private.
@@ -138,10 +139,21 @@ func (p *Problem) Error() string { return p.Happened + " " + p.Do }
 type Action string
 
 const (
-	GoOn    Action = ""
-	Pause   Action = "pause"
-	Abort   Action = "abort"
-	Deviate Action = "deviate" // Fields: expected, happened, exposed (yes, no, unknown), decision
+	GoOn  Action = ""
+	Pause Action = "pause" // Reason; Fields as State.PauseFields asks, or none
+	Abort Action = "abort"
+	// Deviate: Fields as State.DeviationFields asks; expected, happened, exposed,
+	// decision and decided-by at least.
+	Deviate Action = "deviate"
+	// Presence: somebody left, came back, is substituted, or an observer comes or
+	// goes; Fields as State.PresenceFields asks.
+	Presence Action = "presence"
+	// TakeBreak: two stay, the token is closed, the keys are kept; Fields as
+	// State.BreakFields asks. The engine then asks for the return.
+	TakeBreak Action = "break"
+	// Withhold: Who does not sign and does not say why. Answers a sign-off of a
+	// phase or an attestation; Reason is what the others saw.
+	Withhold Action = "withhold"
 )
 
 // Answer is what the room says. Whoever receives it owns Secret and wipes it.
@@ -259,4 +271,9 @@ type KeyView struct {
 	Fingerprint, ID                         string
 	From, Until                             time.Time
 	Ceremony                                string
+}
+
+// withholdable says whether a prompt may be answered by silence.
+func (p Prompt) withholdable() bool {
+	return p.Kind == AskSignOff && (p.Act == ActPhase || p.Act == ActAttest)
 }

@@ -270,6 +270,9 @@ func (s *State) place(r *record) error {
 		return nil
 	}
 	if s.Open != nil {
+		if s.Open.Break != nil && !inBreak(r.Kind) {
+			return r.refuse("presence.break", "during a break there is no %s", r.Kind)
+		}
 		if begins {
 			return r.refuse("run.mixed", "ceremony %s is still under way", s.Open.Number)
 		}
@@ -335,6 +338,14 @@ func (s *State) admit(r *record) error {
 		return s.personEnrolled(r, b)
 	case *Arrived:
 		return s.arrived(r, b)
+	case *Left:
+		return s.left(r, b)
+	case *Substituted:
+		return s.substituted(r, b)
+	case *Break:
+		return s.breaks(r, b)
+	case *SignOffWithheld:
+		return s.signOffWithheld(r, b)
 	case *CeremonyKey:
 		return s.ceremonyKey(r, b)
 	case *StepStarted:
@@ -495,7 +506,7 @@ func (s *State) checkPeople(r *record, p *Progress, parts []Part) error {
 		have[part.Role]++
 		if h := s.People[part.Person]; h != nil && !slices.Contains(h.Body.Roles, part.Role) {
 			return r.refuse("role.conflict", "%s is not enrolled as %s", h.Body.Name, part.Role)
-		} else if h == nil && !founding && !s.partial {
+		} else if h == nil && !founding && !s.partial && part.Role != script.Observer {
 			return r.refuse("person.unknown", "%s is not enrolled", part.Person)
 		}
 	}
@@ -578,6 +589,9 @@ func (s *State) close(r *record, status Status) {
 func (s *State) paused(r *record, b *Paused) error {
 	if err := s.endRun(r, b.Before, b.First, b.Count); err != nil {
 		return err
+	}
+	if err := s.stays(b.Stay); err != nil {
+		return r.refuse(ruleOf(err, "presence.stay"), "%v", err)
 	}
 	status := PausedStatus
 	if b.Reason == ReasonInterrupted {
@@ -677,18 +691,6 @@ func conflicting(roles []string) error {
 	return nil
 }
 
-func (s *State) arrived(r *record, b *Arrived) error {
-	role, ok := s.Open.role(b.Person)
-	if !ok || role != b.Role {
-		return r.refuse("presence.part", "%s takes no part as %s", b.Person, b.Role)
-	}
-	if s.Open.Present[b.Person] {
-		return r.refuse("presence.part", "%s is present already", b.Person)
-	}
-	s.Open.Present[b.Person] = true
-	return nil
-}
-
 func (s *State) ceremonyKey(r *record, b *CeremonyKey) error {
 	h := s.People[b.Person]
 	switch {
@@ -708,6 +710,9 @@ func (s *State) ceremonyKey(r *record, b *CeremonyKey) error {
 	}
 	r.claim(Claim{Rule: "ceremony-key.signature", What: "the signature of " + h.Body.Name + " under the ceremony key", Key: h.Public(), Message: msg, Sig: unhex(b.Signature)})
 	s.Open.Certified[b.Person] = Certified{Leaf: r.Leaf, Public: unhex(b.Public)}
+	s.Open.called = s.Open.called || !slices.ContainsFunc(s.Open.Answering(), func(part Part) bool {
+		return !s.Open.Present[part.Person] || s.Open.Certified[part.Person].Public == nil
+	})
 	return nil
 }
 
@@ -718,6 +723,9 @@ func (s *State) stepStarted(r *record, b *StepStarted) error {
 	}
 	if st, ok := p.Current(); ok {
 		return r.refuse("step.order", "step %q is still under way", st.ID)
+	}
+	if err := p.occupied(); err != nil {
+		return r.refuse("presence.occupancy", "%v", err)
 	}
 	due, attempt, ok := s.Due()
 	if !ok {
@@ -748,6 +756,10 @@ func (s *State) signOff(r *record, b *SignOff) error {
 		return r.refuse("person.unknown", "%s is not enrolled", b.Person)
 	case !ok || role != b.Role:
 		return r.refuse("signoff.role", "%s takes no part as %s", h.Body.Name, b.Role)
+	case role == script.Observer:
+		return r.refuse("signoff.role", "an observer signs nothing")
+	case p.LockedOut[b.Person] > 0:
+		return r.refuse("signoff.locked-out", "%s was locked out by deviation %d", h.Body.Name, p.LockedOut[b.Person])
 	case b.Act != ActEnrol && !p.Present[b.Person]:
 		return r.refuse("presence.absent", "%s is not present", h.Body.Name)
 	case b.Verdict != Agree && b.Verdict != Disagree:
@@ -816,6 +828,9 @@ func (s *State) intent(r *record, b *Intent) error {
 	}
 	if in := p.openIntents(); len(in) > 0 {
 		return r.refuse("intent.open", "the outcome of %q is not known yet", in[0].Body.Act.Do)
+	}
+	if err := p.occupied(); err != nil {
+		return r.refuse("presence.occupancy", "%v", err)
 	}
 	acts, err := s.kinds[st.Kind].Acts(s, st)
 	if err != nil {
@@ -980,44 +995,6 @@ func intentNamed(body any) (ledger.Hash, bool) {
 		return b.Intent, !b.Intent.IsZero()
 	}
 	return ledger.Hash{}, false
-}
-
-func (s *State) deviationRaised(r *record, b *DeviationRaised) error {
-	p := s.Open
-	if b.Number != len(p.Deviations)+1 {
-		return r.refuse("deviation.number", "deviation %d is due, not %d", len(p.Deviations)+1, b.Number)
-	}
-	if b.Expected == "" || b.Happened == "" || !slices.Contains([]string{"yes", "no", "unknown"}, b.Exposed) {
-		return r.refuse("deviation.text", "a deviation says what was expected, what happened, and whether key material was exposed")
-	}
-	p.Deviations = append(p.Deviations, Deviation{Raised: *b, At: r.Time, Seq: r.Seq})
-	if st := p.Steps[b.Step]; st != nil {
-		st.Deviated = true
-	}
-	return nil
-}
-
-func (s *State) deviationDecided(r *record, b *DeviationDecided) error {
-	p := s.Open
-	if b.Number < 1 || b.Number > len(p.Deviations) || p.Deviations[b.Number-1].Decided != nil {
-		return r.refuse("deviation.number", "deviation %d does not wait for a decision", b.Number)
-	}
-	if b.By == "" || len(b.HeardBy) < 2 || b.HeardBy[0] == b.HeardBy[1] {
-		return r.refuse("deviation.decider", "a decision names who decided, as heard by two people")
-	}
-	for _, id := range b.HeardBy {
-		if !p.Present[id] && p.rollCalled() {
-			return r.refuse("presence.absent", "%s is not present and cannot have heard the decision", id)
-		}
-	}
-	d := &p.Deviations[b.Number-1]
-	d.Decided = b
-	p.jumped, p.brokenSeal = false, ""
-	if st, ok := p.Current(); ok && b.Decision == "repeat" && d.Raised.Step == st.ID {
-		// The step is left unfinished on purpose; its next attempt is due.
-		p.current = ""
-	}
-	return nil
 }
 
 func (s *State) reportMade(r *record, b *ReportMade) error {

@@ -1,6 +1,7 @@
 package ceremony
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"slices"
@@ -100,7 +101,7 @@ func (e *Engine) ceremonyView(p *Progress) *CeremonyView {
 			now = due
 		}
 	}
-	aloud := now.Say
+	aloud := cmp.Or(p.Replaced[now.ID], now.Say)
 	if e.signing > 0 {
 		for _, st := range p.Plan.Steps() {
 			if st.Phase == e.signing {
@@ -133,6 +134,14 @@ func (e *Engine) ceremonyView(p *Progress) *CeremonyView {
 	}
 	for _, part := range p.Body.People {
 		v.People = append(v.People, e.personView(p, part, now))
+	}
+	for _, id := range sortedKeys(p.Observers) {
+		o := p.Observers[id]
+		state, status := "idle", "present"
+		if !o.Present {
+			state, status = "absent", "left"
+		}
+		v.People = append(v.People, PersonView{Someone: Someone{ID: id, Name: o.Name, Initials: initials(o.Name)}, Role: script.Observer, Organisation: o.Organisation, State: state, Status: status})
 	}
 	v.Needs = needs(s, p, now)
 	if e.signing > 0 {
@@ -183,6 +192,10 @@ func (e *Engine) personView(p *Progress, part Part, now script.Step) PersonView 
 	switch {
 	case e.acting == part.Person:
 		v.State, v.Status = "acting", "to act now"
+	case p.LockedOut[part.Person] > 0:
+		v.State, v.Status = "absent", "locked out"
+	case p.gone[part.Person]:
+		v.State, v.Status = "absent", "left"
 	case !p.Present[part.Person]:
 		v.State, v.Status = "absent", "not called yet"
 	case now.ID != "" && slices.Contains(p.Steps[now.ID].Signers, part.Person):
@@ -217,9 +230,9 @@ func needs(s *State, p *Progress, now script.Step) []Need {
 		n, of := len(p.Steps[now.ID].Signers), needed(now)
 		out = append(out, Need{Text: fmt.Sprintf("%d of %d officers authorised", n, of), Met: n >= of, Got: n, Of: of})
 	case RollCallStep, EnrolStep:
-		out = append(out, Need{Text: fmt.Sprintf("%d of %d people present", len(p.Present), len(p.Body.People)), Met: p.rollCalled(), Got: len(p.Present), Of: len(p.Body.People)})
+		out = append(out, Need{Text: fmt.Sprintf("%d of %d people present", len(p.Present), len(p.Answering())), Met: len(p.Present) == len(p.Answering()), Got: len(p.Present), Of: len(p.Answering())})
 	case AttestStep:
-		out = append(out, Need{Text: fmt.Sprintf("%d of %d attested", len(p.Attested), len(p.Body.People)), Met: len(p.Attested) == len(p.Body.People), Got: len(p.Attested), Of: len(p.Body.People)})
+		out = append(out, Need{Text: fmt.Sprintf("%d of %d attested", len(p.Attested), len(p.Answering())), Met: len(p.Unattested()) == 0, Got: len(p.Attested), Of: len(p.Answering())})
 	}
 	if auth, ok := p.authoriser(now.ID); ok && len(out) == 0 {
 		n, of := len(p.authorised(now.ID, p.Steps[now.ID].Attempt)), needed(auth)

@@ -106,6 +106,9 @@ func (p Props) getOrDraw(name string, n int) (*secret.Buffer, error) {
 func (p Props) Secret(pr ceremony.Prompt) (*secret.Buffer, error) {
 	switch pr.Kind {
 	case ceremony.AskPassphrase:
+		if pr.With == ceremony.SessionPIN {
+			return p.get(pr.Who.ID + ".pin")
+		}
 		return p.get(pr.Who.ID + ".passphrase")
 	case ceremony.AskCard:
 		return p.get(cardFile(pr))

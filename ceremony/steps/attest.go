@@ -32,27 +32,23 @@ func (attest) Check(s *ceremony.State, st script.Step, r ledger.Record, body any
 	if !ok || !isFinish(b) {
 		return foreign(st, r)
 	}
-	for _, part := range s.Open.Body.People {
-		if _, ok := s.Open.Attested[part.Person]; !ok {
-			return broken("seal.unattested", "%s has not attested", s.Someone(part.Person).Name)
-		}
+	if missing := s.Open.Unattested(); len(missing) > 0 {
+		return broken("seal.unattested", "%s has not attested", s.Someone(missing[0]).Name)
 	}
 	return nil
 }
 
 func (attest) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
-	for _, part := range env.State().Open.Body.People {
-		if _, ok := env.State().Open.Attested[part.Person]; ok {
-			continue
-		}
-		_, err := env.SignOff(ctx, ceremony.SignOffAsk{Person: part.Person, Role: part.Role, Act: ceremony.ActAttest, Step: st.ID, Attempt: env.Attempt(),
-			Title: env.State().Someone(part.Person).Name + ", sign your statement"})
+	for _, person := range env.State().Open.Unattested() {
+		role := env.State().Open.Role(person)
+		_, err := env.SignOff(ctx, ceremony.SignOffAsk{Person: person, Role: role, Act: ceremony.ActAttest, Step: st.ID, Attempt: env.Attempt(),
+			Title: env.State().Someone(person).Name + ", sign your statement"})
 		if err != nil {
 			return err
 		}
 	}
 	p := env.State().Open
-	lines := []ceremony.Line{line("Attested", fmt.Sprintf("%d of %d", len(p.Attested), len(p.Body.People)))}
+	lines := []ceremony.Line{line("Attested", fmt.Sprintf("%d of %d", len(p.Attested), len(p.Answering())))}
 	if no := p.NotAccepted(); len(no) > 0 {
 		lines = append(lines, line("Not accepted by", names(env.State(), no)))
 	}

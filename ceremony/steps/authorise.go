@@ -3,6 +3,7 @@ package steps
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"claviger/ceremony"
 	"claviger/ceremony/script"
@@ -67,12 +68,15 @@ func (authorise) Do(ctx context.Context, env ceremony.Env, st script.Step) error
 	}
 	phrase, before := typedBefore(s, tst)
 	for _, by := range st.By {
-		agreed := 0
-		for _, person := range s.Open.InRole(by.Role) {
-			if agreed == by.Count {
+		agreed, asked := 0, map[string]bool{}
+		for agreed < by.Count {
+			// Who is in the room may change with every answer.
+			left := slices.DeleteFunc(env.State().Open.PresentIn(by.Role), func(id string) bool { return asked[id] })
+			if len(left) == 0 {
 				break
 			}
-			so, err := env.SignOff(ctx, ceremony.SignOffAsk{Person: person, Role: by.Role, Act: ceremony.ActAuthorise, Step: target, Attempt: attempt,
+			asked[left[0]] = true
+			so, err := env.SignOff(ctx, ceremony.SignOffAsk{Person: left[0], Role: by.Role, Act: ceremony.ActAuthorise, Step: target, Attempt: attempt,
 				Title: "Authorise: " + tst.Title, Phrase: phrase, Facts: before})
 			if err != nil {
 				return err

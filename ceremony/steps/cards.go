@@ -56,7 +56,7 @@ func useCards(ctx context.Context, env ceremony.Env, known *ceremony.Set, opens 
 	c := share.NewCollector(set)
 	defer c.Wipe()
 	var held []ceremony.Held
-	for _, person := range env.State().Open.InRole("custodian") {
+	for _, person := range env.State().Open.PresentIn("custodian") {
 		it := cardOf(env.State(), known, person)
 		if it == nil || c.Need() == 0 {
 			continue

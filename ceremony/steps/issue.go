@@ -129,7 +129,7 @@ func quorumAllowed(s *ceremony.State, act ceremony.Act) error {
 	if err := s.QuorumAllowed(act.With["purpose"], threshold, count); err != nil {
 		return err
 	}
-	custodians := s.Open.InRole("custodian")
+	custodians := s.Open.PresentIn("custodian")
 	return s.ManagersApart(custodians[:min(count, len(custodians))], threshold)
 }
 
@@ -201,7 +201,7 @@ func (k issueSet) Do(ctx context.Context, env ceremony.Env, st script.Step) erro
 		switch act.Do {
 		case issue:
 			err = env.Act(ctx, act, func(ctx context.Context, intent ledger.Hash) (ceremony.Found, error) {
-				S, found, err := handOut(ctx, env, act, intent, env.State().Open.InRole("custodian"))
+				S, found, err := handOut(ctx, env, act, intent, env.State().Open.PresentIn("custodian"))
 				secrets[act.With["purpose"]] = S
 				return found, err
 			})
@@ -461,7 +461,7 @@ func pinsFound(b ceremony.PINsSet) ceremony.Found {
 }
 
 func askTransport(ctx context.Context, env ceremony.Env, why string) (*secret.Buffer, error) {
-	officers := env.State().Open.InRole("officer")
+	officers := env.State().Open.PresentIn("officer")
 	a, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskTransportPIN, Who: env.State().Someone(officers[0]), Role: "officer", Title: "Enter the transport PIN", Text: why})
 	return a.Secret, err
 }

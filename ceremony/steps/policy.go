@@ -213,7 +213,7 @@ func (k policyException) Do(ctx context.Context, env ceremony.Env, st script.Ste
 // signStep has everyone whom the step asks for sign what it shows.
 func signStep(ctx context.Context, env ceremony.Env, st script.Step, what string) error {
 	for _, by := range st.By {
-		people := env.State().Open.InRole(by.Role)
+		people := env.State().Open.PresentIn(by.Role)
 		for _, person := range people[:min(by.Count, len(people))] {
 			so, err := env.SignOff(ctx, ceremony.SignOffAsk{Person: person, Role: by.Role, Act: ceremony.ActStep, Step: st.ID, Attempt: env.Attempt(),
 				Title: env.State().Someone(person).Name + ", " + what})

@@ -36,7 +36,7 @@ func (rollCall) Check(s *ceremony.State, st script.Step, r ledger.Record, body a
 }
 
 func everyoneHere(s *ceremony.State) error {
-	for _, part := range s.Open.Body.People {
+	for _, part := range s.Open.Answering() {
 		if _, ok := s.Open.Certified[part.Person]; !ok {
 			return broken("presence.absent", "%s has not arrived", s.Someone(part.Person).Name)
 		}
@@ -86,6 +86,9 @@ func readScript(ctx context.Context, env ceremony.Env) ([]ceremony.Line, error) 
 // Reopen calls those who are not here yet.
 func (rollCall) Reopen(ctx context.Context, env ceremony.Env, _ script.Step) error {
 	for _, part := range env.State().Open.Body.People {
+		if env.State().Open.Gone(part.Person) {
+			continue
+		}
 		if err := arrive(ctx, env, part); err != nil {
 			return err
 		}
@@ -98,6 +101,9 @@ func arrive(ctx context.Context, env ceremony.Env, part ceremony.Part) error {
 	s := env.State()
 	if _, ok := s.Open.Certified[part.Person]; ok {
 		return nil
+	}
+	if part.Role == script.Observer {
+		return welcome(ctx, env, part.Person)
 	}
 	h := s.People[part.Person]
 	if h == nil {
@@ -140,6 +146,26 @@ func arrive(ctx context.Context, env ceremony.Env, part ceremony.Part) error {
 	}
 	b.Signature = hex.EncodeToString(key.Sign(msg))
 	return env.Record(ctx, []ceremony.Entry{{Kind: ceremony.CeremonyKeyKind, Body: b}})
+}
+
+// welcome records an observer, who has no key: name and organisation as stated.
+func welcome(ctx context.Context, env ceremony.Env, id string) error {
+	if o := env.State().Open.Observers[id]; o != nil && o.Present {
+		return nil
+	}
+	p := ceremony.Prompt{Kind: ceremony.AskForm, Who: ceremony.Someone{ID: id, Name: id}, Role: script.Observer, Title: "Welcome the observer " + id,
+		Text:   "An observer watches, performs no control and has no key.",
+		Fields: []ceremony.Field{{Name: "name", Label: "Full name", Type: "text", Max: 120}, {Name: "organisation", Label: "Organisation", Type: "text", Max: 120, Optional: true}}}
+	for {
+		a, err := env.Ask(ctx, p)
+		if err != nil {
+			return err
+		}
+		if a.Fields["name"] != "" {
+			return env.Record(ctx, []ceremony.Entry{{Kind: ceremony.ArrivedKind, Body: ceremony.Arrived{Name: a.Fields["name"], Organisation: a.Fields["organisation"], Person: id, Role: script.Observer}}})
+		}
+		p.Problem = &ceremony.Problem{Happened: "The name is missing.", Safe: "Nothing was recorded.", Do: "Type the name as the report shall say it."}
+	}
 }
 
 // openKey asks for a passphrase until it opens the person's enrolled key.

@@ -196,7 +196,7 @@ func (k initialiseToken) Do(ctx context.Context, env ceremony.Env, st script.Ste
 		return err
 	}
 	for _, act := range acts {
-		officers := env.State().Open.InRole("officer")
+		officers := env.State().Open.PresentIn("officer")
 		a, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskTransportPIN, Who: env.State().Someone(officers[0]), Role: "officer", Title: "Enter the transport PIN",
 			Text: "Two officers enter it. It holds until every card is read."})
 		if err != nil {

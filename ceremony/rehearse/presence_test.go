@@ -1,0 +1,271 @@
+package rehearse
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"claviger/ceremony"
+	"claviger/ceremony/audit"
+)
+
+// sheets answers the n-th time that a step is asked anything with a sheet, each
+// sheet once.
+type sheet struct {
+	step   string
+	kind   ceremony.PromptKind
+	answer ceremony.Answer
+	used   bool
+}
+
+func with(sheets ...*sheet) func(ceremony.Prompt, *ceremony.Answer) {
+	return func(p ceremony.Prompt, a *ceremony.Answer) {
+		for _, s := range sheets {
+			if !s.used && p.Step == s.step && p.Kind == s.kind {
+				s.used = true
+				a.Secret.Wipe()
+				*a = s.answer
+				return
+			}
+		}
+	}
+}
+
+func presence(event, person string, more ...string) ceremony.Answer {
+	f := map[string]string{"event": event, "person": person, "reason": "as seen"}
+	for i := 0; i < len(more); i += 2 {
+		f[more[i]] = more[i+1]
+	}
+	return ceremony.Answer{Action: ceremony.Presence, Fields: f}
+}
+
+func decided(more ...string) ceremony.Answer {
+	f := map[string]string{"expected": "as scripted", "happened": "otherwise", "exposed": "no", "decision": "continue", "decided-by": "tomas-novak", "reason": "agreed"}
+	for i := 0; i < len(more); i += 2 {
+		f[more[i]] = more[i+1]
+	}
+	return ceremony.Answer{Action: ceremony.Deviate, Fields: f}
+}
+
+// sealed plays a key generation and demands that it ends with a record and a
+// report that hold.
+func sealed(t *testing.T, s *Site) *ceremony.Progress {
+	t.Helper()
+	if err := s.Begin(t.Context(), generation(t), nil); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, s, 1)
+	p := s.State().Ceremonies[len(s.State().Ceremonies)-1]
+	path, err := s.Evidence(t.Context(), p.Number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pdf, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := audit.PDF(t.Context(), pdf, s.Folder.Ledger(), audit.Options{})
+	if err != nil || len(got.Findings) > 0 {
+		t.Fatalf("the report does not hold: %v %v", err, got.Findings)
+	}
+	return p
+}
+
+func count(asked []ceremony.Prompt, is func(ceremony.Prompt) bool) int {
+	n := 0
+	for _, p := range asked {
+		if is(p) {
+			n++
+		}
+	}
+	return n
+}
+
+// TestBreakKeepsKeysAndClosesTheToken: two stay, the cards are typed again, the
+// session PINs too, and what the officers authorised before they went is
+// authorised again.
+func TestBreakKeepsKeysAndClosesTheToken(t *testing.T) {
+	s, tr := openSite(t, setting(copySite(t), nil))
+	tr.change = with(
+		&sheet{step: "generate", kind: ceremony.AskConfirm, answer: ceremony.Answer{Action: ceremony.TakeBreak, Fields: map[string]string{"stay": "marta-brandt"}}},
+		&sheet{step: "generate", kind: ceremony.AskConfirm, answer: ceremony.Answer{Action: ceremony.TakeBreak, Fields: map[string]string{"stay": "marta-brandt, amara-okafor", "reason": "lunch"}}})
+	p := sealed(t, s)
+	if tr.problem(ceremony.AskConfirm) == nil {
+		t.Error("one person alone stayed with the equipment")
+	}
+	if p.Steps["authorise"].Attempt != 2 || p.Steps["generate"].Attempt != 2 {
+		t.Errorf("attempts after the break: authorise %d, generate %d", p.Steps["authorise"].Attempt, p.Steps["generate"].Attempt)
+	}
+	for what, is := range map[string]func(ceremony.Prompt) bool{
+		"cards":        func(p ceremony.Prompt) bool { return p.Kind == ceremony.AskCard },
+		"session PINs": func(p ceremony.Prompt) bool { return p.Kind == ceremony.AskPassphrase && p.With == ceremony.SessionPIN },
+	} {
+		want := map[string]int{"cards": 4, "session PINs": 2}[what]
+		if got := count(tr.asked, is); got != want {
+			t.Errorf("%s were asked %d times, want %d", what, got, want)
+		}
+	}
+	if len(p.Runs) != 1 {
+		t.Errorf("a break is no pause: %d runs", len(p.Runs))
+	}
+}
+
+// TestWhoLeavesTakesTheAuthorisationAlong, and opens the key again on return.
+func TestWhoLeavesTakesTheAuthorisationAlong(t *testing.T) {
+	s, tr := openSite(t, setting(copySite(t), nil))
+	tr.change = with(
+		&sheet{step: "generate", kind: ceremony.AskConfirm, answer: presence(ceremony.PersonLeft, "rui-santos")},
+		&sheet{step: "authorise", kind: ceremony.AskSignOff, answer: ceremony.Answer{}, used: true})
+	change := tr.change
+	back := false
+	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+		if p.Step == "authorise" && s.State().Open.Gone("rui-santos") && !back {
+			back = true
+			a.Secret.Wipe()
+			*a = presence(ceremony.PersonReturned, "rui-santos")
+			return
+		}
+		change(p, a)
+	}
+	p := sealed(t, s)
+	if p.Steps["generate"].Attempt != 2 || p.Steps["authorise"].Attempt != 2 {
+		t.Errorf("attempts: authorise %d, generate %d", p.Steps["authorise"].Attempt, p.Steps["generate"].Attempt)
+	}
+	opened := count(tr.asked, func(p ceremony.Prompt) bool { return p.Kind == ceremony.AskPassphrase && p.Who.ID == "rui-santos" })
+	if opened != 2 {
+		t.Errorf("the key was opened %d times, want again on return", opened)
+	}
+}
+
+// TestNothingGoesOnUnwatched: without the witness no step begins.
+func TestNothingGoesOnUnwatched(t *testing.T) {
+	s, tr := openSite(t, setting(copySite(t), nil))
+	waited := false
+	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+		if p.Step == "identify" && !waited && s.State().Open.Present["amara-okafor"] {
+			*a = presence(ceremony.PersonLeft, "amara-okafor")
+		}
+		if strings.Contains(p.Title, "unwatched") && s.State().Open.Gone("amara-okafor") {
+			waited = true
+			*a = presence(ceremony.PersonReturned, "amara-okafor")
+		}
+	}
+	sealed(t, s)
+	if !waited {
+		t.Error("the ceremony went on without its witness")
+	}
+}
+
+// TestSubstitute: a custodian who did not stay is substituted by a deviation,
+// and the other's card opens the token.
+func TestSubstitute(t *testing.T) {
+	s, tr := openSite(t, setting(copySite(t), nil))
+	tr.change = with(
+		&sheet{step: "open", kind: ceremony.AskCard, answer: presence(ceremony.PersonSubstituted, "jonas-dahl", "substitute", "priya-kapoor")},
+		&sheet{step: "open", kind: ceremony.AskCard, answer: presence(ceremony.PersonSubstituted, "jonas-dahl", "substitute", "farah-noor")})
+	p := sealed(t, s)
+	if tr.problem(ceremony.AskCard) == nil {
+		t.Error("an officer took a custodian's part over")
+	}
+	if !slices.Contains(p.InRole("custodian"), "farah-noor") || len(p.Deviations) != 1 || len(p.Former) != 1 {
+		t.Errorf("custodians %v, %d deviations, former %v", p.InRole("custodian"), len(p.Deviations), p.Former)
+	}
+	if len(p.NotAccepted()) > 0 {
+		t.Errorf("not accepted by %v", p.NotAccepted())
+	}
+}
+
+// TestObserver watches, has no key, and leaves a statement.
+func TestObserver(t *testing.T) {
+	s, tr := openSite(t, setting(copySite(t), nil))
+	tr.change = with(
+		&sheet{step: "identify", kind: ceremony.AskConfirm, answer: presence(ceremony.ObserverArrived, "sam-hale", "name", "Samuel Hale", "organisation", "Hale & Orr Audit")},
+		&sheet{step: "fingerprint", kind: ceremony.AskConfirm, answer: presence(ceremony.ObserverLeft, "sam-hale", "statement", "I saw the bags closed.")})
+	p := sealed(t, s)
+	o := p.Observers["sam-hale"]
+	if o == nil || o.Statement != "I saw the bags closed." || o.Present || len(p.Attested) != 6 {
+		t.Errorf("the observer: %+v, %d attested", o, len(p.Attested))
+	}
+}
+
+// TestSilenceIsNotInTheWay: who says nothing is attested by two as silent.
+func TestSilenceIsNotInTheWay(t *testing.T) {
+	s, tr := openSite(t, setting(copySite(t), nil))
+	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+		if p.Kind == ceremony.AskSignOff && p.Who.ID == "amara-okafor" {
+			a.Secret.Wipe()
+			*a = ceremony.Answer{Action: ceremony.Withhold, Reason: "says nothing"}
+		}
+	}
+	p := sealed(t, s)
+	if got := p.NotAccepted(); !slices.Equal(got, []string{"amara-okafor"}) {
+		t.Errorf("not accepted by %v", got)
+	}
+	if len(p.Withheld) != 4 {
+		t.Errorf("%d sign-offs withheld, want three phases and the attestation", len(p.Withheld))
+	}
+}
+
+// TestLockOutIsDecided: a deviation, never a wrong key press, ends somebody's
+// signing.
+func TestLockOutIsDecided(t *testing.T) {
+	s, tr := openSite(t, setting(copySite(t), nil))
+	tr.change = with(&sheet{step: "fingerprint", kind: ceremony.AskConfirm, answer: decided("decision", "lock-out", "person", "li-chen")})
+	p := sealed(t, s)
+	if got := p.NotAccepted(); !slices.Equal(got, []string{"li-chen"}) {
+		t.Errorf("not accepted by %v", got)
+	}
+}
+
+// TestDeciders: the approver from afar as heard by two, or by an own signature;
+// those whom the policy names; nobody else.
+func TestDeciders(t *testing.T) {
+	s, tr := openSite(t, setting(copySite(t), nil))
+	tr.change = with(
+		&sheet{step: "room", kind: ceremony.AskForm, answer: decided("objections", "Li Chen: the phone was on")},
+		&sheet{step: "identify", kind: ceremony.AskConfirm, answer: decided("decided-by", "li-chen")},
+		&sheet{step: "identify", kind: ceremony.AskConfirm, answer: decided("decided-by", "priya-kapoor", "exposed", "unknown")},
+		&sheet{step: "fingerprint", kind: ceremony.AskConfirm, answer: decided("decision", "replace", "text", "Read it twice.", "signed", "signed")})
+	p := sealed(t, s)
+	if tr.problem(ceremony.AskConfirm) == nil {
+		t.Error("a custodian decided a deviation")
+	}
+	if len(p.Deviations) != 3 || p.Replaced["fingerprint"] != "Read it twice." {
+		t.Fatalf("%d deviations, replaced %v", len(p.Deviations), p.Replaced)
+	}
+	if d := p.Deviations[2].Decided; len(d.Signatures) != 1 || d.Signatures[0].Person != "tomas-novak" || len(d.HeardBy) > 0 {
+		t.Errorf("the signed decision: %+v", d)
+	}
+	if d := p.Deviations[0].Decided; d.Objections == "" || len(d.HeardBy) != 2 {
+		t.Errorf("the heard decision: %+v", d)
+	}
+}
+
+// TestPauseSaysWhoStays.
+func TestPauseSaysWhoStays(t *testing.T) {
+	s, tr := openSite(t, setting(copySite(t), nil))
+	tr.change = with(&sheet{step: "identify", kind: ceremony.AskConfirm, answer: ceremony.Answer{Action: ceremony.Pause, Reason: "evening", Fields: map[string]string{"stay": "priya-kapoor, rui-santos"}}})
+	if err := s.Begin(t.Context(), generation(t), nil); err == nil {
+		t.Fatal("it did not pause")
+	}
+	var stayed []string
+	for r, err := range s.store.Records(t.Context(), 0, s.State().Size) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := ceremony.Body(r); err == nil {
+			if p, ok := b.(*ceremony.Paused); ok {
+				stayed = p.Stay
+			}
+		}
+	}
+	if !slices.Equal(stayed, []string{"priya-kapoor", "rui-santos"}) {
+		t.Errorf("stay: %v", stayed)
+	}
+	tr.change = nil
+	if err := s.Resume(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, s, 1)
+}
