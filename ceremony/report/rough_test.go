@@ -155,7 +155,7 @@ func TestWhatDidNotGoStraight(t *testing.T) {
 	paper = onPaper(t, pdf)
 	for _, want := range []string{
 		"Key generation report", "Completed, 10 of 10 steps", "1 deviation", "Not accepted by Amara Okafor", "Disagrees", "I could not see the screen in step 5",
-		"Deviation 1", "The sheet was printed for the version before (as stated)", "tomas-novak (as stated)", "heard by Marta Brandt, Amara Okafor", "fire alarm", "resumed",
+		"Deviation 1", "The sheet was printed for the version before (as stated)", "Tomas Novak (as stated)", "heard by Marta Brandt, Amara Okafor", "fire alarm", "resumed",
 		"Interrupted: the program ended", "found at the next start", "6 of 6 attested", "2026-003, edition 3",
 	} {
 		if !strings.Contains(paper, want) {
