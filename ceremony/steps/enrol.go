@@ -161,7 +161,7 @@ func enrol(ctx context.Context, env ceremony.Env, part ceremony.Part, all []cere
 func checkPerson(p *ceremony.Prompt, typed map[string]string) *ceremony.Problem {
 	const latin = "latin"
 	isLatinField := func(f ceremony.Field) bool { return f.Name == latin }
-	needed, asked := needsLatin(typed["name"]), slices.ContainsFunc(p.Fields, isLatinField)
+	needed, asked := ledger.NeedsTranscription(typed["name"]), slices.ContainsFunc(p.Fields, isLatinField)
 	if asked && !needed {
 		p.Fields = slices.DeleteFunc(p.Fields, isLatinField)
 		delete(typed, latin)
@@ -181,15 +181,8 @@ func checkPerson(p *ceremony.Prompt, typed map[string]string) *ceremony.Problem 
 	return nil
 }
 
-// needsLatin: the pages print Latin, Greek and Cyrillic letters.
-func needsLatin(name string) bool {
-	return strings.ContainsFunc(name, func(r rune) bool {
-		return unicode.IsLetter(r) && !unicode.In(r, unicode.Latin, unicode.Greek, unicode.Cyrillic)
-	})
-}
-
 func isLatin(name string) bool {
-	return strings.ContainsFunc(name, unicode.IsLetter) && !strings.ContainsFunc(name, func(r rune) bool { return unicode.IsLetter(r) && !unicode.Is(unicode.Latin, r) })
+	return strings.ContainsFunc(name, unicode.IsLetter) && !ledger.NeedsTranscription(name)
 }
 
 // workFactor of scrypt: low in practice, where nothing is at stake and a dozen

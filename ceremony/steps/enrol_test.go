@@ -24,8 +24,9 @@ func TestNamesInOtherScripts(t *testing.T) {
 		latin  bool // asked for from then on
 	}{
 		"Latin":                    {[]string{"name"}, map[string]string{"name": "Łukasz Åström-O'Neill"}, true, false},
-		"Greek":                    {[]string{"name"}, map[string]string{"name": "Ελένη Παπαδοπούλου"}, true, false},
-		"Cyrillic":                 {[]string{"name"}, map[string]string{"name": "Софія Коваль"}, true, false},
+		"Greek":                    {[]string{"name"}, map[string]string{"name": "Ελένη Παπαδοπούλου"}, false, true},
+		"Cyrillic":                 {[]string{"name"}, map[string]string{"name": "Софія Коваль"}, false, true},
+		"Cyrillic, as if Latin":    {[]string{"name"}, map[string]string{"name": "Аnna"}, false, true},
 		"Han":                      {[]string{"name"}, map[string]string{"name": "李晨"}, false, true},
 		"one letter of Armenian":   {[]string{"name"}, map[string]string{"name": "Anna Բ."}, false, true},
 		"Han with Latin":           {[]string{"name", "latin"}, map[string]string{"name": "李晨", "latin": "Li Chen"}, true, true},
