@@ -47,10 +47,16 @@ func newMenu(s *Shell) *menu {
 		key := []fyne.KeyName{fyne.Key1, fyne.Key2, fyne.Key3, fyne.Key4}[i]
 		looks = append(looks, item(a.Name, key, 0, func() { s.setLook(theme.New(a.Appearance, s.look.Scale)) }))
 	}
+	var places []*fyne.MenuItem
+	for _, p := range s.placeTable() {
+		places = append(places, item(p.name, p.key, shift, func() { s.goTo(p.name) }))
+	}
+	places = append(places, fyne.NewMenuItemSeparator(), item("Back", fyne.KeyB, 0, s.back))
 	wall := append([]*fyne.MenuItem{m.open}, m.placed...)
 	wall = append(wall, fyne.NewMenuItemSeparator(), m.swap, item("Turn its page", fyne.KeyT, 0, s.witness.turn))
 	m.bar = fyne.NewMainMenu(
 		fyne.NewMenu("Claviger", quit),
+		fyne.NewMenu("Go", places...),
 		fyne.NewMenu("Ceremony", m.pause, m.deviate, m.abort),
 		fyne.NewMenu("View", looks...),
 		fyne.NewMenu("Witness", wall...),

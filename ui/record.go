@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"fyne.io/fyne/v2"
+
 	"claviger/ui/flow"
 	"claviger/ui/view"
 )
@@ -17,30 +19,27 @@ type shown struct {
 	what, which string // of the window's title
 }
 
-// Places lead from the name of a place to what shows it.
+// placeTable is where one can go outside of ceremonies.
 func (s *Shell) placeTable() []placeOf {
+	list := func(place string, table func(flow.Record) flow.Table) func() {
+		return func() { s.list(place, func(r flow.Record, _ time.Time) flow.Table { return table(r) }) }
+	}
 	return []placeOf{
-		{flow.InOverview, s.home},
-		{flow.InCeremonies, func() {
-			s.list(flow.InCeremonies, func(r flow.Record, _ time.Time) flow.Table { return flow.NewCeremonies(r) })
-		}},
-		{flow.InKeys, func() { s.list(flow.InKeys, flow.NewKeys) }},
-		{flow.InCustody, func() {
-			s.list(flow.InCustody, func(r flow.Record, _ time.Time) flow.Table { return flow.NewCustody(r) })
-		}},
-		{flow.InPeople, func() {
-			s.list(flow.InPeople, func(r flow.Record, _ time.Time) flow.Table { return flow.NewPeople(r) })
-		}},
-		{flow.InLedger, func() { s.ledger(flow.Query{}) }},
-		{flow.InEvidence, func() {
-			s.list(flow.InEvidence, func(r flow.Record, _ time.Time) flow.Table { return flow.NewEvidence(r) })
-		}},
-		{flow.InSettings, s.settings},
+		{flow.InOverview, fyne.KeyO, s.home},
+		{flow.InCeremonies, fyne.KeyC, list(flow.InCeremonies, flow.NewCeremonies)},
+		{flow.InKeys, fyne.KeyY, func() { s.list(flow.InKeys, flow.NewKeys) }},
+		{flow.InCustody, fyne.KeyS, list(flow.InCustody, flow.NewCustody)},
+		{flow.InPeople, fyne.KeyN, list(flow.InPeople, flow.NewPeople)},
+		{flow.InLedger, fyne.KeyL, func() { s.ledger(flow.Query{}) }},
+		{flow.InEvidence, fyne.KeyD, list(flow.InEvidence, flow.NewEvidence)},
+		{flow.InSettings, fyne.KeyG, s.settings},
 	}
 }
 
+// placeOf is a place, its key with Ctrl and Shift, and what shows it.
 type placeOf struct {
 	name string
+	key  fyne.KeyName
 	show func()
 }
 

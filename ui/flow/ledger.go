@@ -110,7 +110,7 @@ var spoken = map[string]string{
 	ceremony.CheckpointCarriedKind:  "Carried checkpoint taken in",
 	ceremony.ContextKind:            "What this run relies on",
 	ceremony.IntentKind:             "Act intended",
-	ceremony.ResultKind:             "Result read back",
+	ceremony.ResultKind:             "Result",
 	ceremony.SignOffKind:            "Signed",
 	ceremony.SetReadBackKind:        "Card read back",
 	ceremony.TokenInventoryKind:     "Token looked into",
@@ -151,6 +151,9 @@ func about(s *ceremony.State, rec ledger.Record) string {
 		return ""
 	}
 	var out []string
+	if p := s.Find(rec.Ceremony); p != nil && strings.HasPrefix(rec.Kind, "ceremony.") {
+		out = append(out, p.Plan.Title)
+	}
 	for _, name := range telling {
 		raw, ok := body[name]
 		if !ok || len(out) == 3 {

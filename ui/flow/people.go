@@ -14,7 +14,7 @@ import (
 func NewPeople(r Record) Table {
 	s := r.State
 	t := Table{Title: InPeople, One: "person", Many: "people",
-		Columns: []Column{{"Name", 2.6}, {"Roles", 2.4}, {"Organisation", 2}, {"Holds", 1.6}, {"State", 1.6}},
+		Columns: []Column{{"Name", 3.4}, {"Roles", 2}, {"Organisation", 2}, {"Holds", 1.3}, {"State", 1.6}},
 		First:   "Nobody is enrolled yet. The founders are enrolled in the first ceremony, the opening of the site."}
 	for _, id := range sorted(s.People) {
 		p := s.People[id]

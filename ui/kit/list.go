@@ -24,6 +24,8 @@ type List struct {
 	OnOpen func(i int)
 	// OnTyped gets what is typed here: it begins a search.
 	OnTyped func(rune)
+	// Empty is said where there are no rows.
+	Empty string
 
 	columns []TableColumn
 	row     func(i int) []fyne.CanvasObject
@@ -185,7 +187,7 @@ func (l *List) headHeight() float32 {
 }
 
 func (l *List) CreateRenderer() fyne.WidgetRenderer {
-	r := &listRenderer{list: l, thumb: NewBox(theme.Input, 3), ring: newRing(4)}
+	r := &listRenderer{list: l, thumb: NewBox(theme.Input, 3), ring: newRing(4), none: Soft("")}
 	heads := make([]fyne.CanvasObject, len(l.columns))
 	for i, c := range l.columns {
 		r.shares.shares = append(r.shares.shares, c.Share)
@@ -208,6 +210,7 @@ type listRenderer struct {
 	made   map[int]*fyne.Container // rows that are or were just shown
 	shown  []*fyne.Container
 	thumb  *Box
+	none   *Text
 	ring   ring
 }
 
@@ -252,6 +255,13 @@ func (r *listRenderer) Layout(size fyne.Size) {
 		y += h
 	}
 	r.made = kept
+	r.none.Hide()
+	if l.count == 0 && l.Empty != "" {
+		r.none.Set(l.Empty)
+		r.none.Move(fyne.NewPos(rowPadH, y+rowPadV))
+		r.none.Resize(fyne.NewSize(max(size.Width-2*rowPadH, 0), heightAt(r.none, max(size.Width-2*rowPadH, 0))))
+		r.none.Show()
+	}
 	r.placeThumb(size, n)
 	r.ring.paint(l, l.has && l.at >= l.top && l.at < l.top+n)
 }
@@ -285,7 +295,7 @@ func (r *listRenderer) Objects() []fyne.CanvasObject {
 	for _, row := range r.shown {
 		objects = append(objects, row)
 	}
-	return append(objects, r.thumb, r.ring.Rectangle)
+	return append(objects, r.none, r.thumb, r.ring.Rectangle)
 }
 
 func (r *listRenderer) Destroy() {}

@@ -72,7 +72,7 @@ func (f *Frame) Update(fl flow.Frame) {
 }
 
 // navWidth is enough for the names of places.
-const navWidth = 176
+const navWidth = 198
 
 // SetPlaces shows, from the next update on, where one can go, in the panel that
 // holds the steps while there is a ceremony.

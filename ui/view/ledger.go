@@ -34,6 +34,7 @@ func NewLedger(p flow.LedgerPage, q flow.Query, act LedgerActions) *Ledger {
 		return l
 	}
 	l.list = kit.NewList([]kit.TableColumn{{Head: "Record", Share: 0.8}, {Head: "Time, UTC", Share: 1.5}, {Head: "What", Share: 2}, {Head: "About", Share: 3.4}, {Head: "Ceremony", Share: 1}}, l.cells)
+	l.list.Empty = "No record has all of these words. Empty the field and press Enter to see every record."
 	l.list.OnOpen = act.Open
 	search := kit.NewTextField("", "", 200)
 	search.SetHint("Kind, ceremony, person or words; Enter searches")
@@ -82,7 +83,15 @@ func (l *Ledger) cells(i int) []fyne.CanvasObject {
 	}
 	return []fyne.CanvasObject{
 		kit.NewText(flow.Number(r.Seq), kit.Style{Weight: kit.Mono, Wrap: true}), kit.NewText(r.Time, kit.Style{Size: theme.Small, Ink: theme.Soft, Wrap: true}),
-		kit.NewText(r.Kind, kit.Style{Weight: kit.SemiBold, Ink: kit.InkOf(kit.Tone(r.Tone)), Wrap: true}), kit.Body(r.About), kit.NewText(r.Ceremony, kit.Style{Size: theme.Small, Ink: theme.Soft, Wrap: true})}
+		kit.NewText(r.Kind, kit.Style{Weight: kit.SemiBold, Ink: kindInk(r.Tone), Wrap: true}), kit.Body(r.About), kit.NewText(r.Ceremony, kit.Style{Size: theme.Small, Ink: theme.Soft, Wrap: true})}
+}
+
+// kindInk is plain for what happens all the time.
+func kindInk(t flow.Tone) fyne.ThemeColorName {
+	if t == flow.Neutral {
+		return theme.Ink
+	}
+	return kit.InkOf(kit.Tone(t))
 }
 
 // Verified is the page that tells what an audit of the whole ledger found.

@@ -32,6 +32,7 @@ func Table(t flow.Table, act TableActions) *Screen {
 		columns[i] = kit.TableColumn{Head: c.Head, Share: c.Share}
 	}
 	list := kit.NewList(columns, func(i int) []fyne.CanvasObject { return cells(rows[i]) })
+	list.Empty = "Nothing here has all of these words."
 	list.OnOpen = func(i int) { act.Open(rows[i].ID) }
 	found := kit.NewText(t.Found(len(rows)), kit.Style{Ink: theme.Soft})
 	filter := kit.NewTextField("", "", 80)
@@ -62,7 +63,10 @@ func cells(r flow.Row) []fyne.CanvasObject {
 	for i, c := range r.Cells {
 		switch c.Kind {
 		case flow.Name:
-			out[i] = kit.NameCell(c.Text, c.Below)
+			out[i] = kit.NewText(c.Text, kit.Style{Weight: kit.SemiBold, Wrap: true})
+			if c.Below != "" {
+				out[i] = kit.NameCell(c.Text, c.Below)
+			}
 		case flow.Chip:
 			out[i] = kit.ChipCell(kit.Tone(c.Tone), c.Text)
 		case flow.Bar:
