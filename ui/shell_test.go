@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -42,12 +43,19 @@ type play struct {
 
 	state  *ceremony.State
 	ledger ledger.Reader
-	looks  int // times that the record was lent
+	mu     sync.Mutex    // one loan at a time
+	looks  int           // times that the record was lent
+	gate   chan struct{} // opened once for each loan, where there is one
 	copied func(number string, t flow.Target) (flow.Receipt, error)
 }
 
 func (p *play) Look(_ context.Context, look func(flow.Record) error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.looks++
+	if p.gate != nil {
+		<-p.gate
+	}
 	if p.state == nil {
 		p.state, p.ledger = sample.Empty(), ledger.NewMemory()
 	}
