@@ -2,11 +2,16 @@ package view
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/test"
+	"github.com/google/go-cmp/cmp"
 
 	"claviger/ceremony"
 	"claviger/ledger"
@@ -167,5 +172,53 @@ func TestListOpensTheRowAndTypingFilters(t *testing.T) {
 	s.First.TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
 	if want := sample.Key("codesign-2021", "", noon, noon, "").Body.ID; opened != want {
 		t.Errorf("opened %q, want %q", opened, want)
+	}
+}
+
+// Every page of the record as it is drawn, node by node; CLAVIGER_UPDATE=1
+// writes what is drawn now.
+func TestRecordScreensAreDrawnAsBefore(t *testing.T) {
+	look := theme.New(theme.Light, 1)
+	app := test.NewTempApp(t)
+	app.Settings().SetTheme(look)
+	overview := func(s ceremony.Snapshot, site *ceremony.State) func() *Screen {
+		return func() *Screen { return Overview(flow.NewOverview(s, recordOf(site), starts, noon), Home{}) }
+	}
+	contradicted := overviewSnapshot()
+	contradicted.Ledger.Contradiction = "record 2319: two histories were signed"
+	draw := func(name string, _ ceremony.Snapshot, make func() *Screen) {
+		s := make()
+		o := s.Fill
+		if o == nil {
+			o = kit.NewScroll(s.Object)
+		}
+		w := test.NewTempWindow(t, o)
+		w.SetPadded(false)
+		w.Resize(fyne.NewSize(1040, 640))
+		drawn(t, name, w)
+		s.Close()
+	}
+	recordScreens(draw)
+	draw("overview", ceremony.Snapshot{}, overview(overviewSnapshot(), sample.Site()))
+	draw("overview-empty", ceremony.Snapshot{}, overview(ceremony.Snapshot{Ledger: ceremony.LedgerView{Verified: true}}, sample.Empty()))
+	draw("overview-contradicted", ceremony.Snapshot{}, overview(contradicted, sample.Site()))
+}
+
+func drawn(t *testing.T, name string, w fyne.Window) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".xml")
+	got := test.RenderToMarkup(w.Canvas())
+	if os.Getenv("CLAVIGER_UPDATE") != "" {
+		if err := errors.Join(os.MkdirAll("testdata", 0o755), os.WriteFile(path, []byte(got), 0o644)); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%s: %v; CLAVIGER_UPDATE=1 writes it", name, err)
+	}
+	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
+		t.Errorf("%s is drawn otherwise than before (-before +now):\n%s", name, diff)
 	}
 }
