@@ -100,6 +100,7 @@ type State struct {
 	Reports map[string]Report
 	Looked  *Look // the last look into a token, nil before the first
 
+	plans     map[ledger.Hash]*script.Plan // as parsed, by their scripts
 	uncovered []Uncovered
 	earlier   int64    // uncovered ones before those that are listed
 	copies    []copied // since the last run began, one for each medium
@@ -175,7 +176,7 @@ type Report struct {
 func NewState(kinds Kinds, blobs Blobs) *State {
 	return &State{kinds: kinds, blobs: blobs,
 		People: map[string]*Person{}, Tokens: map[string]*Token{}, Sets: map[string]*Set{}, Items: map[string]*Item{}, Keys: map[string]*Key{}, Scripts: map[ledger.Hash]*RegisteredScript{}, Compared: map[string]int64{},
-		Foreign: map[string]int64{}, Reports: map[string]Report{}}
+		Foreign: map[string]int64{}, Reports: map[string]Report{}, plans: map[ledger.Hash]*script.Plan{}}
 }
 
 // NewPartialState folds what a report carries.
@@ -472,6 +473,22 @@ func (s *State) started(r *record, b *Started) error {
 }
 
 func (s *State) loadPlan(hash ledger.Hash, params map[string]string) (*script.Bound, error) {
+	plan, err := s.parse(hash)
+	if err != nil {
+		return nil, err
+	}
+	bound, err := plan.Bind(params)
+	if err != nil {
+		return nil, err
+	}
+	return bound, PlayScript(bound, s.kinds)
+}
+
+// parse reads a script once, however many ceremonies are held by it.
+func (s *State) parse(hash ledger.Hash) (*script.Plan, error) {
+	if plan := s.plans[hash]; plan != nil {
+		return plan, nil
+	}
 	src, err := s.blobs(hash)
 	if err != nil {
 		return nil, fmt.Errorf("the script %s is not stored: %w", hash, err)
@@ -483,11 +500,8 @@ func (s *State) loadPlan(hash ledger.Hash, params map[string]string) (*script.Bo
 	if err != nil {
 		return nil, err
 	}
-	bound, err := plan.Bind(params)
-	if err != nil {
-		return nil, err
-	}
-	return bound, PlayScript(bound, s.kinds)
+	s.plans[hash] = plan
+	return plan, nil
 }
 
 // KnownKind tells the script parser which step kinds exist.
