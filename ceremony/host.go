@@ -9,10 +9,11 @@ type Host interface {
 	// Elapsed is a clock that nobody can set: time since some moment.
 	Elapsed() time.Duration
 	Program() Program
-	// Facts are the workstation's own statements about itself.
-	Facts() []HostFact
+	// Facts are the workstation's own statements about itself, and about the disk
+	// and folder of the site.
+	Facts(site string) []HostFact
 }
 
-// HostFact: Verdict is "pass", "fail" or "not known"; a fail needs mending or a
-// deviation.
+// HostFact: Verdict is "pass", "fail", "not known", or "information" where there
+// is nothing to judge; a fail needs mending or a deviation.
 type HostFact struct{ Label, Value, Verdict string }

@@ -53,6 +53,6 @@ type Workstation struct{}
 func (Workstation) Now() time.Time            { return time.Now() }
 func (Workstation) Elapsed() time.Duration    { return time.Since(started) }
 func (Workstation) Program() ceremony.Program { return ceremony.Program{Version: "test"} }
-func (Workstation) Facts() []ceremony.HostFact {
+func (Workstation) Facts(string) []ceremony.HostFact {
 	return []ceremony.HostFact{{Label: "Network", Value: "no interface is up", Verdict: "pass"}}
 }

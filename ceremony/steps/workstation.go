@@ -2,52 +2,128 @@ package steps
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"claviger/ceremony"
 	"claviger/ceremony/script"
 	"claviger/ledger"
 )
 
-// workstationCheck: what the machine says of itself.
+// workstationCheck: what the machine says of itself, and who held its boot
+// medium against what.
 type workstationCheck struct{ noActs }
 
 func (workstationCheck) Name() string { return "workstation-check" }
 func (workstationCheck) Version() int { return 1 }
 func (workstationCheck) Doc() string {
-	return "The workstation's statements about itself are read: network, swap, core dumps, program."
+	return "The workstation's statements about itself are read, and people say who compared the medium it was started from with what. What fails is mended, or a deviation decides."
 }
 func (workstationCheck) Play(*ceremony.World, script.Step) error { return nil }
 
-func (workstationCheck) Check(_ *ceremony.State, st script.Step, r ledger.Record, body any) error {
-	if b, ok := body.(*ceremony.Result); ok && isFinish(b) {
-		if len(b.Facts) == 0 {
-			return broken("workstation.facts", "nothing was checked")
-		}
+const (
+	failed     = " (fail)"
+	bootMedium = "Boot medium"
+)
+
+func (workstationCheck) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
+	b, ok := body.(*ceremony.Result)
+	if !ok || !isFinish(b) {
+		return foreign(st, r)
+	}
+	if len(b.Facts) == 0 || value(b.Facts, bootMedium) == "" {
+		return broken("workstation.facts", "the workstation was not checked, or nobody said who compared its boot medium")
+	}
+	// A practice site has no workstation of its own: it is told, and no more.
+	if s.Site.Practice || s.Open.Steps[st.ID].Deviated {
 		return nil
 	}
-	return foreign(st, r)
+	if wrong := failing(b.Facts); wrong != "" {
+		return broken("workstation.failed", "%q did not pass, and no deviation decides about it", wrong)
+	}
+	return nil
+}
+
+func failing(lines []ceremony.Line) string {
+	for _, l := range lines {
+		if strings.HasSuffix(l.Value, failed) {
+			return l.Label
+		}
+	}
+	return ""
 }
 
 func (workstationCheck) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
-	env.Working("Reading what the workstation says of itself")
+	s := env.State()
+	p := ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "Check the workstation",
+		Text: "Read the list together. It is what this machine says of itself; that it runs the right program is for the boot medium to show."}
 	var lines []ceremony.Line
-	failed := false
-	for _, f := range env.Host().Facts() {
+	for {
+		env.Working("Reading what the workstation says of itself")
+		lines = workstation(env)
+		p.Facts = facts(lines)
+		if wrong := failing(lines); wrong != "" && s.Site.Practice {
+			p.Text = "At least one check failed. On a practice site go on; in a real ceremony it is mended, or a deviation is noted."
+		} else if wrong != "" && !env.State().Open.Steps[st.ID].Deviated {
+			p.Verb = "Look again"
+			p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("%q did not pass.", wrong), Safe: "Nothing was recorded.", Do: "Mend it and look again. If it cannot be mended, note a deviation that says who decides to go on."}
+		} else {
+			p.Verb, p.Problem = "", nil
+		}
+		if _, err := env.Ask(ctx, p); err != nil {
+			return err
+		}
+		if p.Problem == nil || env.State().Open.Steps[st.ID].Deviated {
+			break
+		}
+	}
+	medium, err := compared(ctx, env)
+	if err != nil {
+		return err
+	}
+	return finish(ctx, env, st, append(lines, medium)...)
+}
+
+func workstation(env ceremony.Env) []ceremony.Line {
+	var lines []ceremony.Line
+	for _, f := range env.Host().Facts(env.Site().Dir) {
 		lines = append(lines, line(f.Label, f.Value+" ("+f.Verdict+")"))
-		failed = failed || f.Verdict == "fail"
 	}
 	program := env.Host().Program()
 	lines = append(lines, line("Program", "Claviger "+program.Version+", says of itself"))
 	if program.SHA256 != "" {
 		lines = append(lines, hash("Program SHA-256", program.SHA256))
 	}
-	p := ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "Check the workstation", Facts: facts(lines),
-		Text: "Read the list together. It is what this machine says of itself; that it runs the right program is for the boot medium to show."}
-	if failed {
-		p.Text = "At least one check failed. On a practice site go on; in a real ceremony mend it, or note a deviation, before you go on."
+	return lines
+}
+
+// compared asks who held the boot medium against what. It is the one check of
+// this program that this program cannot make.
+func compared(ctx context.Context, env ceremony.Env) (ceremony.Line, error) {
+	const nobody = "nobody"
+	p := ceremony.Prompt{Kind: ceremony.AskForm, Title: "Who compared the boot medium",
+		Text: "The medium from which this machine was started, held against a value from elsewhere: a printed hash, a second computer.",
+		Fields: []ceremony.Field{
+			{Name: "by", Label: "Compared by", Type: "text", Of: []string{"witness", "administrator", nobody}, Max: 20},
+			{Name: "with", Label: "Compared with", Type: "text", Hint: "the printed hash on sheet 3", Max: 120, Optional: true},
+		}}
+	for {
+		a, err := env.Ask(ctx, p)
+		if err != nil {
+			return ceremony.Line{}, err
+		}
+		by, with := a.Fields["by"], a.Fields["with"]
+		p.Fields[0].Value, p.Fields[1].Value = by, with
+		people := env.State().Open.InRole(by)
+		switch {
+		case by == nobody:
+			return line(bootMedium, "not compared, as stated"), nil
+		case len(people) == 0:
+			p.Problem = &ceremony.Problem{Happened: "It is not said who compared it.", Safe: "Nothing was recorded.", Do: "Say who compared it, or that nobody did."}
+		case ledger.CheckName(with) != nil:
+			p.Problem = &ceremony.Problem{Happened: "It is not said what it was compared with.", Safe: "Nothing was recorded.", Do: "Type what it was held against, as the report shall say it."}
+		default:
+			return line(bootMedium, fmt.Sprintf("compared by %s with %s, as stated", env.State().Someone(people[0]).Name, with)), nil
+		}
 	}
-	if _, err := env.Ask(ctx, p); err != nil {
-		return err
-	}
-	return finish(ctx, env, st, lines...)
 }
