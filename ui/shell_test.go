@@ -24,7 +24,7 @@ import (
 // desk is a window whose thread is the test: what is sent to it waits in a
 // queue until the test takes it out.
 type desk struct {
-	t     *testing.T
+	t     testing.TB
 	shell *Shell
 	queue chan func()
 	now   time.Time // moves with each key
@@ -121,7 +121,9 @@ func practiceSite() ceremony.Snapshot {
 		Ledger: ceremony.LedgerView{Records: 12, Verified: true, Last: strings.Repeat("ab", 32)}}
 }
 
-func open(t *testing.T, p Program) *desk {
+func open(t *testing.T, p Program) *desk { return openOn(t, p) }
+
+func openOn(t testing.TB, p Program) *desk {
 	t.Helper()
 	d := &desk{t: t, queue: make(chan func(), 1000), now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
 	d.shell = New(Config{App: test.NewTempApp(t), Program: p, Do: func(f func()) { d.queue <- f },

@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == workerArg {
 		main() // the program finds its worker by its own file, which is this one
 	}
-	testscript.Main(m, map[string]func(){"claviger": main})
+	testscript.Main(m, map[string]func(){"claviger": main, "bare-window": bareWindow, "first-page": firstPageOf})
 }
 
 func TestCommandLine(t *testing.T) {
