@@ -33,10 +33,9 @@ bench: setup
 	@.ci/bench
 
 look: setup programs
-	@.ci/look --out .build/look/light .build/claviger
-	@.ci/look --out .build/look/worker-killed --kill-worker .build/claviger
-	@.ci/look --out .build/look/dark-large-screen --size 1920x1080 --appearance 2 .build/claviger
-	@.ci/look --out .build/look/contrast-large-text --appearance 3 --larger 4 .build/claviger
+	@.ci/look .build/claviger
+	@.ci/look --only ceremony --out .build/look/dark-large-screen --size 1920x1080 --appearance 2 .build/claviger
+	@.ci/look --only ceremony --out .build/look/contrast-large-text --appearance 3 --larger 4 .build/claviger
 
 lint: setup-run
 	@.ci/lint

@@ -34,6 +34,7 @@ type Engine struct {
 
 	// For the screen only: what the step under way has found so far.
 	shown   []Line
+	result  string
 	acting  string
 	working string
 	since   time.Time
@@ -377,7 +378,7 @@ func (e *Engine) play(ctx context.Context) error {
 			return e.stop(ctx, err)
 		}
 		k := e.kinds[st.Kind]
-		e.shown = nil
+		e.shown, e.result = nil, ""
 		if _, err := e.append(ctx, nil, Entry{StepStartedKind, StepStarted{Attempt: attempt, Kind: k.Name(), Step: st.ID, Version: k.Version()}}); err != nil {
 			return e.stop(ctx, err)
 		}

@@ -241,6 +241,9 @@ func (e *env) settle(ctx context.Context, leaf ledger.Hash, in Intent, found Fou
 	if _, err := e.append(ctx, found.Blobs, entries...); err != nil {
 		return err
 	}
+	if e.result = ""; found.Outcome == Done {
+		e.result = "Done, and read back"
+	}
 	return e.Checkpoint(ctx)
 }
 

@@ -150,13 +150,12 @@ type World struct {
 	GatesAnswered, CopiesRegistered string
 	DestructionApproved, KeyDeleted bool
 	Sealed                          bool
-	Authorised                      map[string]bool   // by step id
-	OutOfBag                        map[string]string // items, and the step that opened their bag
+	Authorised                      map[string]bool // by step id
 }
 
 // PlayScript plays the world model over a plan, from start to end.
 func PlayScript(plan *script.Bound, kinds Kinds) error {
-	w := &World{Authorised: map[string]bool{}, OutOfBag: map[string]string{}}
+	w := &World{Authorised: map[string]bool{}}
 	for _, st := range plan.Steps() {
 		k, ok := kinds[st.Kind]
 		if !ok {

@@ -71,10 +71,6 @@ func (p *play) MakeAgain(context.Context, string) (string, error) {
 	return "The report is the one that the record names.", p.broken
 }
 
-func (p *play) Modules(context.Context) ([]flow.Module, error) {
-	return []flow.Module{{Name: "softhsm2", Path: "/usr/lib/softhsm/libsofthsm2.so"}}, p.broken
-}
-
 func (p *play) Media(context.Context) ([]flow.Medium, error) {
 	return []flow.Medium{{Mount: "/media/usb", Label: "CUSTODY 7", Size: "4.0 GB"}}, nil
 }
@@ -818,7 +814,7 @@ func TestWrongCardIsToldWhileItIsTyped(t *testing.T) {
 		}
 		d.write(string(wrong[:len(wrong)-1]))
 		d.press(fyne.KeyReturn)
-		d.shows("Group 18 is short")
+		d.shows("Group 18 is short by 1 letter")
 		d.press(fyne.KeyEnd)
 		d.press(fyne.KeyLeft)
 		d.write(string(wrong[len(wrong)-1:]))
@@ -826,6 +822,28 @@ func TestWrongCardIsToldWhileItIsTyped(t *testing.T) {
 		d.press(fyne.KeyReturn) // refused by the window already
 		d.until("open · card")
 		d.write(card)
+		d.press(fyne.KeyReturn)
+	})
+	got.Secret.Wipe()
+	got = ask(t, prompt, func(d *desk) { // a right group typed over by a wrong one, and by the right one again
+		groups := strings.Fields(card)
+		d.write(card)
+		wrong := []byte(groups[9])
+		for i := range 2 {
+			if wrong[i] == 'Q' {
+				wrong[i] = 'P'
+			} else {
+				wrong[i] = 'Q'
+			}
+		}
+		for _, group := range []string{string(wrong), groups[9]} {
+			d.press(fyne.KeyHome)
+			for range 8 * 4 {
+				d.press(fyne.KeyRight)
+			}
+			d.write(group)
+		}
+		d.shows("All 18 groups fit.")
 		d.press(fyne.KeyReturn)
 	})
 	got.Secret.Wipe()

@@ -104,8 +104,8 @@ func refused(err error) CardState {
 }
 
 // Short says which group has too few letters.
-func (CardAsk) Short(group int) string {
-	return fmt.Sprintf("Group %d is short of four letters.", group)
+func (CardAsk) Short(group, missing int) string {
+	return fmt.Sprintf("Group %d is short by %s.", group, count(missing, "letter"))
 }
 
 // Refused says why a letter is not taken.

@@ -46,7 +46,7 @@ func ceremonyView() *ceremony.CeremonyView {
 	return &ceremony.CeremonyView{
 		Number: "2026-014", Title: "Key generation", Script: "3f9a1c07", Started: noon.Add(-72 * time.Minute), Planned: 90 * time.Minute, Steps: 15, Attempt: 1,
 		Phases: []ceremony.PhaseView{{Number: 1, Title: "Open the room", Steps: []ceremony.StepView{
-			{Number: 1, Title: "Room", Status: "done", Marks: "AO MB"}, {Number: 2, Title: "Workstation", Status: "deviated"},
+			{Number: 1, Title: "Room", Status: "done", Marks: "AO MB", Ended: noon.Add(-time.Hour)}, {Number: 2, Title: "Workstation", Status: "deviated"},
 			{Number: 3, Title: "Roll call", Status: "now", CannotUndo: true}, {Number: 4, Title: "Token", Status: "failed"}, {Number: 5, Title: "Seal", Status: "todo"}}}},
 		Step:  &ceremony.StepView{Number: 3, ID: "roll-call", Title: "Roll call", Phase: "Open the room"},
 		Aloud: "We call the roll.", Facts: []ceremony.Fact{{Label: "Label", Value: "root", Style: "strong"}}, Result: "Read back",
@@ -65,7 +65,7 @@ func TestFrameOfACeremony(t *testing.T) {
 		Pills:  []Pill{{"HSM not looked at", LampOff}, {"Ceremony 2026-014", NoLamp}, {"1 deviation", NoLamp}},
 		Status: Status{Record: "none yet", State: "not verified yet", Tone: Waiting},
 		Rail: &Rail{Head: "Key generation · script 3F9A 1C07", Phases: []RailPhase{{"Open the room", []RailStep{
-			{1, "Room", "AO MB", Done, false}, {2, "Workstation", "", Deviated, false}, {3, "Roll call", "", Now, true}, {4, "Token", "", Failed, false}, {5, "Seal", "", Todo, false}}}}},
+			{Number: 1, Title: "Room", Marks: "AO MB", At: "10:42", State: Done}, {Number: 2, Title: "Workstation", State: Deviated}, {Number: 3, Title: "Roll call", State: Now, Grave: true}, {Number: 4, Title: "Token", State: Failed}, {Number: 5, Title: "Seal", State: Todo}}}}},
 		People: []Person{
 			{"MB", "Marta Brandt", "Administrator · signed 11:42:08", Good, false}, {"AO", "Amara Okafor", "Witness · to act now", Waiting, false},
 			{"LC", "Li Chen", "Custodian", Neutral, false}, {"FN", "Farah Noor", "Custodian · not here yet", Neutral, true}},
@@ -89,6 +89,8 @@ func TestTimesInWords(t *testing.T) {
 		{During(125 * time.Second), "2:05"},
 		{During(-time.Second), "0:00"}, // the clock was set back
 		{thousands(7), "7"}, {thousands(2318), "2 318"}, {thousands(1234567), "1 234 567"},
+		{Elapsed(ceremony.Snapshot{Ceremony: &ceremony.CeremonyView{Started: noon, Planned: time.Hour, Step: &ceremony.StepView{Started: noon, Planned: 4 * time.Minute}}}, noon.Add(90*time.Second)), "Step 1:30 of 4:00 · Elapsed 00:01:30 of 01:00:00"},
+		{Elapsed(ceremony.Snapshot{Ceremony: &ceremony.CeremonyView{Started: noon, Step: &ceremony.StepView{Started: noon, Ended: noon.Add(time.Second)}}}, noon.Add(90*time.Second)), "Elapsed 00:01:30"},
 	} {
 		if c[0] != c[1] {
 			t.Errorf("%q, want %q", c[0], c[1])

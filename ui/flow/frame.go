@@ -66,6 +66,7 @@ type RailPhase struct {
 type RailStep struct {
 	Number       int
 	Title, Marks string
+	At           string // when it ended
 	State        StepState
 	Grave        bool
 }
@@ -164,7 +165,11 @@ func newRail(c *ceremony.CeremonyView) *Rail {
 	for _, ph := range c.Phases {
 		phase := RailPhase{Title: ph.Title}
 		for _, st := range ph.Steps {
-			phase.Steps = append(phase.Steps, RailStep{Number: st.Number, Title: st.Title, Marks: st.Marks, State: stepState(st.Status), Grave: st.CannotUndo})
+			step := RailStep{Number: st.Number, Title: st.Title, Marks: st.Marks, State: stepState(st.Status), Grave: st.CannotUndo}
+			if !st.Ended.IsZero() && step.State != Now {
+				step.At = st.Ended.UTC().Format("15:04")
+			}
+			phase.Steps = append(phase.Steps, step)
 		}
 		r.Phases = append(r.Phases, phase)
 	}
@@ -201,7 +206,8 @@ func newPerson(p ceremony.PersonView) Person {
 	return out
 }
 
-// Elapsed says since when the ceremony runs, and how long it was planned.
+// Elapsed says since when the step and the ceremony run, and how long each was
+// planned.
 func Elapsed(s ceremony.Snapshot, now time.Time) string {
 	c := s.Ceremony
 	if c == nil || c.Started.IsZero() {
@@ -210,6 +216,13 @@ func Elapsed(s ceremony.Snapshot, now time.Time) string {
 	text := "Elapsed " + clock(now.Sub(c.Started))
 	if c.Planned > 0 {
 		text += " of " + clock(c.Planned)
+	}
+	if st := c.Step; st != nil && !st.Started.IsZero() && st.Ended.Before(st.Started) {
+		step := "Step " + During(now.Sub(st.Started))
+		if st.Planned > 0 {
+			step += " of " + During(st.Planned)
+		}
+		text = step + " · " + text
 	}
 	return text
 }

@@ -32,9 +32,9 @@ func gallery() map[string]func() fyne.CanvasObject {
 				PracticeBand("PRACTICE · THIS TOKEN IS SOFTWARE · NOT EVIDENCE OF A REAL KEY"),
 				HeaderBar("CLAVIGER", "Northwind Root CA · vault room 2", []Pill{{"HSM open · NW-HSM-01 · SN 7700 4312", LampOn}, {"Offline", NoLamp}, {"2026-014", NoLamp}}))
 			rail := Rail("Key generation · Script 3F9A 1C07", []RailPhase{
-				{"Open the room", []RailStep{{1, "Room and clock check", "", Done, false}, {2, "Workstation check", "", Amended, false}, {3, "Roll call and the order", "AO MB", Done, false}}},
-				{"Open the HSM", []RailStep{{4, "Identify the token", "", Failed, false}, {5, "Three custodians unlock", "3 of 5", Done, false}}},
-				{"Make the key", []RailStep{{7, "Two officers authorise", "PK RS", Done, false}, {8, "Generate the key pair", "", Now, false}, {9, "Prove possession (sign and verify)", "", Todo, false}}},
+				{"Open the room", []RailStep{{1, "Room and clock check", "", "11:01", Done, false}, {2, "Workstation check", "", "11:02", Amended, false}, {3, "Roll call and the order", "AO MB", "11:03", Done, false}}},
+				{"Open the HSM", []RailStep{{4, "Identify the token", "", "11:04", Failed, false}, {5, "Three custodians unlock", "3 of 5", "11:05", Done, false}}},
+				{"Make the key", []RailStep{{7, "Two officers authorise", "PK RS", "11:07", Done, false}, {8, "Generate the key pair", "", "", Now, false}, {9, "Prove possession (sign and verify)", "", "", Todo, false}}},
 			})
 			people := Column(13, Kicker("In the room"),
 				PersonBadge(Person{"MB", "Marta Brandt", "Administrator · signed 11:42:08", Good, false}),

@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"bytes"
 	"image/color"
 	"strconv"
 	"strings"
@@ -34,8 +35,9 @@ type GroupCells struct {
 	OnChanged func()
 	// OnSubmitted runs on Enter when every group is full.
 	OnSubmitted func()
-	// OnShort runs on Enter when one is not; it gets the first such group.
-	OnShort func(group int)
+	// OnShort runs on Enter when one is not; it gets the first such group and how
+	// many letters that misses. The caret stands where the first of them belongs.
+	OnShort func(group, missing int)
 	// OnRefused runs for a character that the alphabet does not have.
 	OnRefused func(r rune)
 	// OnOtherPrefix runs when the code begins like another sort of code.
@@ -144,6 +146,14 @@ func (g *GroupCells) MarkBad(groups ...int) {
 		g.bad[n] = true
 	}
 	g.Refresh()
+}
+
+// Within is the group in the middle of which the caret stands, 0 between two.
+func (g *GroupCells) Within() int {
+	if g.caret%groupSize == 0 {
+		return 0
+	}
+	return g.caret/groupSize + 1
 }
 
 // GoTo puts the caret before a group.
@@ -272,8 +282,10 @@ func (g *GroupCells) TypedKey(key *fyne.KeyEvent) {
 
 func (g *GroupCells) enter() {
 	if short := g.firstShort(); short > 0 {
+		g.caret = bytes.IndexByte(g.live(), 0)
+		g.Refresh()
 		if g.OnShort != nil {
-			g.OnShort(short)
+			g.OnShort(short, groupSize-g.filled(short))
 		}
 		return
 	}

@@ -139,11 +139,15 @@ func TestCellsOneGroupCanBeTypedAgain(t *testing.T) {
 func TestCellsEnterNamesTheShortGroup(t *testing.T) {
 	g := newCells()
 	window(t, g)
-	short, submitted := 0, false
-	g.OnShort, g.OnSubmitted = func(n int) { short = n }, func() { submitted = true }
+	short, left, submitted := 0, 0, false
+	g.OnShort, g.OnSubmitted = func(group, missing int) { short, left = group, missing }, func() { submitted = true }
 	typed(t, g, "QPZR Y9X\r")
-	if short != 2 || submitted {
-		t.Errorf("short group %d, submitted %v", short, submitted)
+	if short != 2 || left != 1 || submitted {
+		t.Errorf("group %d is short by %d, submitted %v", short, left, submitted)
+	}
+	typed(t, g, "8")
+	if g.State(2) != CellFull {
+		t.Error("the caret does not stand where the letter is missing")
 	}
 }
 

@@ -20,10 +20,11 @@ const (
 	Failed
 )
 
-// RailStep is a line of the rail. Marks stand at its right.
+// RailStep is a line of the rail. Marks and the time At stand at its right.
 type RailStep struct {
 	Number       int
 	Title, Marks string
+	At           string
 	State        RailState
 	// Grave colours a step that cannot be undone while it is Now.
 	Grave bool
@@ -69,8 +70,14 @@ func railStep(s RailStep) fyne.CanvasObject {
 		Wide(0.95*em(theme.Small), NewText(mark, Style{Size: theme.Small, Ink: number, Weight: SemiBold})),
 		Wide(1.6*em(theme.Small), NewText(strconv.Itoa(s.Number), Style{Size: theme.Small, Ink: number, Weight: Mono, Align: fyne.TextAlignTrailing})),
 		Grow(NewText(s.Title, Style{Size: theme.Small, Ink: title, Weight: weight, Wrap: true})))
-	if s.Marks != "" {
-		row.Add(NewText(s.Marks, Style{Size: theme.Kicker, Ink: marks, Weight: Mono}))
+	right := Column(0)
+	for _, mark := range []string{s.Marks, s.At} {
+		if mark != "" {
+			right.Add(NewText(mark, Style{Size: theme.Kicker, Ink: marks, Weight: Mono, Align: fyne.TextAlignTrailing}))
+		}
+	}
+	if len(right.Objects) > 0 {
+		row.Add(right)
 	}
 	return On(ground, 8, 4, row)
 }

@@ -81,7 +81,6 @@ func (e *SecretEntry) changed() {
 }
 
 func (e *SecretEntry) TypedRune(r rune) {
-	e.quiet.Typed()
 	// A full buffer takes no more: the bullets stop, and so does the person.
 	if e.locked || e.buffer.AppendRune(r) != nil {
 		return

@@ -101,7 +101,6 @@ func (e *lineEntry) FocusLost() {
 }
 
 func (e *lineEntry) TypedRune(r rune) {
-	e.quiet.Typed()
 	if e.most > 0 && len([]rune(e.Text)) >= e.most && e.SelectedText() == "" {
 		return
 	}

@@ -29,7 +29,7 @@ func card(pg flow.Page, act Actions) *Screen {
 		switch {
 		case state.OK:
 			at = 0
-		case cells.Full() && len(state.Bad) > 0 && state.Bad[0] != at:
+		case cells.Full() && len(state.Bad) > 0 && state.Bad[0] != at && state.Bad[0] != cells.Within():
 			// Once for each group: whoever types it anew must not be thrown back
 			// to its first letter at every key.
 			at = state.Bad[0]
@@ -43,10 +43,7 @@ func card(pg flow.Page, act Actions) *Screen {
 	}
 	check.OnAct = submit
 	cells.OnChanged, cells.OnSubmitted = look, submit
-	cells.OnShort = func(group int) {
-		say(ask.Short(group), kit.Bad)
-		cells.GoTo(group)
-	}
+	cells.OnShort = func(group, missing int) { say(ask.Short(group, missing), kit.Bad) }
 	cells.OnRefused = func(r rune) { say(ask.Refused(r), kit.Bad) }
 	cells.OnOtherPrefix = func(prefix string) { say(ask.OtherPrefix(prefix), kit.Bad) }
 	look()

@@ -38,6 +38,14 @@ func (s *Screen) Scroll(pages float32) {
 	}
 }
 
+// relaid gives the dock the room that it needs now: what a scroller holds may grow
+// without its page's knowing.
+func (s *Screen) relaid() {
+	if s.page != nil {
+		s.page.Refresh()
+	}
+}
+
 // Close wipes what was typed. It may be called again.
 func (s *Screen) Close() {
 	if s.close != nil {

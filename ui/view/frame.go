@@ -102,7 +102,7 @@ func rail(r *flow.Rail) fyne.CanvasObject {
 	for i, ph := range r.Phases {
 		phases[i].Title = ph.Title
 		for _, st := range ph.Steps {
-			phases[i].Steps = append(phases[i].Steps, kit.RailStep{Number: st.Number, Title: st.Title, Marks: st.Marks, State: kit.RailState(st.State), Grave: st.Grave})
+			phases[i].Steps = append(phases[i].Steps, kit.RailStep{Number: st.Number, Title: st.Title, Marks: st.Marks, At: st.At, State: kit.RailState(st.State), Grave: st.Grave})
 		}
 	}
 	return kit.Rail(r.Head, phases)

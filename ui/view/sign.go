@@ -12,8 +12,12 @@ import (
 // verdict with its reason, signed by the same secret.
 func sign(pg flow.Page, act Actions) *Screen {
 	column := top(pg)
-	said, say := message(fyne.TextAlignLeading)
 	s := &Screen{}
+	said, tell := message(fyne.TextAlignLeading)
+	say := func(words string, tone kit.Tone) {
+		tell(words, tone)
+		s.relaid()
+	}
 
 	agree := kit.NewButton(kit.Primary, pg.Go, nil)
 	disagree := kit.NewButton(kit.Secondary, "I do not agree", nil)
@@ -21,7 +25,7 @@ func sign(pg flow.Page, act Actions) *Screen {
 	reason.Object.Hide()
 	if pg.Secret.Label == "" {
 		agree.OnAct = func() { act.Answer(flow.Signed(nil)) }
-		disagree.OnAct = refuse(reason, func() *secret.Buffer { return nil }, act)
+		disagree.OnAct = refuse(s, reason, func() *secret.Buffer { return nil }, act)
 		s.Object, s.Dock, s.First = column, kit.Column(10, reason.Object, foot(pg, act, agree, disagree)), agree
 		return s
 	}
@@ -43,7 +47,7 @@ func sign(pg flow.Page, act Actions) *Screen {
 	}
 	entry.OnSubmitted = agree.OnAct
 	entry.OnChanged = func(int) { say("", kit.Neutral) }
-	refused := refuse(reason, entry.Take, act)
+	refused := refuse(s, reason, entry.Take, act)
 	disagree.OnAct = func() {
 		if !reason.Object.Visible() || enough() {
 			refused()
@@ -56,10 +60,11 @@ func sign(pg flow.Page, act Actions) *Screen {
 }
 
 // refuse opens the reason first; a second press gives the verdict.
-func refuse(reason *kit.TextField, take func() *secret.Buffer, act Actions) func() {
+func refuse(s *Screen, reason *kit.TextField, take func() *secret.Buffer, act Actions) func() {
 	return func() {
 		if !reason.Object.Visible() {
 			reason.Object.Show()
+			s.relaid()
 			focus(reason.Focusable())
 			return
 		}

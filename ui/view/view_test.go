@@ -33,7 +33,11 @@ func person(id, name, initials, role, status, state string) ceremony.PersonView 
 func snapshot() ceremony.Snapshot {
 	steps := func(first int, status string, titles ...string) (out []ceremony.StepView) {
 		for i, title := range titles {
-			out = append(out, ceremony.StepView{Number: first + i, ID: fmt.Sprintf("step-%d", first+i), Title: title, Status: status})
+			st := ceremony.StepView{Number: first + i, ID: fmt.Sprintf("step-%d", first+i), Title: title, Status: status}
+			if status == "done" {
+				st.Ended = noon.Add(time.Duration(first+i-9) * 7 * time.Minute)
+			}
+			out = append(out, st)
 		}
 		return out
 	}
@@ -54,7 +58,7 @@ func snapshot() ceremony.Snapshot {
 				{Number: 1, Title: "Open the room", Steps: open}, {Number: 2, Title: "Open the HSM", Steps: hsm},
 				{Number: 3, Title: "Make the key", Steps: make}, {Number: 4, Title: "Back up", Steps: steps(11, "todo", "Wrap two backups", "Restore and compare", "Re-bag cards and media")},
 				{Number: 5, Title: "Close", Steps: steps(14, "todo", "Attest and seal")}},
-			Step: &ceremony.StepView{Number: 8, ID: "generate", Title: "Generate the key pair", Phase: "Make the key"}, Steps: 14,
+			Step: &ceremony.StepView{Number: 8, ID: "generate", Title: "Generate the key pair", Phase: "Make the key", Started: noon.Add(-3 * time.Minute), Planned: 4 * time.Minute}, Steps: 14,
 			Aloud: "The key pair now exists inside the HSM. I will read its fingerprint aloud. Please write it on your own sheet.",
 			Facts: []ceremony.Fact{
 				{Label: "Label", Value: "northwind-root-2026", Style: "strong"}, {Label: "Algorithm", Value: "EC P-384 · sign only"},
@@ -177,7 +181,7 @@ func screens(look *theme.Theme) map[string]func() (fyne.CanvasObject, *Screen) {
 		return Done(flow.NewDone(flow.Finished{Number: "2026-014", Status: "sealed", Report: "/srv/claviger/evidence/2026-014/report.pdf", Key: "/srv/claviger/evidence/2026-014/site.vkey"}), func() {})
 	})
 	public("settings", overviewSnapshot(), func() *Screen {
-		return Settings(look, func(*theme.Theme) {}, flow.NewSettings(recordOf(sample.Site())), SettingsActions{})
+		return Settings(look, func(*theme.Theme) {}, flow.NewSettings(recordOf(sample.Site())))
 	})
 	if look.Appearance == theme.Light || os.Getenv("CLAVIGER_PICTURES") != "" {
 		recordScreens(public) // colours take no room
