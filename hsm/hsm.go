@@ -23,9 +23,9 @@
 //
 //	key, err := s.Generate(ctx, KeySpec{ID: id, Label: "l", Algorithm: AES256, Purpose: Encrypt, Protection: ModuleOnly})
 //
-// A pair is told from others by the SHA-256 of its SubjectPublicKeyInfo and
-// proves itself with a signature; a secret key by its [CheckValue], which the
-// token computes.
+// A pair is told from others by the SHA-256 of its SubjectPublicKeyInfo, a secret
+// key by its [CheckValue], which the token computes. [ProvePossession] has the token
+// use a new key for what it is for, and checks the outcome.
 //
 // # Backup and restore
 //

@@ -94,6 +94,8 @@ func (s KeySpec) Check() error {
 		return errors.New("a key needs an id and a label")
 	case s.Purpose == Wrap && s.Protection != ModuleOnly:
 		return errors.New("a wrapping key never leaves its token: its bytes are the custodians'")
+	case s.Algorithm == AES256 && s.Purpose == Derive && s.Protection != ModuleOnly:
+		return errors.New("an AES key that keys are derived from stays in its token: not every token could show that it came back the same")
 	case s.Purpose != Wrap && (s.Session || s.Trusted):
 		return errors.New("only a wrapping key can be one of the session, or trusted")
 	}

@@ -109,6 +109,7 @@ var (
 	_ hsm.Session   = (*modelSession)(nil)
 	_ hsm.Inspector = (*modelSession)(nil)
 	_ hsm.Wrapper   = (*modelSession)(nil)
+	_ hsm.Prover    = (*modelSession)(nil)
 )
 
 func refuse(class hsm.Class, op, why string) error {
@@ -186,6 +187,11 @@ func (m *modelModule) Mechanisms(ctx context.Context, serial string) ([]hsm.Mech
 		{Name: "CKM_EC_KEY_PAIR_GEN", Min: 256, Max: 521, Flags: make},
 		{Name: "CKM_RSA_PKCS_KEY_PAIR_GEN", Min: 3072, Max: 4096, Flags: make},
 		{Name: "CKM_EC_EDWARDS_KEY_PAIR_GEN", Min: 255, Max: 255, Flags: make},
+		{Name: "CKM_ECDH1_DERIVE", Min: 256, Max: 521, Flags: []string{"derive"}},
+		{Name: "CKM_RSA_PKCS_OAEP", Min: 3072, Max: 4096, Flags: []string{"encrypt", "decrypt"}},
+		{Name: "CKM_ECDSA", Min: 256, Max: 521, Flags: []string{"sign"}},
+		{Name: "CKM_SHA256_RSA_PKCS", Min: 3072, Max: 4096, Flags: []string{"sign"}},
+		{Name: "CKM_EDDSA", Min: 255, Max: 255, Flags: []string{"sign"}},
 		{Name: "CKM_AES_KEY_GEN", Min: 32, Max: 32, Flags: []string{"generate"}},
 		{Name: "CKM_AES_ECB", Min: 32, Max: 32, Flags: []string{"encrypt"}},
 		{Name: modelWrap, Min: 32, Max: 32, Flags: []string{"wrap", "unwrap"}},

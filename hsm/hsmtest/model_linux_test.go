@@ -24,9 +24,9 @@ func TestModel(t *testing.T) {
 // they agree on every outcome and on what the token then holds. The seed tells
 // which walk failed.
 func TestRandomWalks(t *testing.T) {
-	walks, steps := 4, 60
+	walks, steps := 4, 80
 	if hsmtest.Proof() {
-		walks, steps = 200, 300
+		walks, steps = 100, 300
 	}
 	for seed := range walks {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -80,8 +80,13 @@ func (w *walk) next(t *testing.T) (string, func(*walker) string) {
 	who := []hsm.User{hsm.Operator, hsm.SecurityOfficer}[w.random.IntN(2)]
 	pin := []string{"user-12345678", "so-87654321", "third-111111", "abc"}[w.random.IntN(4)]
 	pin2 := []string{"user-12345678", "so-87654321", "third-111111", "abc"}[w.random.IntN(4)]
-	class := []string{"", "private-key", "public-key", "data"}[w.random.IntN(4)]
+	class := []string{"", "private-key", "public-key", "secret-key", "data"}[w.random.IntN(5)]
 	data := hsm.Data{Application: app, Label: label, Private: w.random.IntN(2) == 0, WriteOnce: w.random.IntN(8) == 0, Value: []byte(pin)}
+	spec := hsmtest.Spec(label, hsm.ECP256)
+	if label != "a" {
+		spec.Protection = hsm.WrapBackup
+	}
+	kek := hsmtest.WrappingKey("kek", w.random.IntN(2) == 0, w.random.IntN(2) == 0)
 	buffer := func(text string) *secret.Buffer { return hsmtest.Secret(t, text) }
 	in := func(do func(*walker) string) func(*walker) string {
 		return func(k *walker) string {
@@ -131,8 +136,49 @@ func (w *walk) next(t *testing.T) (string, func(*walker) string) {
 			return outcome(err)
 		}},
 		{"generate " + label, 6, in(func(k *walker) string {
-			pair, err := k.session.Generate(ctx, hsmtest.Spec(label, hsm.ECP256))
+			pair, err := k.session.Generate(ctx, spec)
 			return outcome(err, pair.Private, pair.Public)
+		})},
+		{"generate a MAC key " + label, 2, in(func(k *walker) string {
+			mac := macKey()
+			mac.ID, mac.Label = hsmtest.ID("mac "+label), label
+			key, err := k.session.Generate(ctx, mac)
+			return outcome(err, key.Private, key.Check.Method)
+		})},
+		{"check value of " + label, 1, in(func(k *walker) string {
+			check, err := k.session.CheckValue(ctx, hsmtest.ID("mac "+label))
+			return outcome(err, check.Method)
+		})},
+		{"prove " + label, 1, in(func(k *walker) string {
+			pair, err := k.session.(hsm.Inspector).Inspect(ctx, spec)
+			if err != nil {
+				return outcome(err)
+			}
+			_, err = hsm.ProvePossession(ctx, k.session, spec, pair, []byte("m"))
+			return outcome(err)
+		})},
+		{"delete " + label, 2, in(func(k *walker) string {
+			d, err := k.session.Delete(ctx, hsmtest.ID(label), label)
+			return outcome(err, d.Removed, d.ByID, d.ByLabel, d.Use)
+		})},
+		{fmt.Sprintf("import %+v", kek), 3, in(func(k *walker) string {
+			key, err := k.session.(hsm.Wrapper).ImportWrappingKey(ctx, kek, buffer("thirty-two bytes of a test's key"))
+			return outcome(err, key.Private, key.Check)
+		})},
+		{"back up and restore " + label, 4, in(func(k *walker) string {
+			w := k.session.(hsm.Wrapper)
+			wrapped, err := w.Wrap(ctx, spec.ID, kek.ID)
+			if err != nil {
+				return outcome(err)
+			}
+			spki, err := k.session.PublicKey(ctx, spec.ID)
+			if err != nil {
+				return outcome(err)
+			}
+			back := spec
+			back.ID = hsmtest.ID("back " + label)
+			key, err := w.Unwrap(ctx, back, kek.ID, wrapped, spki)
+			return outcome(err, key.Private, key.Public)
 		})},
 		{"sign " + label, 4, in(func(k *walker) string {
 			signature, err := k.session.Sign(ctx, hsmtest.ID(label), []byte("m"))

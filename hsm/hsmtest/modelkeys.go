@@ -13,6 +13,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
@@ -212,6 +213,50 @@ func (o *modelObject) checkValue(op string) (hsm.CheckValue, error) {
 	return hsm.CheckValue{Method: hsm.CheckValueECB, Value: hex.EncodeToString(block[:3])}, nil
 }
 
+func (s *modelSession) Answer(ctx context.Context, id []byte, c hsm.Challenge) ([]byte, error) {
+	op := fmt.Sprintf("answer a challenge with the key of id %x", id)
+	if err := s.enter(ctx, op); err != nil {
+		return nil, err
+	}
+	defer s.module.leave()
+	o, err := s.one(op, id, "private-key")
+	if err != nil {
+		return nil, err
+	}
+	answer, err := o.answer(c)
+	if err != nil {
+		return nil, refuse(hsm.NotAllowed, op, err.Error())
+	}
+	return answer, nil
+}
+
+func (o *modelObject) answer(c hsm.Challenge) ([]byte, error) {
+	switch key := o.signer.(type) {
+	case *rsa.PrivateKey:
+		if c.Method == hsm.ProofOAEPSHA256 && Value(o.Object, "decrypt") == "true" {
+			return rsa.DecryptOAEP(sha256.New(), nil, key, c.Bytes, nil)
+		}
+	case *ecdsa.PrivateKey:
+		if c.Method != hsm.ProofECDH || Value(o.Object, "derive") != "true" {
+			break
+		}
+		mine, err := key.ECDH()
+		if err != nil {
+			return nil, err
+		}
+		peer, err := mine.Curve().NewPublicKey(c.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		shared, err := mine.ECDH(peer)
+		if err != nil {
+			return nil, err
+		}
+		return hsm.ZeroBlock(shared[len(shared)-32:])
+	}
+	return nil, fmt.Errorf("the key is not meant for this")
+}
+
 func (s *modelSession) Delete(ctx context.Context, id []byte, label string) (hsm.Deletion, error) {
 	op := fmt.Sprintf("delete the key %q", label)
 	if err := s.enter(ctx, op); err != nil {
@@ -374,4 +419,18 @@ func (s *modelSession) unwrapSecret(op string, spec hsm.KeySpec, plain, spki []b
 	keyType := map[bool]string{true: "aes", false: "generic-secret"}[spec.Algorithm == hsm.AES256]
 	s.keep(spec, modelObject{secret: plain}, keyType, 0)
 	return s.readBack(op, spec)
+}
+
+// digest is what ECDSA signs: the curve's own of the SHA-2 family.
+func digest(curve elliptic.Curve, message []byte) []byte {
+	switch curve {
+	case elliptic.P256():
+		sum := sha256.Sum256(message)
+		return sum[:]
+	case elliptic.P384():
+		sum := sha512.Sum384(message)
+		return sum[:]
+	}
+	sum := sha512.Sum512(message)
+	return sum[:]
 }

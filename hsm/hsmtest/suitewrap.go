@@ -167,6 +167,10 @@ func testBackup(t *testing.T, k *Token) {
 		}
 		key := generate(t, s, spec)
 		wrapped, err := w.Wrap(t.Context(), spec.ID, kek.ID)
+		if spec.Algorithm == hsm.Ed25519 && err != nil {
+			Class(t, err, hsm.NotAllowed) // SoftHSM 2.6 does not wrap them, and says so
+			continue
+		}
 		if err != nil {
 			t.Errorf("%s: %v", spec.Label, err)
 			continue
@@ -221,8 +225,13 @@ func testBackupRefuses(t *testing.T, k *Token) {
 	untrusted := WrappingKey("untrusted", false, false)
 	_, err := w.ImportWrappingKey(t.Context(), untrusted, randomKey(t))
 	must(t, err)
-	if _, err := w.ImportWrappingKey(t.Context(), WrappingKey("by the user", false, true), randomKey(t)); err == nil {
-		t.Error("the user imported a trusted key")
+	for _, session := range []bool{false, true} {
+		if _, err := w.ImportWrappingKey(t.Context(), WrappingKey("by the user", session, true), randomKey(t)); err == nil {
+			t.Error("the user imported a trusted key")
+		}
+	}
+	if found, err := s.Find(t.Context(), hsm.Query{}); err != nil || len(found) != 3 {
+		t.Errorf("beside the three wrapping keys there is what was refused: %v, %v", found, err)
 	}
 	_, err = w.ImportWrappingKey(t.Context(), WrappingKey("short", false, false), Secret(t, "sixteen bytes!!!"))
 	Class(t, err, hsm.NotSupported)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/miekg/pkcs11"
 
@@ -67,7 +68,25 @@ func (s *session) begin(ctx context.Context, op string, spec hsm.KeySpec) (algor
 	if err != nil {
 		return algorithm{}, err
 	}
+	if spec.Trusted {
+		if err := s.officer(op); err != nil {
+			return algorithm{}, err
+		}
+	}
 	return a, s.free(op, spec.ID)
+}
+
+// officer says that the security officer is logged in. The token would refuse, too;
+// but SoftHSM, refusing, leaves an empty object in the token for each time.
+func (s *session) officer(op string) error {
+	info, err := s.m.ctx.GetSessionInfo(s.h)
+	if err != nil {
+		return refused(op, err)
+	}
+	if info.State != pkcs11.CKS_RW_SO_FUNCTIONS {
+		return &hsm.Error{Class: hsm.NotAllowed, Op: op, Why: "only the security officer calls a key trusted, and is not logged in"}
+	}
+	return nil
 }
 
 func check(op string, spec hsm.KeySpec) (algorithm, error) {
@@ -88,7 +107,8 @@ func check(op string, spec hsm.KeySpec) (algorithm, error) {
 func (s *session) make(op string, id []byte, ask func(upTo age) error) error {
 	var err error
 	for _, upTo := range []age{recent, old, always} {
-		if err = ask(upTo); !hasCode(err, templateRefused...) || s.free(op, id) != nil {
+		err = s.tidily(op, func() error { return ask(upTo) })
+		if !hasCode(err, templateRefused...) || s.free(op, id) != nil {
 			break
 		}
 	}
@@ -96,6 +116,38 @@ func (s *session) make(op string, id []byte, ask func(upTo age) error) error {
 		return refused(op, err)
 	}
 	return nil
+}
+
+// tidily removes what a call that made an object, and failed, left in the session.
+// SoftHSM, refusing one attribute of a template, leaves an object with those before
+// it: without a label or an id, maybe with a value that anyone can read.
+func (s *session) tidily(op string, create func() error) error {
+	before, err := s.ofSession(op)
+	if err != nil {
+		return err
+	}
+	refusal := create()
+	if refusal == nil {
+		return nil
+	}
+	after, err := s.ofSession(op)
+	if err != nil {
+		return errors.Join(refusal, err)
+	}
+	for _, h := range after {
+		if slices.Contains(before, h) {
+			continue
+		}
+		if err := s.m.ctx.DestroyObject(s.h, h); err != nil {
+			return errors.Join(refusal, refused(op, err))
+		}
+	}
+	return refusal
+}
+
+// ofSession are the objects that end with the session.
+func (s *session) ofSession(op string) ([]pkcs11.ObjectHandle, error) {
+	return s.search(op, []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_TOKEN, false)})
 }
 
 var templateRefused = []uint{

@@ -50,11 +50,15 @@ func Open(path string) (hsm.Module, error) {
 	return &module{ctx: ctx, path: path, open: make(map[uint]int)}, nil
 }
 
-// refused turns an error of miekg/pkcs11 into ours.
+// refused turns an error of miekg/pkcs11 into ours; one that is ours stays.
 func refused(op string, err error) error {
 	var rv pkcs11.Error
 	if errors.As(err, &rv) {
 		return failure(op, uint(rv))
+	}
+	var ours *hsm.Error
+	if errors.As(err, &ours) {
+		return err
 	}
 	return &hsm.Error{Class: hsm.Broken, Op: op, Why: err.Error()}
 }

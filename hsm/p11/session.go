@@ -28,6 +28,7 @@ var (
 	_ hsm.Session   = (*session)(nil)
 	_ hsm.Inspector = (*session)(nil)
 	_ hsm.Wrapper   = (*session)(nil)
+	_ hsm.Prover    = (*session)(nil)
 )
 
 // ready says whether a call may be made at all.

@@ -276,3 +276,56 @@ func (s *session) try(op string, h pkcs11.ObjectHandle, o hsm.Object, a algorith
 func is(o hsm.Object, name string) bool {
 	return slices.Contains(o.Attributes, hsm.Attribute{Name: name, Value: "true"})
 }
+
+// Answer agrees on a key only for the session, which may encrypt and nothing else.
+func (s *session) Answer(ctx context.Context, id []byte, c hsm.Challenge) ([]byte, error) {
+	op := fmt.Sprintf("answer a challenge with the key of id %x", id)
+	if err := s.ready(ctx, op); err != nil {
+		return nil, err
+	}
+	h, err := s.one(op, id, "private-key")
+	if err != nil {
+		return nil, err
+	}
+	switch c.Method {
+	case hsm.ProofOAEPSHA256:
+		return s.decrypt(op, h, oaep(pkcs11.CKM_SHA256, pkcs11.CKG_MGF1_SHA256), c.Bytes)
+	case hsm.ProofOAEPSHA1:
+		return s.decrypt(op, h, oaep(pkcs11.CKM_SHA_1, pkcs11.CKG_MGF1_SHA1), c.Bytes)
+	case hsm.ProofECDH:
+		return s.agree(op, h, c.Bytes)
+	}
+	return nil, &hsm.Error{Class: hsm.NotSupported, Op: op, Why: fmt.Sprintf("%q is no way to prove a key", c.Method)}
+}
+
+func oaep(hash, mgf uint) []*pkcs11.Mechanism {
+	return []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_RSA_PKCS_OAEP, pkcs11.NewOAEPParams(hash, mgf, pkcs11.CKZ_DATA_SPECIFIED, nil))}
+}
+
+func (s *session) decrypt(op string, h pkcs11.ObjectHandle, mechanism []*pkcs11.Mechanism, sealed []byte) ([]byte, error) {
+	if err := s.m.ctx.DecryptInit(s.h, mechanism, h); err != nil {
+		return nil, refused(op, err)
+	}
+	out, err := s.m.ctx.Decrypt(s.h, sealed)
+	if err != nil {
+		return nil, refused(op, err)
+	}
+	return out, nil
+}
+
+func (s *session) agree(op string, h pkcs11.ObjectHandle, point []byte) ([]byte, error) {
+	mechanism := []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_ECDH1_DERIVE, pkcs11.NewECDH1DeriveParams(pkcs11.CKD_NULL, nil, point))}
+	var agreed pkcs11.ObjectHandle
+	err := s.tidily(op, func() (err error) {
+		agreed, err = s.m.ctx.DeriveKey(s.h, mechanism, h, append(toEncrypt(), pkcs11.NewAttribute(pkcs11.CKA_VALUE_LEN, secretBytes)))
+		return err
+	})
+	if err != nil {
+		return nil, refused(op, err)
+	}
+	block, err := s.encrypt(op, agreed, ckmAESECB, make([]byte, aes.BlockSize))
+	if destroyed := s.m.ctx.DestroyObject(s.h, agreed); err == nil && destroyed != nil {
+		err = refused(op, destroyed)
+	}
+	return block, err
+}

@@ -103,7 +103,7 @@ func plainRefused(err error) bool {
 	var e *hsm.Error
 	return errors.As(err, &e) && slices.Contains([]string{
 		"CKR_FUNCTION_NOT_SUPPORTED", "CKR_FUNCTION_REJECTED", "CKR_ACTION_PROHIBITED", "CKR_ATTRIBUTE_VALUE_INVALID",
-		"CKR_ATTRIBUTE_TYPE_INVALID", "CKR_ATTRIBUTE_READ_ONLY", "CKR_TEMPLATE_INCONSISTENT", "CKR_TEMPLATE_INCOMPLETE",
+		"CKR_ATTRIBUTE_TYPE_INVALID", "CKR_TEMPLATE_INCONSISTENT", "CKR_TEMPLATE_INCOMPLETE",
 		"CKR_KEY_FUNCTION_NOT_PERMITTED", "CKR_OPERATION_NOT_VALIDATED",
 	}, e.Code)
 }
@@ -115,13 +115,7 @@ func plainRefused(err error) bool {
 // cannot do that either.
 func (s *session) importUnderPair(op string, spec hsm.KeySpec, t templates, value *secret.Buffer, first error) (hsm.CheckValue, error) {
 	var check hsm.CheckValue
-	public, private, err := s.m.ctx.GenerateKeyPair(s.h, []*pkcs11.Mechanism{pkcs11.NewMechanism(ckmRSAPKCSKeyPairGen, nil)},
-		append(ofSession(),
-			pkcs11.NewAttribute(pkcs11.CKA_WRAP, true), pkcs11.NewAttribute(pkcs11.CKA_ENCRYPT, false), pkcs11.NewAttribute(pkcs11.CKA_VERIFY, false),
-			pkcs11.NewAttribute(pkcs11.CKA_MODULUS_BITS, 3072), pkcs11.NewAttribute(pkcs11.CKA_PUBLIC_EXPONENT, big.NewInt(publicExponent).Bytes())),
-		append(ofSession(),
-			pkcs11.NewAttribute(pkcs11.CKA_SENSITIVE, true), pkcs11.NewAttribute(pkcs11.CKA_EXTRACTABLE, false),
-			pkcs11.NewAttribute(pkcs11.CKA_UNWRAP, true), pkcs11.NewAttribute(pkcs11.CKA_DECRYPT, false), pkcs11.NewAttribute(pkcs11.CKA_SIGN, false)))
+	public, private, err := s.importPair(op)
 	if err != nil {
 		return check, errors.Join(first, refused(op, err))
 	}
@@ -146,8 +140,7 @@ func (s *session) importUnderPair(op string, spec hsm.KeySpec, t templates, valu
 		if err != nil {
 			return check, &hsm.Error{Class: hsm.Broken, Op: op, Why: err.Error()}
 		}
-		mechanism := []*pkcs11.Mechanism{pkcs11.NewMechanism(pkcs11.CKM_RSA_PKCS_OAEP,
-			pkcs11.NewOAEPParams(digest.ckm, digest.ckgm, pkcs11.CKZ_DATA_SPECIFIED, nil))}
+		mechanism := oaep(digest.ckm, digest.ckgm)
 		if check, err = s.twinCheck(op, mechanism, private, sealed); err != nil {
 			continue // or the token does not have OAEP with this digest
 		}
@@ -159,17 +152,42 @@ func (s *session) importUnderPair(op string, spec hsm.KeySpec, t templates, valu
 	return check, errors.Join(first, err)
 }
 
-// ofSession begins the template of what ends with the session. Not private: the
+// importPair makes the pair that a key is imported under.
+func (s *session) importPair(op string) (public, private pkcs11.ObjectHandle, err error) {
+	err = s.tidily(op, func() (err error) {
+		public, private, err = s.m.ctx.GenerateKeyPair(s.h, []*pkcs11.Mechanism{pkcs11.NewMechanism(ckmRSAPKCSKeyPairGen, nil)},
+			append(sessionOnly(),
+				pkcs11.NewAttribute(pkcs11.CKA_WRAP, true), pkcs11.NewAttribute(pkcs11.CKA_ENCRYPT, false), pkcs11.NewAttribute(pkcs11.CKA_VERIFY, false),
+				pkcs11.NewAttribute(pkcs11.CKA_MODULUS_BITS, 3072), pkcs11.NewAttribute(pkcs11.CKA_PUBLIC_EXPONENT, big.NewInt(publicExponent).Bytes())),
+			append(sessionOnly(),
+				pkcs11.NewAttribute(pkcs11.CKA_SENSITIVE, true), pkcs11.NewAttribute(pkcs11.CKA_EXTRACTABLE, false),
+				pkcs11.NewAttribute(pkcs11.CKA_UNWRAP, true), pkcs11.NewAttribute(pkcs11.CKA_DECRYPT, false), pkcs11.NewAttribute(pkcs11.CKA_SIGN, false)))
+		return err
+	})
+	return public, private, err
+}
+
+// sessionOnly begins the template of what ends with the session. Not private: the
 // security officer, who may be the one logged in, could not have it.
-func ofSession() []*pkcs11.Attribute {
+func sessionOnly() []*pkcs11.Attribute {
 	return []*pkcs11.Attribute{pkcs11.NewAttribute(pkcs11.CKA_TOKEN, false), pkcs11.NewAttribute(pkcs11.CKA_PRIVATE, false)}
 }
 
-func (s *session) twinCheck(op string, mechanism []*pkcs11.Mechanism, private pkcs11.ObjectHandle, sealed []byte) (hsm.CheckValue, error) {
-	twin, err := s.m.ctx.UnwrapKey(s.h, mechanism, private, sealed, append(ofSession(),
+// toEncrypt is the template of an AES key of the session that encrypts and nothing
+// else.
+func toEncrypt() []*pkcs11.Attribute {
+	return append(sessionOnly(),
 		pkcs11.NewAttribute(pkcs11.CKA_CLASS, pkcs11.CKO_SECRET_KEY), pkcs11.NewAttribute(pkcs11.CKA_KEY_TYPE, pkcs11.CKK_AES),
 		pkcs11.NewAttribute(pkcs11.CKA_SENSITIVE, true), pkcs11.NewAttribute(pkcs11.CKA_EXTRACTABLE, false),
-		pkcs11.NewAttribute(pkcs11.CKA_ENCRYPT, true), pkcs11.NewAttribute(pkcs11.CKA_DECRYPT, false)))
+		pkcs11.NewAttribute(pkcs11.CKA_ENCRYPT, true), pkcs11.NewAttribute(pkcs11.CKA_DECRYPT, false))
+}
+
+func (s *session) twinCheck(op string, mechanism []*pkcs11.Mechanism, private pkcs11.ObjectHandle, sealed []byte) (hsm.CheckValue, error) {
+	var twin pkcs11.ObjectHandle
+	err := s.tidily(op, func() (err error) {
+		twin, err = s.m.ctx.UnwrapKey(s.h, mechanism, private, sealed, toEncrypt())
+		return err
+	})
 	if err != nil {
 		return hsm.CheckValue{}, refused(op, err)
 	}
@@ -183,6 +201,9 @@ func (s *session) twinCheck(op string, mechanism []*pkcs11.Mechanism, private pk
 func (s *session) SetTrusted(ctx context.Context, id []byte) (hsm.Object, error) {
 	op := fmt.Sprintf("call the wrapping key of id %x trusted", id)
 	if err := s.ready(ctx, op); err != nil {
+		return hsm.Object{}, err
+	}
+	if err := s.officer(op); err != nil {
 		return hsm.Object{}, err
 	}
 	h, err := s.one(op, id, "secret-key")

@@ -339,6 +339,17 @@ func (s *service) CheckValue(c Call, a *Answer) error {
 	})
 }
 
+func (s *service) Answer(c Call, a *Answer) error {
+	return s.in(c, a, func(h hsm.Session) (err error) {
+		p, ok := h.(hsm.Prover)
+		if !ok {
+			return &hsm.Error{Class: hsm.NotSupported, Op: "answer a challenge", Why: "the module's driver does not answer challenges"}
+		}
+		a.Bytes, err = p.Answer(context.Background(), c.ID, c.Challenge)
+		return err
+	})
+}
+
 func (s *service) Delete(c Call, a *Answer) error {
 	return s.in(c, a, func(h hsm.Session) (err error) {
 		a.Deletion, err = h.Delete(context.Background(), c.ID, c.Label)

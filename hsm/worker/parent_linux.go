@@ -44,6 +44,7 @@ var (
 	_ hsm.Session   = (*session)(nil)
 	_ hsm.Inspector = (*session)(nil)
 	_ hsm.Wrapper   = (*session)(nil)
+	_ hsm.Prover    = (*session)(nil)
 )
 
 // Start starts a worker, lets it load the module, and returns when the module
@@ -471,6 +472,11 @@ func (s *session) Sign(ctx context.Context, id, message []byte) ([]byte, error) 
 func (s *session) CheckValue(ctx context.Context, id []byte) (hsm.CheckValue, error) {
 	a, err := s.call(ctx, fmt.Sprintf("compute the check value of the key of id %x", id), "CheckValue", Call{ID: id})
 	return a.Check, err
+}
+
+func (s *session) Answer(ctx context.Context, id []byte, c hsm.Challenge) ([]byte, error) {
+	a, err := s.call(ctx, fmt.Sprintf("answer a challenge with the key of id %x", id), "Answer", Call{ID: id, Challenge: c})
+	return a.Bytes, err
 }
 
 func (s *session) Delete(ctx context.Context, id []byte, label string) (hsm.Deletion, error) {

@@ -84,6 +84,7 @@ type (
 		With        []byte
 		Wrapped     hsm.Wrapped
 		SPKI        []byte
+		Challenge   hsm.Challenge
 	}
 	Answer struct {
 		Fault      *Fault
