@@ -44,6 +44,7 @@ const (
 	KeyQuarantinedKind     = "key.quarantined"
 	KeyWrappedKind         = "key.wrapped"
 	KeyRestoredKind        = "key.restored"
+	RestoreWaivedKind      = "restore.waived"
 	KeyActivatedKind       = "key.activated"
 	KeySuspendedKind       = "key.suspended"
 	KeyDeactivatedKind     = "key.deactivated"
@@ -107,6 +108,7 @@ var bodies = map[string]func() any{
 	KeyQuarantinedKind:     func() any { return new(KeyQuarantined) },
 	KeyWrappedKind:         func() any { return new(KeyWrapped) },
 	KeyRestoredKind:        func() any { return new(KeyRestored) },
+	RestoreWaivedKind:      func() any { return new(RestoreWaived) },
 	KeyActivatedKind:       func() any { return new(KeyChanged) },
 	KeySuspendedKind:       func() any { return new(KeyChanged) },
 	KeyDeactivatedKind:     func() any { return new(KeyChanged) },

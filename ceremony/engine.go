@@ -235,7 +235,7 @@ func (e *Engine) Hold(ctx context.Context, plan Plan) error {
 	if err != nil {
 		return err
 	}
-	if plan.Second == "" && needsSecond(bound) {
+	if plan.Second == "" && usesSecond(bound) {
 		plan.Second = e.state.SecondToken(plan.Token)
 	}
 	started := Started{Order: plan.Order, Parameters: bound.Values, People: plan.People, Program: e.host.Program(), Script: hash, Second: plan.Second, Token: plan.Token}

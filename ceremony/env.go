@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"claviger/ceremony/script"
+	"claviger/ceremony/signoff"
 	"claviger/hsm"
 	"claviger/hsm/secret"
 	"claviger/ledger"
@@ -438,6 +439,51 @@ func (e *env) sign(ctx context.Context, ask SignOffAsk, a Answer) (SignOff, erro
 		return b, e.keys.release(ask.Person, a.Secret)
 	}
 	return b, nil
+}
+
+// Together asks for every passphrase first, because nothing may be written between
+// the signatures and their record.
+func (e *env) Together(ctx context.Context, people []Part, p Prompt, message func(prev ledger.Hash) ([]byte, error)) ([]SignedBy, error) {
+	var keys []*signoff.Key
+	defer func() {
+		for _, k := range keys {
+			k.Wipe()
+		}
+	}()
+	p.Kind, p.With = AskPassphrase, Passphrase
+	for _, part := range people {
+		h := e.state.People[part.Person]
+		if h == nil {
+			return nil, fmt.Errorf("%s is not enrolled", part.Person)
+		}
+		ask := p
+		ask.Who, ask.Role = e.state.Someone(part.Person), part.Role
+		for {
+			a, err := e.Ask(ctx, ask)
+			if err != nil {
+				return nil, err
+			}
+			key, err := e.keys.Open(h, a.Secret)
+			a.Secret.Wipe()
+			if err == nil {
+				keys = append(keys, key)
+				break
+			}
+			if !errors.Is(err, ErrSecret) {
+				return nil, err
+			}
+			ask.Problem = secretProblem(h.Body.Called(), Passphrase, err)
+		}
+	}
+	msg, err := message(e.head.Last)
+	if err != nil {
+		return nil, err
+	}
+	var out []SignedBy
+	for i, part := range people {
+		out = append(out, SignedBy{Key: e.state.People[part.Person].Leaf, Person: part.Person, Role: part.Role, Signature: hex.EncodeToString(keys[i].Sign(msg))})
+	}
+	return out, nil
 }
 
 // Session is the one with the ceremony's own token.

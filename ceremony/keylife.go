@@ -30,6 +30,9 @@ const (
 // form is a word that people understand.
 const ModuleForm = "module"
 
+// WrappedForm is that of a wrapped backup on a medium.
+const WrappedForm = "wrapped backup"
+
 // What is known of a copy.
 const (
 	CopyKept      = "kept"
@@ -67,7 +70,6 @@ func ModuleCopy(serial, id string) string {
 // cards of a set rebuild.
 type KeyWrapped struct {
 	Bytes     int         `json:"bytes"`  // of the blob
-	DER       int         `json:"der"`    // length that the DER inside says once padded by KWP; 0 for a secret key
 	ID        string      `json:"id"`     // CKA_ID of the key
 	Intent    ledger.Hash `json:"intent"` //
 	KCV       string      `json:"kcv"`    // of the wrapping key
@@ -273,6 +275,7 @@ func (s *State) keyFact(r *record) error {
 		if slices.ContainsFunc(k.Copies, func(c Copy) bool { return c.Name == b.Name }) {
 			return r.refuse("copy.named", "a copy of %s is called %q already", k.Body.Label, b.Name)
 		}
+		s.Open.Stored = append(s.Open.Stored, *b)
 		k.Copies = append(k.Copies, Copy{Form: b.Form, Name: b.Name, SHA256: b.SHA256, Set: b.Set, State: CopyKept, Stated: b.Stated, Where: b.Where})
 	case *KeyRestored:
 		k, err := s.keyInUse(r, b.Key)
@@ -284,6 +287,8 @@ func (s *State) keyFact(r *record) error {
 		}
 		k.Copies = append(k.Copies, Copy{Form: ModuleForm, ID: b.ID, Name: ModuleCopy(b.Serial, b.ID), State: CopyKept, Where: b.Serial})
 		s.Open.Restored = append(s.Open.Restored, *b)
+	case *RestoreWaived:
+		return s.restoreWaived(r, b)
 	case *KeyDeleted:
 		k, err := s.keyInUse(r, b.Key)
 		if err != nil {

@@ -35,6 +35,12 @@ type Kind interface {
 	Reconcile(ctx context.Context, env Env, st script.Step, in KnownIntent) (Found, error)
 }
 
+// Fleeting is a kind whose work ends with the run, because it lies in the session
+// with a token: Lapsed says that it has to be done again, for steps still to come.
+type Fleeting interface {
+	Lapsed(s *State, st script.Step) bool
+}
+
 // Found is what Reconcile saw, with the facts' own records.
 type Found struct {
 	Outcome Outcome
@@ -78,6 +84,9 @@ type Env interface {
 	Act(ctx context.Context, act Act, do func(ctx context.Context, intent ledger.Hash) (Found, error)) error
 	// SignOff asks a person for a signature over the content that State expects.
 	SignOff(ctx context.Context, ask SignOffAsk) (SignOff, error)
+	// Together has several people sign one record, each with the enrolled key: all
+	// sign the same bytes, over the record that comes next.
+	Together(ctx context.Context, people []Part, p Prompt, message func(prev ledger.Hash) ([]byte, error)) ([]SignedBy, error)
 	// Login records the attempt, then logs in to a token of the ceremony.
 	Login(ctx context.Context, serial string, as hsm.User, cards []Held, pin *secret.Buffer) error
 	// Logout closes a token of the ceremony, if it is open.
@@ -144,6 +153,7 @@ type World struct {
 	TokenOpen   bool
 	SetIssued   bool
 	LedgerKey   bool
+	WrappingKey bool
 	Attested    bool
 	// Of a destruction: the steps that answer its conditions and list its copies,
 	// whether owner and approver have signed both, and whether the key was deleted.

@@ -39,6 +39,7 @@ const (
 	CustodyStep   = "custody"
 	PolicyStep    = "adopt-policy"
 	ExceptionStep = "policy-exception"
+	BackupStep    = "back-up-key"
 	RestoreStep   = "restore-key"
 )
 
@@ -72,6 +73,8 @@ type Progress struct {
 	ReadBack   []SetReadBack
 	Items      []ItemSealed
 	Wrapped    []KeyWrapped
+	Stored     []ArtifactStored
+	Waived     []RestoreWaived
 	Restored   []KeyRestored
 	Deleted    []KeyDeleted
 	Cards      []Held // used at the last login
@@ -296,6 +299,17 @@ func (p *Progress) ActDone(step, do string) (*IntentState, bool) {
 		}
 	}
 	return nil, false
+}
+
+// DidNow says whether exactly this act was done in the run under way: what it
+// left in a session is there only then.
+func (p *Progress) DidNow(step string, act Act) (ledger.Hash, bool) {
+	for _, in := range p.Intents {
+		if in.Body.Step == step && in.Outcome == Done && in.Seq >= p.runFirst && in.Body.Act.equal(act) {
+			return in.Leaf, true
+		}
+	}
+	return ledger.Hash{}, false
 }
 
 // Did says whether exactly this act was done in the step.

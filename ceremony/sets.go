@@ -133,8 +133,14 @@ func (s *State) SecondToken(first string) string {
 	return second
 }
 
-// needsSecond says whether a script restores to another token.
+// needsSecond says whether a script restores to another token; one that lets the
+// restore be waived can do without.
 func needsSecond(plan *script.Bound) bool {
+	return slices.ContainsFunc(plan.Steps(), func(st script.Step) bool { return st.Kind == RestoreStep && st.With["waiver"] == "" })
+}
+
+// usesSecond says whether it would.
+func usesSecond(plan *script.Bound) bool {
 	return slices.ContainsFunc(plan.Steps(), func(st script.Step) bool { return st.Kind == RestoreStep })
 }
 

@@ -389,7 +389,7 @@ func (s *State) admit(r *record) error {
 		}
 		return s.fact(r)
 	case *TokenEnrolled, *PINsSet, *LedgerKeyEnrolled, *LedgerKeyRetired, *SetIssued, *SetReadBack, *TokenInventory,
-		*KeyGenerated, *KeyQuarantined, *KeyWrapped, *KeyRestored, *KeyDeleted, *KeyDestroyed, *ArtifactStored,
+		*KeyGenerated, *KeyQuarantined, *KeyWrapped, *KeyRestored, *RestoreWaived, *KeyDeleted, *KeyDestroyed, *ArtifactStored,
 		*ItemSealed, *ItemOpened, *ItemMoved, *ItemChecked, *ItemLost, *ItemDestroyed:
 		return s.fact(r)
 	}
@@ -452,6 +452,9 @@ func (s *State) started(r *record, b *Started) error {
 		if serial != "" && !s.partial && !p.founding && s.Tokens[serial] == nil {
 			return r.refuse("token.unknown", "no token with serial number %s is enrolled", serial)
 		}
+	}
+	if err := s.backsUp(r, p); err != nil {
+		return err
 	}
 	if b.Second == "" && needsSecond(plan) || b.Second != "" && b.Second == b.Token {
 		return r.refuse("token.second", "this ceremony restores a key to a second token, and none is there; the script token-addition prepares one")
@@ -580,6 +583,11 @@ func (s *State) resumed(r *record, b *Resumed) error {
 	}
 	p.begin(r.Seq, b.Token)
 	s.Open, s.fresh = p, true
+	for _, st := range p.Plan.Steps() {
+		if k, ok := s.kinds[st.Kind].(Fleeting); ok && k.Lapsed(s, st) {
+			p.Steps[st.ID].Done = false
+		}
+	}
 	return nil
 }
 
@@ -783,6 +791,9 @@ func (s *State) signOff(r *record, b *SignOff) error {
 	}
 	if out := s.Unbagged(); b.Act == ActAttest && len(out) > 0 {
 		return r.refuse("custody.unbagged", "nobody attests while %s is out of its bag", out[0])
+	}
+	if why := s.unrestored(p); b.Act == ActAttest && why != "" {
+		return r.refuse("key.unrestored", "nobody attests while %s", why)
 	}
 	key, err := s.signingKey(p, h, role, b.Act)
 	if err != nil {

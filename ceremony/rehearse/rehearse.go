@@ -15,7 +15,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"claviger/ceremony"
@@ -91,8 +90,9 @@ func play(ctx context.Context, o Options, s *Site, st *stage, plan *script.Plan)
 	return st.end(ctx, o, s.Begin(ctx, plan.Source, o.Set))
 }
 
-// keyReady has a key generated where the script is about one and there is none.
-func (s *Site) keyReady(ctx context.Context, name string) error {
+// provide plays what a script is about where it is not there yet: a second token,
+// a key that can be wrapped, a backup of it.
+func (s *Site) provide(ctx context.Context, name string) error {
 	source, err := Source(name)
 	if err != nil {
 		return nil // a script of the user's own, which says by itself what it lacks
@@ -101,29 +101,79 @@ func (s *Site) keyReady(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	about := slices.ContainsFunc(plan.Parameters, func(p script.Parameter) bool { return p.Type == "key" })
-	if !about || s.newestKey() != nil || s.State().Unfinished() != nil {
-		return nil
+	needs := s.needsOf(plan)
+	for _, first := range []struct {
+		missing bool
+		script  string
+		set     map[string]string
+	}{
+		{needs.second && s.State().SecondToken(s.Token()) == "", "token-addition", nil},
+		{needs.wrapped && s.newestKey(wrapped) == nil, "key-generation", map[string]string{"protection": "wrap-backup"}},
+		{needs.key && s.newestKey(anyKey) == nil, "key-generation", nil},
+		{needs.backup && s.newestKey(backedUp) == nil, "key-backup", nil},
+	} {
+		if !first.missing || s.State().Unfinished() != nil {
+			continue
+		}
+		source, err := Source(first.script)
+		if err != nil {
+			return err
+		}
+		if err := s.Begin(ctx, source, first.set); err != nil {
+			return err
+		}
 	}
-	if source, err = Source("key-generation"); err != nil {
-		return err
-	}
-	return s.Begin(ctx, source, nil)
+	return nil
 }
 
-// newestKey is the youngest key that is not destroyed.
-func (s *Site) newestKey() *ceremony.Key {
+// needed is what a script relies on beside an open site.
+type needed struct{ second, key, wrapped, backup bool }
+
+func (s *Site) needsOf(plan *script.Plan) needed {
+	var n needed
+	for _, p := range plan.Parameters {
+		n.key = n.key || p.Type == "key"
+	}
+	makes := false
+	for _, ph := range plan.Phases {
+		for _, st := range ph.Steps {
+			makes = makes || st.Kind == ceremony.BackupStep
+			n.second = n.second || st.Kind == ceremony.RestoreStep
+		}
+	}
+	n.wrapped = n.second || makes
+	n.key = n.key && !n.wrapped
+	n.backup = n.second && !makes
+	return n
+}
+
+func anyKey(*ceremony.Key) bool     { return true }
+func wrapped(k *ceremony.Key) bool  { return k.Body.Protection == "wrap-backup" }
+func backedUp(k *ceremony.Key) bool { return len(k.Backups()) > 0 }
+
+// newestKey is the youngest key of a sort that is not destroyed.
+func (s *Site) newestKey(fits func(*ceremony.Key) bool) *ceremony.Key {
 	var newest *ceremony.Key
 	for _, k := range s.State().Keys {
-		if !k.Gone() && !k.Quarantined && (newest == nil || k.Seq > newest.Seq) {
+		if !k.Gone() && !k.Quarantined && fits(k) && (newest == nil || k.Seq > newest.Seq) {
 			newest = k
 		}
 	}
 	return newest
 }
 
-// ready plays first what a script needs: an open site, and a key where it is
-// about one.
+// keyFor is the youngest key that a script can be about.
+func (s *Site) keyFor(plan *script.Plan) *ceremony.Key {
+	switch n := s.needsOf(plan); {
+	case n.backup:
+		return s.newestKey(backedUp)
+	case n.wrapped:
+		return s.newestKey(wrapped)
+	}
+	return s.newestKey(anyKey)
+}
+
+// ready plays first what a script needs: an open site, and what it is about.
 func (s *Site) ready(ctx context.Context, name string, resume bool) error {
 	switch {
 	case name == opening:
@@ -131,7 +181,7 @@ func (s *Site) ready(ctx context.Context, name string, resume bool) error {
 	case resume && s.last(name) != nil:
 		return nil
 	case s.Ready():
-		return s.keyReady(ctx, name)
+		return s.provide(ctx, name)
 	}
 	if u := s.State().Unfinished(); u != nil && !resume {
 		return fmt.Errorf("the opening of this site is %s; finish it with --resume", u.Status)
@@ -139,7 +189,7 @@ func (s *Site) ready(ctx context.Context, name string, resume bool) error {
 	if err := s.Prepare(ctx); err != nil {
 		return err
 	}
-	return s.keyReady(ctx, name)
+	return s.provide(ctx, name)
 }
 
 // Prepare plays the opening of a practice site, or finishes it.

@@ -133,12 +133,16 @@ func (s *Site) Close() error {
 	return s.Closed(size, sum)
 }
 
-// Token is the serial number of the site's token, "" before one is prepared.
+// Token is the serial number of the site's first token, "" before one is prepared.
 func (s *Site) Token() string {
-	for serial := range s.State().Tokens {
-		return serial
+	first := s.serial
+	tokens := s.State().Tokens
+	for serial, t := range tokens {
+		if tokens[first] == nil || t.Seq < tokens[first].Seq {
+			first = serial
+		}
 	}
-	return s.serial
+	return first
 }
 
 // Source gives a script by the name of a shipped one, or from a file.
@@ -183,7 +187,7 @@ func (s *Site) Plan(source []byte, set map[string]string) (ceremony.Plan, error)
 		if _, typed := set[p.Name]; typed {
 			continue
 		}
-		switch k := s.newestKey(); {
+		switch k := s.keyFor(plan); {
 		case p.Name == "label":
 			values["label"] = s.FreeLabel(p.Default)
 		case p.Type == "key" && k != nil:

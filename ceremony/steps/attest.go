@@ -124,5 +124,6 @@ func (seal) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
 	if err == nil {
 		err = env.KeepHead(ctx)
 	}
-	return errors.Join(err, env.LogoutAll(ctx, "sealed"))
+	// What lies in a session, as a wrapping key does, ends with the ceremony.
+	return errors.Join(err, env.LogoutAll(ctx, "sealed"), env.Release(ctx))
 }

@@ -170,7 +170,7 @@ func guard(s *ceremony.State, k *ceremony.Key) []ceremony.Fact {
 func deleteCopy(ctx context.Context, env ceremony.Env, act ceremony.Act, key string) error {
 	return env.Act(ctx, act, func(ctx context.Context, intent ledger.Hash) (ceremony.Found, error) {
 		env.Working("The token deletes the key and looks for it")
-		s, err := env.Session(ctx)
+		s, err := env.SessionWith(ctx, act.With["serial"])
 		if err != nil {
 			return ceremony.Found{}, err
 		}

@@ -425,30 +425,36 @@ func (issueSet) setPINs(ctx context.Context, env ceremony.Env, act ceremony.Act,
 		return err
 	}
 	err = env.Act(ctx, act, func(ctx context.Context, intent ledger.Hash) (ceremony.Found, error) {
-		env.Working("The PINs are being set")
-		s, err := env.SessionWith(ctx, serial)
-		if err != nil {
-			return ceremony.Found{}, err
-		}
-		if err := s.InitPIN(ctx, pins[ceremony.Activation]); err != nil {
-			return ceremony.Found{}, err
-		}
-		if so := pins[ceremony.Recovery]; so != nil {
-			if err := s.SetPIN(ctx, transport, so); err != nil {
-				return ceremony.Found{}, err
-			}
-		}
-		t, err := s.Token(ctx)
-		if err != nil || !t.UserPINSet {
-			return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("User PIN", "not set")}}, err
-		}
 		b.Intent = intent
-		return pinsFound(b), nil
+		return putPINs(ctx, env, b, transport, map[string]*secret.Buffer{b.UserSet: pins[ceremony.Activation], b.SOSet: pins[ceremony.Recovery]})
 	})
 	if err != nil {
 		return err
 	}
 	return env.Logout(ctx, serial, "the PINs are set")
+}
+
+// putPINs has the security officer, logged in with the transport PIN, set the user
+// PIN and then replace the own one.
+func putPINs(ctx context.Context, env ceremony.Env, b ceremony.PINsSet, transport *secret.Buffer, pins map[string]*secret.Buffer) (ceremony.Found, error) {
+	env.Working("The PINs are being set")
+	s, err := env.SessionWith(ctx, b.Serial)
+	if err != nil {
+		return ceremony.Found{}, err
+	}
+	if err := s.InitPIN(ctx, pins[b.UserSet]); err != nil {
+		return ceremony.Found{}, err
+	}
+	if b.SOSet != "" {
+		if err := s.SetPIN(ctx, transport, pins[b.SOSet]); err != nil {
+			return ceremony.Found{}, err
+		}
+	}
+	t, err := s.Token(ctx)
+	if err != nil || !t.UserPINSet {
+		return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("User PIN", "not set")}}, err
+	}
+	return pinsFound(b), nil
 }
 
 func pinsFound(b ceremony.PINsSet) ceremony.Found {
@@ -470,31 +476,31 @@ func (issueSet) Reconcile(ctx context.Context, env ceremony.Env, _ script.Step, 
 	if in.Intent.Act.Do == issue {
 		return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("Set", "void: it was interrupted before every card was read back; the cards that were written are destroyed before new ones")}}, nil
 	}
-	return reconcilePINs(ctx, env, in.Intent.Act.With["serial"], in.Leaf)
+	b := ceremony.PINsSet{Intent: in.Leaf, Serial: in.Intent.Act.With["serial"]}
+	for id, set := range env.State().Sets {
+		switch {
+		case !slices.Contains(set.Body.Serials, b.Serial) || set.Withdrawn:
+		case set.Body.Purpose == ceremony.Activation:
+			b.UserSet = id
+		default:
+			b.SOSet = id
+		}
+	}
+	return reconcilePINs(ctx, env, b)
 }
 
 // reconcilePINs asks the token itself. The user PIN is set first, so the transport
 // PIN tells the rest: where the token still takes it, nothing was replaced, and
 // setting both again does no harm.
-func reconcilePINs(ctx context.Context, env ceremony.Env, serial string, intent ledger.Hash) (ceremony.Found, error) {
+func reconcilePINs(ctx context.Context, env ceremony.Env, b ceremony.PINsSet) (ceremony.Found, error) {
 	notDone := ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("PINs", "not set; they will be set again")}}
-	s, err := env.SessionWith(ctx, serial)
+	s, err := env.SessionWith(ctx, b.Serial)
 	if err != nil {
 		return ceremony.Found{}, err
 	}
 	t, err := s.Token(ctx)
 	if err != nil || !t.UserPINSet {
 		return notDone, err
-	}
-	b := ceremony.PINsSet{Intent: intent, Serial: serial}
-	for id, set := range env.State().Sets {
-		if slices.Contains(set.Body.Serials, serial) && !set.Withdrawn {
-			if set.Body.Purpose == ceremony.Activation {
-				b.UserSet = id
-			} else {
-				b.SOSet = id
-			}
-		}
 	}
 	if b.SOSet == "" {
 		return pinsFound(b), nil
@@ -504,16 +510,16 @@ func reconcilePINs(ctx context.Context, env ceremony.Env, serial string, intent 
 		return ceremony.Found{}, err
 	}
 	defer transport.Wipe()
-	err = env.Login(ctx, serial, hsm.SecurityOfficer, nil, transport)
+	err = env.Login(ctx, b.Serial, hsm.SecurityOfficer, nil, transport)
 	if err == nil {
-		return notDone, env.Logout(ctx, serial, "the transport PIN still stands")
+		return notDone, env.Logout(ctx, b.Serial, "the transport PIN still stands")
 	}
 	if ceremony.ClassOf(err) != hsm.WrongPIN {
 		return ceremony.Found{}, err
 	}
 	// A mistyped transport PIN looks the same: the cards decide.
-	if err := loginSO(ctx, env, serial, env.State().Sets[b.SOSet]); err != nil {
+	if err := loginSO(ctx, env, b.Serial, env.State().Sets[b.SOSet]); err != nil {
 		return ceremony.Found{}, err
 	}
-	return pinsFound(b), env.Logout(ctx, serial, "the recovery cards open it")
+	return pinsFound(b), env.Logout(ctx, b.Serial, "the recovery cards open it")
 }

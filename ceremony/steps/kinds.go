@@ -25,6 +25,7 @@ func Kinds() ceremony.Kinds {
 	for _, k := range []ceremony.Kind{
 		roomCheck{}, workstationCheck{}, enrolFounders{}, rollCall{}, identifyToken{}, initialiseToken{},
 		issueSet{}, openToken{}, makeLedgerKey{}, authorise{}, generateKey{}, readFingerprint{}, gates{}, copyRegister{}, approve{}, destroyKey{}, destroyMedia{}, conclude{}, attest{}, seal{}, adoptPolicy{}, policyException{},
+		addToken{}, loadWrappingKey{}, backUpKey{}, restoreKey{},
 	} {
 		table[k.Name()] = k
 	}

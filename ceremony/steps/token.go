@@ -326,6 +326,14 @@ func known(s *ceremony.State, o ceremony.ObjectSeen) bool {
 			return true
 		}
 	}
+	for _, k := range s.Keys {
+		if slices.ContainsFunc(k.Copies, func(c ceremony.Copy) bool { return o.ID != "" && c.ID == o.ID && o.Label == k.Body.Label }) {
+			return true
+		}
+	}
+	if o.Label == wrapKeyLabel && isWrappingKey(s, o.ID) {
+		return true
+	}
 	for _, in := range s.Open.OpenIntents() {
 		if o.ID != "" && o.ID == keyID(in.Leaf) {
 			return true
