@@ -63,7 +63,7 @@ func TestPassphraseWords(t *testing.T) {
 func kinds(kind string) bool {
 	return slices.Contains([]string{"room-check", "workstation-check", "enrol-founders", "roll-call",
 		"identify-token", "initialise-token", "issue-set", "open-token", "make-ledger-key", "authorise",
-		"generate-key", "read-fingerprint", "gates", "copy-register", "approve", "destroy-key", "destroy-media", "conclude-destruction", "attest", "seal", "adopt-policy", "policy-exception",
+		"generate-key", "read-fingerprint", "add-token", "load-wrapping-key", "back-up-key", "restore-key", "change-set", "rewrap-backups", "check-cards", "gates", "copy-register", "approve", "destroy-key", "destroy-media", "conclude-destruction", "attest", "seal", "adopt-policy", "policy-exception",
 		"enrol-person", "retire-person", "change-person", "rekey-person"}, kind)
 }
 

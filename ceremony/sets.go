@@ -180,7 +180,8 @@ func (s *State) checkCards(p *Progress, b *LoginTried) error {
 	}
 	set := s.Sets[b.Cards[0].Set]
 	switch {
-	case set == nil || !s.serves(set, b.Serial) || set.Body.Purpose != purpose:
+	// A second token that is being added takes its PINs from the first one's cards.
+	case set == nil || !s.serves(set, b.Serial) && !s.serves(set, p.Token) || set.Body.Purpose != purpose:
 		return fmt.Errorf("set %s does not open this token", b.Cards[0].Set)
 	case set.Withdrawn:
 		return fmt.Errorf("set %s is withdrawn", set.Body.Name)

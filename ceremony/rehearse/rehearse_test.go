@@ -145,7 +145,7 @@ func holds(t testing.TB, s *Site, wantKeys int) {
 	var known []string
 	for _, k := range s.State().Keys {
 		for _, c := range k.Copies {
-			if c.Form == "module" && c.State != ceremony.CopyDestroyed {
+			if c.Form == "module" && c.Where == s.Token() && c.State != ceremony.CopyDestroyed {
 				known = append(known, c.ID, c.ID)
 			}
 		}

@@ -124,8 +124,8 @@ func checkBackup(s *ceremony.State, st script.Step, r ledger.Record, body any) e
 			return broken("key.authorised", "it is not the key whose backup was authorised")
 		case set == nil || set.Body.Name != in.Body.Act.With["set"] || set.Body.KCV != b.KCV || set.Body.KCVMethod != b.KCVMethod:
 			return broken("set.kcv", "it is wrapped under another key than the cards of set %s give", b.Set)
-		case b.Bytes < 40 || b.Bytes%8 != 0:
-			return broken("key.wrapped", "%d bytes are no wrapped key (RFC 5649, 4.1)", b.Bytes)
+		case b.Bytes < 40:
+			return broken("key.wrapped", "%d bytes are no wrapped key", b.Bytes)
 		}
 		return nil
 	case *ceremony.ArtifactStored:
