@@ -65,6 +65,7 @@ const (
 	CheckpointSignedKind   = "checkpoint.signed"
 	LoginTriedKind         = "login.tried"
 	ClockCheckedKind       = "clock.checked"
+	ReceiptTakenInKind     = "receipt.taken-in"
 	ReportMadeKind         = "report.made"
 	LedgerKeyRetiredKind   = "ledger-key.retired"
 	LedgerCopiedKind       = "ledger.copied"
@@ -129,6 +130,7 @@ var bodies = map[string]func() any{
 	CheckpointSignedKind:   func() any { return new(CheckpointSigned) },
 	LoginTriedKind:         func() any { return new(LoginTried) },
 	ClockCheckedKind:       func() any { return new(ClockChecked) },
+	ReceiptTakenInKind:     func() any { return new(ReceiptTakenIn) },
 	ReportMadeKind:         func() any { return new(ReportMade) },
 	LedgerKeyRetiredKind:   func() any { return new(LedgerKeyRetired) },
 	LedgerCopiedKind:       func() any { return new(LedgerCopied) },

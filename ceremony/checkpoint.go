@@ -26,6 +26,25 @@ func (s *State) Vouched() []string {
 	return out
 }
 
+// VouchedBy adds, to keys that somebody knows by another way, the later ledger
+// keys whose enrolment these have signed, and so on. Only in a whole ledger is
+// the enrolment known to stand under that signature.
+func (s *State) VouchedBy(keys []string) ([]string, error) {
+	for _, k := range s.LedgerKeys {
+		known, err := verifiersOf(keys)
+		if err != nil {
+			return nil, err
+		}
+		if slices.Contains(keys, k.Body.Verifier) || k.Note == "" {
+			continue
+		}
+		if cp, _, err := ledger.OpenCheckpoint(k.Note, known...); err == nil && cp.Origin == s.Site.Origin && cp.Size > k.Seq {
+			keys = append(slices.Clip(keys), k.Body.Verifier)
+		}
+	}
+	return keys, nil
+}
+
 func verifiersOf(keys []string) ([]note.Verifier, error) {
 	var out []note.Verifier
 	for _, k := range keys {

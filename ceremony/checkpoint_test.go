@@ -113,6 +113,12 @@ func TestLaterLedgerKeyCounts(t *testing.T) {
 	if len(k.Vouched()) != 3 || k.signing("serial-1") == nil {
 		t.Errorf("vouched for: %q", k.Vouched())
 	}
+	for _, c := range []struct{ brings, anchors int }{{0, 3}, {1, 1}, {2, 1}} {
+		brought := []string{[]tokenKey{first, second, third}[c.brings].body.Verifier}
+		if got, err := k.VouchedBy(brought); err != nil || len(got) != c.anchors {
+			t.Errorf("who knows key %d knows %d by it, want %d (%v)", c.brings, len(got), c.anchors, err)
+		}
+	}
 	k.wants("ledger-key.known", second.body)
 	another := newTokenKey(t, 3)
 	another.body.Serial = "serial-1"

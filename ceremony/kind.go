@@ -160,12 +160,13 @@ type World struct {
 	GatesAnswered, CopiesRegistered string
 	DestructionApproved, KeyDeleted bool
 	Sealed                          bool
-	Authorised                      map[string]bool // by step id
+	Authorised                      map[string]bool   // by step id
+	OutOfBag                        map[string]string // items, and the step that opened their bag
 }
 
 // PlayScript plays the world model over a plan, from start to end.
 func PlayScript(plan *script.Bound, kinds Kinds) error {
-	w := &World{Authorised: map[string]bool{}}
+	w := &World{Authorised: map[string]bool{}, OutOfBag: map[string]string{}}
 	for _, st := range plan.Steps() {
 		k, ok := kinds[st.Kind]
 		if !ok {

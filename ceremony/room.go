@@ -169,14 +169,12 @@ type Answer struct {
 // Snapshot is everything a screen draws: a fold over the ledger and what the
 // engine is doing this moment. It holds no secret.
 type Snapshot struct {
-	Site       SiteView
-	Ledger     LedgerView
-	HSM        HSMView
-	Ceremony   *CeremonyView // the open one
-	Ceremonies []CeremonyLine
-	Keys       []KeyView
-	Working    string    // what is happening now: "The token is making the key"; "" while waiting for people
-	Since      time.Time // when Working began
+	Site     SiteView
+	Ledger   LedgerView
+	HSM      HSMView
+	Ceremony *CeremonyView // the open one
+	Working  string        // what is happening now: "The token is making the key"; "" while waiting for people
+	Since    time.Time     // when Working began
 }
 
 type SiteView struct {
@@ -201,16 +199,6 @@ type LedgerView struct {
 
 // HSMView: State is "absent", "present, closed", "open" or "not looked at".
 type HSMView struct{ State, Label, Serial string }
-
-// CeremonyLine is a row of the list. Status is "running", "paused",
-// "aborted", "sealed" or "interrupted".
-type CeremonyLine struct {
-	Number, Title, About, Status string
-	Unknown                      string // an act whose outcome nobody knows yet
-	People, Steps, Deviations    int
-	Started, Ended               time.Time
-	Report                       string // path of its report, "" while there is none
-}
 
 // CeremonyView is the open ceremony.
 type CeremonyView struct {
@@ -263,14 +251,6 @@ type Need struct {
 	Text    string
 	Met     bool
 	Got, Of int
-}
-
-// KeyView is a row of the key list.
-type KeyView struct {
-	Label, Algorithm, Purpose, Owner, State string
-	Fingerprint, ID                         string
-	From, Until                             time.Time
-	Ceremony                                string
 }
 
 // withholdable says whether a prompt may be answered by silence.

@@ -97,8 +97,9 @@ type State struct {
 	// signed, by who brought it.
 	Foreign map[string]int64
 	// Reports is the newest report of each ceremony.
-	Reports map[string]Report
-	Looked  *Look // the last look into a token, nil before the first
+	Reports  map[string]Report
+	Receipts []Receipt
+	Looked   *Look // the last look into a token, nil before the first
 
 	plans     map[ledger.Hash]*script.Plan // as parsed, by their scripts
 	uncovered []Uncovered
@@ -281,13 +282,13 @@ func (s *State) place(r *record) error {
 			return r.refuse("run.mixed", "inside a run every record is that ceremony's; this one is of %q", r.Ceremony)
 		}
 		switch r.Kind {
-		case ReportMadeKind, LedgerCopiedKind, OrderedKind, ScriptRegisteredKind, ScriptWithdrawnKind, KeyActivatedKind, KeySuspendedKind, KeyDeactivatedKind, KeyCompromisedKind:
+		case ReportMadeKind, ReceiptTakenInKind, LedgerCopiedKind, OrderedKind, ScriptRegisteredKind, ScriptWithdrawnKind, KeyActivatedKind, KeySuspendedKind, KeyDeactivatedKind, KeyCompromisedKind:
 			return r.refuse("run.mixed", "a %s stands outside of runs", r.Kind)
 		}
 		return nil
 	}
 	switch r.Kind {
-	case StartedKind, ResumedKind, ReportMadeKind, CheckpointCarriedKind, LedgerCopiedKind, OrderedKind, ScriptRegisteredKind, ScriptWithdrawnKind,
+	case StartedKind, ResumedKind, ReportMadeKind, ReceiptTakenInKind, CheckpointCarriedKind, LedgerCopiedKind, OrderedKind, ScriptRegisteredKind, ScriptWithdrawnKind,
 		KeyActivatedKind, KeySuspendedKind, KeyDeactivatedKind, KeyCompromisedKind:
 		return nil
 	case CheckpointSignedKind, TokenClosedKind, TokenFaultKind:
@@ -379,6 +380,8 @@ func (s *State) admit(r *record) error {
 		return s.keyChanged(r, b)
 	case *LedgerCopied:
 		return s.ledgerCopied(r, b)
+	case *ReceiptTakenIn:
+		return s.receiptTakenIn(r, b)
 	case *ReportMade:
 		return s.reportMade(r, b)
 	case *ClockChecked:

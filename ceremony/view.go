@@ -31,45 +31,10 @@ func (e *Engine) Snapshot() Snapshot {
 		h := s.People[id]
 		v.Site.People = append(v.Site.People, PersonView{Someone: s.Someone(id), Role: strings.Join(h.Body.Roles, ", "), Organisation: h.Body.Organisation})
 	}
-	for i := len(s.Ceremonies) - 1; i >= 0; i-- {
-		v.Ceremonies = append(v.Ceremonies, s.line(s.Ceremonies[i]))
-	}
-	for _, id := range sortedKeys(s.Keys) {
-		v.Keys = append(v.Keys, keyView(s, s.Keys[id]))
-	}
 	if s.Open != nil {
 		v.Ceremony = e.ceremonyView(s.Open)
 	}
 	return v
-}
-
-func (s *State) line(p *Progress) CeremonyLine {
-	status := string(p.Status)
-	if p.Status == PausedStatus || p.Status == Interrupted {
-		for _, st := range p.Plan.Steps() {
-			if !p.Steps[st.ID].Done {
-				status = fmt.Sprintf("%s at step %d", p.Status, st.Number)
-				break
-			}
-		}
-	}
-	unknown := ""
-	for _, in := range p.openIntents() {
-		unknown = strings.ReplaceAll(in.Body.Act.Do, "-", " ")
-	}
-	return CeremonyLine{Unknown: unknown, Number: p.Number, Title: p.Plan.Title, About: p.Plan.Values["label"], Status: status,
-		People: len(p.Body.People), Steps: len(p.Plan.Steps()), Deviations: len(p.Deviations), Started: p.Started, Ended: p.Ended}
-}
-
-func keyView(s *State, k *Key) KeyView {
-	state := "Pre-activation"
-	if k.Quarantined {
-		state = "Quarantined"
-	}
-	from, _ := time.Parse(time.DateOnly, k.Body.From)
-	until, _ := time.Parse(time.DateOnly, k.Body.Until)
-	return KeyView{Label: k.Body.Label, Algorithm: AlgorithmName(k.Body.Algorithm), Purpose: k.Body.Purpose, Owner: s.Someone(k.Body.Owner).Name, State: state,
-		Fingerprint: k.Body.Fingerprint, ID: k.Body.ID, From: from, Until: until, Ceremony: k.Ceremony}
 }
 
 // AlgorithmName is how people write an algorithm.

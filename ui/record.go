@@ -388,7 +388,21 @@ func (s *Shell) settings() {
 	s.read("Reading the record", func(_ context.Context, r flow.Record) (func(), error) {
 		about := flow.NewSettings(r)
 		return func() {
-			s.open(shown{flow.InSettings, view.Settings(s.look, s.setLook, about), "settings", ""})
+			s.open(shown{flow.InSettings, view.Settings(s.look, s.setLook, about, view.SettingsActions{Witness: s.witness.toggle, Modules: s.modules}), "settings", ""})
 		}, nil
+	})
+}
+
+// modules looks for what reaches tokens here.
+func (s *Shell) modules() {
+	s.work("Asking each PKCS#11 module for its tokens", func(ctx context.Context, _ func(string)) (func(error), error) {
+		found, err := s.program.Modules(ctx)
+		return func(err error) {
+			if err != nil {
+				s.failed(err)
+				return
+			}
+			s.open(shown{flow.InSettings, s.detailScreen(flow.NewModules(found), flow.Ref{Place: flow.InSettings}), "modules", ""})
+		}, err
 	})
 }

@@ -248,6 +248,20 @@ func TestLedgerIsCopiedToAMedium(t *testing.T) {
 	}
 }
 
+func TestModulesAreLookedForWhenAsked(t *testing.T) {
+	d := open(t, inUse(20))
+	d.until("overview")
+	d.shell.goTo(flow.InSettings)
+	d.until("settings")
+	d.shows("claviger-practice/abcdefghijklmnopqrstuvwxyz")
+	d.focusOn("Look for modules and tokens")
+	d.press(fyne.KeyReturn)
+	d.until("modules")
+	d.shows("/usr/lib/softhsm/libsofthsm2.so")
+	d.press(fyne.KeyReturn)
+	d.until("settings")
+}
+
 func TestMenuLeadsToPlaces(t *testing.T) {
 	d := open(t, inUse(20))
 	d.until("overview")

@@ -43,6 +43,8 @@ type Program interface {
 	// MakeAgain makes the evidence of a ceremony from the records, and says in
 	// words how it came out.
 	MakeAgain(ctx context.Context, number string) (string, error)
+	// Modules are the PKCS#11 modules of this workstation, with their tokens.
+	Modules(ctx context.Context) ([]flow.Module, error)
 	// Media are the removable ones that are mounted.
 	Media(ctx context.Context) ([]flow.Medium, error)
 	// CopyTo copies the evidence of a ceremony, or the ledger where number is "",

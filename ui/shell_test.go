@@ -71,6 +71,10 @@ func (p *play) MakeAgain(context.Context, string) (string, error) {
 	return "The report is the one that the record names.", p.broken
 }
 
+func (p *play) Modules(context.Context) ([]flow.Module, error) {
+	return []flow.Module{{Name: "softhsm2", Path: "/usr/lib/softhsm/libsofthsm2.so"}}, p.broken
+}
+
 func (p *play) Media(context.Context) ([]flow.Medium, error) {
 	return []flow.Medium{{Mount: "/media/usb", Label: "CUSTODY 7", Size: "4.0 GB"}}, nil
 }

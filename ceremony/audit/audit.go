@@ -222,6 +222,16 @@ func (l *opened) audit(ctx context.Context, brought []string, o Options) (*Resul
 	}
 	res.checked("%d records: canonical form, chain, tree, every rule, every signature, every checkpoint, every blob.", l.head.Size)
 	res.production(o)
+	if len(l.findings) == 0 {
+		vouched, err := s.VouchedBy(brought)
+		if err != nil {
+			return nil, err
+		}
+		if n := len(vouched) - len(brought); n > 0 {
+			res.checked("%d later ledger keys were enrolled under the signature of a key you brought, or of one that was.", n)
+		}
+		brought = vouched
+	}
 	if err := res.anchor(s.Note, brought, s.Site.Origin); err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -147,6 +148,12 @@ func (d *document) fold() (bool, error) {
 	}
 	d.in = in
 	d.Ceremony, d.Document = in.Ceremony.Number, in.Document()
+	later, err := d.foldLater()
+	if err != nil {
+		d.Findings = append(d.Findings, ceremony.FindingOf(nowhere, err))
+		return false, nil
+	}
+	claims = append(claims, later...)
 	v := ceremony.NewVerifier()
 	heads := 0
 	for _, c := range claims {
@@ -163,6 +170,25 @@ func (d *document) fold() (bool, error) {
 	d.checked("%d signatures of people.", len(claims)-heads)
 	d.heads = heads
 	return len(wrong) == 0, nil
+}
+
+// foldLater puts what came after the ceremony through the rules, behind its runs.
+func (d *document) foldLater() ([]ceremony.Claim, error) {
+	content, ok := d.files[report.LaterFile]
+	if !ok {
+		return nil, nil
+	}
+	for r, err := range ledger.ReadLines(bytes.NewReader(content)) {
+		if err != nil {
+			return nil, &ceremony.Refusal{Rule: "record.parse", Seq: nowhere, Why: "later.jsonl: " + err.Error()}
+		}
+		d.in.Later = append(d.in.Later, r)
+	}
+	claims, err := d.in.FoldLater()
+	if err == nil {
+		d.checked("%d records of what came later: every rule, every signature; whether who signed had that role on that day, only the ledger shows.", len(d.in.Later))
+	}
+	return claims, err
 }
 
 func (d *document) isScript(records []ledger.Record, script []byte) bool {
@@ -196,7 +222,8 @@ func (d *document) seal() error {
 		d.find(nowhere, "proof.form", "proofs.json: %v", err)
 		return nil
 	}
-	d.in.Proofs = proofs
+	ends := min(len(d.in.Ends()), len(proofs))
+	d.in.Proofs, d.in.LaterProofs = proofs[:ends], proofs[ends:]
 	text := string(d.files[report.CheckpointFile])
 	last := d.in.Records[len(d.in.Records)-1]
 	if text == report.NotSigned {
@@ -229,7 +256,7 @@ func (d *document) seal() error {
 		return nil
 	}
 	d.cp = &cp
-	if !d.proofs(proofs, cp) {
+	if !d.proofs(cp) || !d.laterProofs() {
 		return nil
 	}
 	d.HSMSignedTo = cp.Size
@@ -263,7 +290,8 @@ func (d *document) carriedHere() {
 	}
 }
 
-func (d *document) proofs(proofs []report.Proof, cp ledger.Checkpoint) bool {
+func (d *document) proofs(cp ledger.Checkpoint) bool {
+	proofs := d.in.Proofs
 	leaves := map[int64]ledger.Hash{}
 	for _, r := range d.in.Records {
 		leaves[r.Seq] = r.Leaf
@@ -286,6 +314,46 @@ func (d *document) proofs(proofs []report.Proof, cp ledger.Checkpoint) bool {
 			return false
 		}
 	}
+	return true
+}
+
+// laterProofs: each record of what came later is in a tree that the HSM signed,
+// where the document says so at all.
+func (d *document) laterProofs() bool {
+	proofs := d.in.LaterProofs
+	switch {
+	case len(d.in.Later) == 0 && len(proofs) == 0:
+		return true
+	case len(proofs) == 0:
+		d.notChecked("the HSM's signature over what came later: at this edition the HSM had not signed it.")
+		return true
+	case len(proofs) != len(d.in.Later):
+		d.find(nowhere, "proof.missing", "%d proofs of what came later are there, and %d records need one", len(proofs), len(d.in.Later))
+		return false
+	}
+	for i, p := range proofs {
+		rec := d.in.Later[i]
+		parsed, err := ledger.ParseProof(p.Proof)
+		if err == nil && (p.Seq != rec.Seq || parsed.Seq != rec.Seq) {
+			err = fmt.Errorf("a proof of record %d was expected, this is one of record %d", rec.Seq, parsed.Seq)
+		}
+		var cp ledger.Checkpoint
+		if err == nil {
+			cp, _, err = ledger.OpenCheckpoint(parsed.Note, verifiers(d.in.State.Vouched())...)
+		}
+		if err == nil && cp.Origin != d.Origin {
+			err = fmt.Errorf("its checkpoint is of %s", cp.Origin)
+		}
+		if err == nil {
+			err = ledger.CheckProof(parsed, cp, rec.Leaf)
+		}
+		if err != nil {
+			d.find(p.Seq, "proof.inclusion", "%v", err)
+			return false
+		}
+	}
+	d.in.LaterCovered = true
+	d.checked("The HSM signed a tree that holds the %d records of what came later.", len(proofs))
 	return true
 }
 
@@ -349,7 +417,7 @@ func (d *document) beside(ctx context.Context, path string) error {
 		return nil
 	}
 	same := true
-	for _, r := range d.in.Records {
+	for _, r := range slices.Concat(d.in.Records, d.in.Later) {
 		if !d.sameRecord(ctx, l, r) {
 			same = false
 			break
@@ -397,7 +465,15 @@ func (d *document) edition(ctx context.Context, l *opened) error {
 	case d.cp == nil && l.state.SignedTo > d.in.Records[len(d.in.Records)-1].Seq:
 		d.find(nowhere, "report.edition", "this document was made before the HSM signed the last run; it has done so since")
 	default:
-		d.checked("This is the newest edition, %d.", d.in.Edition())
+		newest, err := report.Collect(ctx, l.reader, l.state, p.Number)
+		switch {
+		case err != nil:
+			d.find(nowhere, "report.edition", "whether this is the newest edition can't be found out: %v", err)
+		case newest.Edition() > d.in.Edition():
+			d.find(nowhere, "report.edition", "this is edition %d; what came later makes edition %d of the report of ceremony %s", d.in.Edition(), newest.Edition(), p.Number)
+		default:
+			d.checked("This is the newest edition, %d.", d.in.Edition())
+		}
 	}
 	sum := ledger.Hash(sha256.Sum256(d.pdf))
 	made, err := l.made(ctx, d.in.Ceremony.Number, sum)

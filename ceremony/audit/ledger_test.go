@@ -103,12 +103,16 @@ func rebuilt(t *testing.T, dir string, change func(records []ledger.Record) []le
 func TestCarriedCheckpoints(t *testing.T) {
 	dir := site(t)
 	note := readFile(t, dir, "checkpoint.txt")
-	cut := rebuilt(t, dir, func(records []ledger.Record) []ledger.Record { return records[:120] })
+	var left int64
+	cut := rebuilt(t, dir, func(records []ledger.Record) []ledger.Record {
+		left = int64(place(t, records, ceremony.LedgerKeyEnrolledKind)) + 5
+		return records[:left]
+	})
 	res := checkLedger(t, cut, audit.Options{})
 	if !res.Holds() || !strings.Contains(strings.Join(res.NotChecked, " "), "cut off") {
 		t.Errorf("%v, not checked %q", res.Findings, res.NotChecked)
 	}
-	wants(t, checkLedger(t, cut, audit.Options{Checkpoints: [][]byte{note}}), "checkpoint.rollback", 120)
+	wants(t, checkLedger(t, cut, audit.Options{Checkpoints: [][]byte{note}}), "checkpoint.rollback", left)
 	other := readFile(t, resumedSite(t), "checkpoint.txt")
 	wants(t, checkLedger(t, ledgerOf(dir), audit.Options{Checkpoints: [][]byte{other}}), "checkpoint.other-site", -1)
 	wants(t, checkLedger(t, ledgerOf(dir), audit.Options{Site: string(readFile(t, resumedSite(t), "site.vkey"))}), "site.key", -1)

@@ -228,6 +228,9 @@ func (s *Site) Evidence(ctx context.Context, number string) (string, error) {
 		return "", fmt.Errorf("couldn't make the evidence folder: %w", err)
 	}
 	path := filepath.Join(dir, "report.pdf")
+	if len(in.Later) > 0 {
+		path = filepath.Join(dir, fmt.Sprintf("report-edition-%d.pdf", in.Edition()))
+	}
 	files := map[string][]byte{path: pdf, filepath.Join(dir, "site.vkey"): s.VerifierKeys()}
 	if in.Checkpoint != "" {
 		files[filepath.Join(dir, "checkpoint.txt")] = []byte(in.Checkpoint)
@@ -237,19 +240,10 @@ func (s *Site) Evidence(ctx context.Context, number string) (string, error) {
 			return "", err
 		}
 	}
-	if s.reported(number) {
+	if r, ok := s.State().Reports[number]; ok && r.Body.Edition >= in.Edition() {
 		return path, nil
 	}
 	return path, s.ReportWritten(ctx, number, ceremony.ReportMade{Document: in.Document(), Edition: in.Edition(), Layout: report.Layout, Pages: pages, SHA256: ledger.BlobHash(pdf)})
-}
-
-func (s *Site) reported(number string) bool {
-	for _, r := range s.State().Reports {
-		if r.Ceremony == number {
-			return true
-		}
-	}
-	return false
 }
 
 // VerifierKeys is the content of site.vkey: one C2SP verifier key a line.

@@ -24,26 +24,18 @@ type group struct {
 func (d *doc) fields() {
 	d.heading("All fields")
 	d.para(dim.pt(8.4).of("Every field that evidence of a key ceremony is asked for, with its value, or “not recorded”. Values marked “as stated” were typed by people."), 0)
-	var groups []group
-	groups = append(groups, d.document())
-	if d.key != nil {
-		groups = append(groups, d.fieldsA1())
+	groups := []group{d.document()}
+	log := group{"A7", "Step log", []fact{{"Steps, times, results", words("See “What happened, step by step” and “Step log in full”")}}}
+	clauses := group{"A13", "Compliance map", []fact{{"Clauses and records", words("See “Supports evidence for”")}}}
+	switch {
+	case d.key != nil:
+		groups = append(groups, d.fieldsA1(), d.fieldsA2(), d.fieldsA3(), d.fieldsA4(), d.fieldsA5(), d.fieldsA6(), log, d.fieldsA8(), d.fieldsA9(), d.fieldsA10())
+	case d.gone != nil:
+		groups = append(append(groups, d.fieldsB()...), d.fieldsA2(), d.fieldsA3(), d.fieldsA4(), d.fieldsA5(), log, d.fieldsA9())
+	default:
+		groups = append(groups, d.fieldsA2(), d.fieldsA3(), d.fieldsA4(), d.fieldsA5(), log, d.fieldsA9())
 	}
-	groups = append(groups, d.fieldsA2(), d.fieldsA3(), d.fieldsA4(), d.fieldsA5())
-	if d.key != nil {
-		groups = append(groups, d.fieldsA6())
-	}
-	groups = append(groups, group{"A7", "Step log", []fact{{"Steps, times, results", words("See “What happened, step by step” and “Step log in full”")}}})
-	if d.key != nil {
-		groups = append(groups, d.fieldsA8())
-	}
-	groups = append(groups, d.fieldsA9())
-	if d.key != nil {
-		groups = append(groups, d.fieldsA10())
-	}
-	groups = append(groups, d.fieldsA11(), d.fieldsA12(),
-		group{"A13", "Compliance map", []fact{{"Clauses and records", words("See “Supports evidence for”")}}},
-		d.fieldsA14(), d.fieldsA15())
+	groups = append(groups, d.fieldsA11(), d.fieldsA12(), clauses, d.fieldsA14(), d.fieldsA15())
 	for _, g := range groups {
 		d.subheading(g.id + "  " + g.title)
 		d.factsAt(g.facts, labelWidth+16, body.pt(8.4), dim.pt(8.4))
@@ -90,7 +82,7 @@ func (d *doc) fieldsA1() group {
 		{"Key type", words("Asymmetric key pair")},
 		{"Algorithm, size or curve", words(ceremony.AlgorithmName(k.Algorithm))},
 		{"Purpose", words(purposeWords(k.Purpose))},
-		{"Environment", words(map[bool]string{true: "practice", false: "production"}[d.practice])},
+		{"Environment", words(d.environment())},
 		{"Owner", d.owner()},
 		{"SPKI SHA-256", code.of(k.Fingerprint)},
 		{"Result", words(map[bool]string{true: "Generated, possession proved, ceremony sealed", false: "Generated"}[d.p.Status == ceremony.SealedStatus])},
@@ -100,22 +92,26 @@ func (d *doc) fieldsA1() group {
 }
 
 func (d *doc) fieldsA2() group {
-	order := missing()
-	if d.p.Body.Order != "" {
-		order = code.of(d.p.Body.Order)
-	} else if d.practice {
-		order = words("None: a practice ceremony needs no order")
-	}
 	return group{"A2", "Authority", []fact{
 		{"Policy, CP, CPS, KMPS", missing()},
 		{"Request reference", missing()},
-		{"Approval (order)", order},
+		{"Approval (order)", d.order()},
 		{"Script", words(fmt.Sprintf("%s, version %d", d.p.Plan.Name, d.p.Plan.Version))},
 		{"Script SHA-256", code.of(d.p.Body.Script.String())},
 		{"Parameters", words(parameters(d.p.Plan.Values))},
 		{"Planned date", missing()},
 		{"Rehearsal reference", missing()},
 	}}
+}
+
+func (d *doc) order() []run {
+	switch {
+	case d.p.Body.Order != "":
+		return code.of(d.p.Body.Order)
+	case d.practice:
+		return words("None: a practice ceremony needs no order")
+	}
+	return missing()
 }
 
 func parameters(values map[string]string) string {
@@ -358,9 +354,9 @@ func (d *doc) fieldsA14() group {
 	}
 	return group{"A14", "Statements and signatures", []fact{
 		{"Statements", words(fmt.Sprintf("%d of %d people attested, %d agree; in full under “Statements”", len(d.p.Attested), len(d.p.Body.People), agreed))},
-		{"Auditor's observation", missing()},
-		{"Owner's acceptance", missing()},
-		{"Approver's acceptance", missing()},
+		{"Auditor's observation", d.receipts(ceremony.AuditorsLetter)},
+		{"Owner's acceptance", d.accepted("owner")},
+		{"Approver's acceptance", d.accepted("approver")},
 	}}
 }
 
@@ -375,7 +371,8 @@ func (d *doc) fieldsA15() group {
 		{"Signatures of people", words(fmt.Sprintf("%d, verified when this document was made", d.t.signatures))},
 		{"Checkpoint", hsm},
 		{"Heads compared", d.heads()},
-		{"Outside timestamp", missing()},
+		{"Outside timestamp", d.receipts(ceremony.Timestamp)},
+		{"What came later", words(d.laterCovered())},
 		{"Recipe", words(HowToFile + ", inside this document")},
 		{"Retain until", missing()},
 	}}
@@ -402,6 +399,14 @@ func (d *doc) requirements() {
 		{"WebTrust for CAs 4.1, key generation by script, under dual control, witnessed", []string{ceremony.RollCallStep, ceremony.AuthoriseStep, "generate-key", ceremony.AttestStep}, ""},
 		{"CA/Browser Forum BR 6.1.1.1, trusted roles, multi-person control, split knowledge, logged", []string{ceremony.RollCallStep, "open-token", ceremony.AuthoriseStep, "generate-key"}, ""},
 		{"NIST SP 800-57 part 1, 8.1.5 and 6.2.1, key generation and metadata", []string{"generate-key"}, "“The key”"},
+		{"CA/Browser Forum CSBR 6.3.2, deletion or destruction called by what it was, every copy listed before", []string{"copy-register", "destroy-key", "destroy-media", "conclude-destruction"}, "“Copies”"},
+		{"WebTrust for CAs 4.6, destruction by script, authorised, of all copies and fragments", []string{"gates", "copy-register", "approve", ceremony.AuthoriseStep, "destroy-key", "destroy-media"}, "“Conditions”"},
+		{"PCI PIN 24-2, destruction observed by a third party who is custodian of no part", []string{"gates", "destroy-key", "destroy-media", ceremony.AttestStep}, "“Statements”"},
+		{"NIST SP 800-88r2, 4.5 and 4.6, method, verification and verdict for each item", []string{"destroy-media"}, "“Media and other copies”"},
+		{"ISO/IEC 19790 7.9.7, zeroisation with its status, shown by searches and a use that fails", []string{"destroy-key"}, "“Proof of absence”"},
+		{"NIST SP 800-57 part 1, 7, states and transitions of the key", []string{"generate-key", "destroy-key", "conclude-destruction"}, "“All fields”"},
+		{"Mozilla Root Store Policy 7.1, birth of the key and SHA-256 of its public key, read aloud", []string{"generate-key", "read-fingerprint"}, "“The key”"},
+		{"CA/Browser Forum BR 5.4.1 and 5.4.3, logged with time, person and description; kept and checkable without the program", []string{ceremony.SealStep}, "“How to verify this document”"},
 		{"PCI DSS 4.0.1, 3.6 and 3.7, split knowledge and dual control", []string{"open-token", ceremony.AuthoriseStep, "issue-set"}, "“Shares”"},
 		{"ISO/IEC 27001:2022 A.8.24, use of cryptography", []string{"generate-key", "make-ledger-key"}, "“All fields”"},
 	}

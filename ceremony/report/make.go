@@ -23,7 +23,8 @@ type doc struct {
 	in    Input
 	s     *ceremony.State
 	p     *ceremony.Progress
-	key   *ceremony.Key
+	key   *ceremony.Key // that was made
+	gone  *ceremony.Key // that was to be destroyed
 	t     *story
 	cp    *ledger.Checkpoint // nil while the HSM has not signed
 	files []Attachment
@@ -41,6 +42,10 @@ func Make(in Input) (pdf []byte, pages int, err error) {
 	d.properties()
 	d.add()
 	d.pageOne()
+	if d.gone != nil {
+		d.end()
+	}
+	d.later()
 	d.whatHappened()
 	d.shares()
 	d.deviations()
@@ -73,7 +78,7 @@ func newDoc(in Input) (*doc, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &doc{page: p, in: in, s: in.State, p: in.Ceremony, key: in.key()}
+	d := &doc{page: p, in: in, s: in.State, p: in.Ceremony, key: in.key(), gone: in.ending()}
 	if d.t, err = tell(in.Records); err != nil {
 		return nil, err
 	}
@@ -107,6 +112,9 @@ func (d *doc) properties() {
 func (d *doc) subject() string {
 	if d.key != nil {
 		return d.key.Body.Label
+	}
+	if d.gone != nil {
+		return d.gone.Body.Label
 	}
 	return d.p.Plan.Title
 }
@@ -218,8 +226,16 @@ func (d *doc) names(people []string) string {
 	return strings.Join(out, ", ")
 }
 
+// roleWords is a role within a sentence.
+func roleWords(role string) string {
+	if role == script.ThirdPartyWitness {
+		return role[:len("third-party")] + " witness"
+	}
+	return strings.ReplaceAll(role, "-", " ")
+}
+
 func roleName(role string) string {
-	role = strings.ReplaceAll(role, "-", " ")
+	role = roleWords(role)
 	if role == "" {
 		return role
 	}
@@ -318,6 +334,9 @@ func (d *doc) claims() []chip {
 	default:
 		out = append(out, chip{fmt.Sprintf("Not finished: %s at step %d of %d", d.p.Status, d.stoppedAt(), total), brown, cream})
 	}
+	if d.gone != nil {
+		out = append(out, d.outcome())
+	}
 	if acts, dual := d.dualControl(); acts > 0 && dual {
 		out = append(out, chip{"Two officers signed every authorised act", green, mint})
 	}
@@ -351,13 +370,19 @@ func (d *doc) pageOne() {
 	if d.key != nil {
 		sub = d.key.Body.Label + " · " + ceremony.AlgorithmName(d.key.Body.Algorithm) + " · " + purposeWords(d.key.Body.Purpose)
 	}
+	if d.gone != nil {
+		sub = d.gone.Body.Label + " · " + ceremony.AlgorithmName(d.gone.Body.Algorithm) + " · " + reasonWords(d.p.Plan.Values["reason"])
+	}
 	under := style{sans, 12, muted}
 	d.text(margin, d.y+10, d.fit(sub, under, d.w-2*margin), under)
 	d.y += 26
 	d.chips(d.claims())
-	if d.key != nil {
+	switch {
+	case d.key != nil:
 		d.keyTable()
-	} else {
+	case d.gone != nil:
+		d.endingTable()
+	default:
 		d.ceremonyTable()
 	}
 	d.present()
@@ -380,7 +405,7 @@ func (d *doc) keyTable() {
 		{"Where it was made", d.whereMade()},
 		{"Protection read back", words(d.protection())},
 		{"Owner", d.owner()},
-		{"State, lifetime", words("Pre-activation until the owner and the approver accept; " + dateWords(k.From) + " to " + dateWords(k.Until))},
+		{"State, lifetime", words(d.stateWords() + "; " + dateWords(k.From) + " to " + dateWords(k.Until))},
 		{"Backup", d.backup()},
 	})
 	d.y += 4
@@ -582,6 +607,9 @@ func (d *doc) statements() {
 	lines := []string{"Administrator", "Witness"}
 	if d.key != nil {
 		lines = append(lines, "Owner, accepting the key and its duties", "Approver, accepting the key")
+	}
+	if d.gone != nil {
+		lines = append(lines, "Third-party witness, custodian of no part of this key", "Owner", "Approver", "Auditor")
 	}
 	d.signatures(lines)
 }

@@ -33,7 +33,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"claviger/ceremony"
 	"claviger/ledger"
@@ -69,6 +68,14 @@ type Input struct {
 	Checkpoint string
 	Proofs     []Proof
 	PageSize   PageSize
+	// Later is what came after the last run and belongs to it, with the enrolments
+	// of those who signed it: receipts, the word of owner and approver on the key,
+	// and the report that was made before this one.
+	Later []ledger.Record
+	// LaterCovered says that the HSM has signed a tree with these records, as
+	// LaterProofs show.
+	LaterCovered bool
+	LaterProofs  []Proof
 }
 
 // Proof shows that one record is in the tree of the checkpoint.
@@ -77,15 +84,35 @@ type Proof struct {
 	Seq   int64  `json:"seq"`
 }
 
-// Edition counts the documents of a ceremony: each run that ended makes one.
-func (in Input) Edition() int { return len(in.Ceremony.Runs) }
+// Edition counts the documents of a ceremony: each run that ended makes one, so
+// does each fact that came later, and the HSM's signature over those.
+func (in Input) Edition() int {
+	n := len(in.Ceremony.Runs)
+	for _, r := range in.Later {
+		if r.Kind != ceremony.PersonEnrolledKind && r.Kind != ceremony.ReportMadeKind {
+			n++
+		}
+	}
+	if in.LaterCovered {
+		n++
+	}
+	return n
+}
 
 // Document is the document's title.
 func (in Input) Document() string {
-	if in.key() != nil && in.Ceremony.Status == ceremony.SealedStatus {
-		return "Key generation report"
+	if in.Ceremony.Status != ceremony.SealedStatus {
+		return "Ceremony report"
 	}
-	return "Ceremony report"
+	switch end := in.ending(); {
+	case in.key() != nil:
+		return "Key generation report"
+	case end == nil || inModule(end):
+		return "Ceremony report"
+	case end.Gone():
+		return destructionTitle
+	}
+	return deletionTitle
 }
 
 // key is the key that the ceremony made, nil if none or if it is quarantined.
@@ -130,6 +157,9 @@ func Collect(ctx context.Context, r ledger.Reader, s *ceremony.State, number str
 			return Input{}, fmt.Errorf("couldn't make a report of ceremony %s: %w", number, err)
 		}
 	}
+	if err := in.collectLater(ctx, r); err != nil {
+		return Input{}, err
+	}
 	if err := in.prove(ctx, r); err != nil {
 		return Input{}, err
 	}
@@ -171,21 +201,11 @@ func (in Input) Ends() []int64 {
 // prove finds the first checkpoint over the last run, and the paths to it.
 func (in *Input) prove(ctx context.Context, r ledger.Reader) error {
 	end := in.Ceremony.Runs[len(in.Ceremony.Runs)-1].End
-	var size int64
-	for rec, err := range r.Records(ctx, end, ledger.End) {
-		if err != nil {
-			return fmt.Errorf("couldn't look for the checkpoint over ceremony %s: %w", in.Ceremony.Number, err)
-		}
-		if rec.Kind != ceremony.CheckpointSignedKind {
-			continue
-		}
-		body, err := ceremony.Body(rec)
-		if err != nil {
-			return err
-		}
-		in.Checkpoint, size = body.(*ceremony.CheckpointSigned).Note, rec.Seq
-		break
+	note, size, err := firstCheckpoint(ctx, r, end)
+	if err != nil {
+		return err
 	}
+	in.Checkpoint = note
 	if in.Checkpoint == "" {
 		return nil
 	}
@@ -209,6 +229,7 @@ const (
 	ContentFile    = "content.jsonl"   // what records name by hash: what signers saw, what a token held; one a line
 	PublicFile     = "public-keys.pem" // every public key that the records name by hash
 	KeyFile        = "public-key.pem"  // of the key that was made
+	LaterFile      = "later.jsonl"     // what came after the ceremony, where there is something
 	HowToFile      = "HOW-TO-VERIFY.txt"
 )
 
@@ -223,12 +244,7 @@ type Attachment struct {
 
 // Attachments lists the files that the document carries.
 func (in Input) Attachments() ([]Attachment, error) {
-	var lines strings.Builder
-	for _, r := range in.Records {
-		lines.Write(r.Bytes)
-		lines.WriteByte('\n')
-	}
-	proofs, err := ledger.Encode(append([]Proof{}, in.Proofs...))
+	proofs, err := ledger.Encode(slices.Concat([]Proof{}, in.Proofs, in.LaterProofs))
 	if err != nil {
 		return nil, fmt.Errorf("couldn't write the proofs: %w", err)
 	}
@@ -245,7 +261,7 @@ func (in Input) Attachments() ([]Attachment, error) {
 		return nil, err
 	}
 	out := []Attachment{
-		{RecordsFile, []byte(lines.String())},
+		{RecordsFile, lines(in.Records)},
 		{CheckpointFile, []byte(note)},
 		{ProofsFile, append(proofs, '\n')},
 		{ScriptFile, script},
@@ -255,7 +271,18 @@ func (in Input) Attachments() ([]Attachment, error) {
 	if k := in.key(); k != nil {
 		out = append(out, Attachment{KeyFile, publicPEM(in.Blobs[k.Body.Public])})
 	}
+	if len(in.Later) > 0 {
+		out = append(out, Attachment{LaterFile, lines(in.Later)})
+	}
 	return append(out, Attachment{HowToFile, []byte(howToVerify)}), nil
+}
+
+func lines(records []ledger.Record) []byte {
+	var out []byte
+	for _, r := range records {
+		out = append(append(out, r.Bytes...), '\n')
+	}
+	return out
 }
 
 func publicPEM(spki []byte) []byte {

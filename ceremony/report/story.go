@@ -22,8 +22,16 @@ type story struct {
 	sealed     int64
 	enrolled   []*ceremony.PersonEnrolled
 	inventory  *ceremony.TokenInventory
-	jumps      []jumpOf
-	heads      []headOf
+	// Of what a ceremony found and ended: every list of objects, the keys as the
+	// first run found them, deletions and destroyed items.
+	inventories []inventoryOf
+	known       []ceremony.KnownKey
+	deleted     []deletedOf
+	ended       []endedOf
+	sealedItems []sealedOf
+	movements   []movementOf
+	jumps       []jumpOf
+	heads       []headOf
 }
 
 type moment struct {
@@ -52,6 +60,32 @@ type faultOf struct {
 type jumpOf struct {
 	moment
 	ceremony.ClockChecked
+}
+
+type inventoryOf struct {
+	moment
+	ceremony.TokenInventory
+}
+
+type deletedOf struct {
+	moment
+	ceremony.KeyDeleted
+}
+
+type endedOf struct {
+	moment
+	ceremony.ItemDestroyed
+}
+
+type sealedOf struct {
+	moment
+	ceremony.ItemSealed
+}
+
+// movementOf is one row of an item's life: what happened, by whose hands.
+type movementOf struct {
+	moment
+	item, what, bag, seal, person, witness string
 }
 
 // headOf is a head from outside that was held against the ledger.
@@ -115,6 +149,27 @@ func tell(records []ledger.Record) (*story, error) {
 			t.faults = append(t.faults, faultOf{now, *b})
 		case *ceremony.TokenInventory:
 			t.inventory = b
+			t.inventories = append(t.inventories, inventoryOf{now, *b})
+		case *ceremony.Context:
+			if t.known == nil {
+				t.known = append([]ceremony.KnownKey{}, b.Keys...)
+			}
+		case *ceremony.KeyDeleted:
+			t.deleted = append(t.deleted, deletedOf{now, *b})
+		case *ceremony.ItemDestroyed:
+			t.ended = append(t.ended, endedOf{now, *b})
+			t.moves(now, b.Item, "destroyed: "+b.Result+", "+b.Category, "", "", b.Person, b.Witness)
+		case *ceremony.ItemSealed:
+			t.sealedItems = append(t.sealedItems, sealedOf{now, *b})
+			t.moves(now, b.Item, "sealed in a bag", b.Bag, "", b.Person, b.Witness)
+		case *ceremony.ItemOpened:
+			t.moves(now, b.Item, "taken out: "+b.Purpose, b.Bag, b.Seal, b.Person, b.Witness)
+		case *ceremony.ItemMoved:
+			t.moves(now, b.Item, "moved to "+b.Place, b.Bag, "", b.To, b.Witness)
+		case *ceremony.ItemChecked:
+			t.moves(now, b.Item, "checked by "+b.Method+": "+b.Result, b.Bag, "", b.Person, b.Witness)
+		case *ceremony.ItemLost:
+			t.moves(now, b.Item, "lost: "+b.How, "", "", b.Person, b.Witness)
 		case *ceremony.ClockChecked:
 			if b.Kind == ceremony.ClockJump {
 				t.jumps = append(t.jumps, jumpOf{now, *b})
@@ -126,4 +181,8 @@ func tell(records []ledger.Record) (*story, error) {
 		}
 	}
 	return t, nil
+}
+
+func (t *story) moves(at moment, item, what, bag, seal, person, witness string) {
+	t.movements = append(t.movements, movementOf{at, item, what, bag, seal, person, witness})
 }

@@ -23,6 +23,9 @@ func (attest) Play(w *ceremony.World, _ script.Step) error {
 	if !w.PeopleKnown {
 		return fmt.Errorf("nobody is known yet")
 	}
+	for item, step := range w.OutOfBag {
+		return fmt.Errorf("step %q opens the bag of %s, and none closes it before people attest", step, item)
+	}
 	w.Attested = true
 	return nil
 }

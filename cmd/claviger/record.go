@@ -5,14 +5,17 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"claviger/ceremony"
 	"claviger/ceremony/audit"
 	"claviger/ceremony/medium"
 	"claviger/ceremony/rehearse"
+	"claviger/hsm"
 	"claviger/ledger"
 	"claviger/ui/flow"
 )
@@ -63,7 +66,7 @@ func (p *program) Verify(ctx context.Context, progress func(done, total int64)) 
 	if err != nil {
 		return flow.Verification{}, p.told(err)
 	}
-	res, err := audit.Ledger(ctx, s.Folder.Ledger(), audit.Options{})
+	res, err := audit.Ledger(ctx, s.Folder.Ledger(), audit.Options{Told: progress})
 	if err != nil {
 		return flow.Verification{}, p.told(err)
 	}
@@ -154,4 +157,21 @@ func (p *program) copyLedger(ctx context.Context, s *rehearse.Site, t flow.Targe
 		return flow.Receipt{}, p.told(err)
 	}
 	return flow.Receipt{Folder: folder, Files: []flow.Copied{{Name: b.File, Bytes: b.Bytes, SHA256: b.SHA256}}}, nil
+}
+
+// Modules looks for the PKCS#11 modules of this workstation and their tokens,
+// each in a process of its own.
+func (p *program) Modules(ctx context.Context) ([]flow.Module, error) {
+	found, err := lookAll(ctx, configured(io.Discard), hsm.URI{}, false, io.Discard)
+	if err != nil {
+		return nil, p.told(err)
+	}
+	out := make([]flow.Module, len(found.Modules))
+	for i, m := range found.Modules {
+		out[i] = flow.Module{Name: m.Name, Path: m.Path, SHA256: m.SHA256, Says: strings.TrimSpace(m.Description + " " + m.Version), Fault: m.Fault}
+		for _, t := range m.Tokens {
+			out[i].Tokens = append(out[i].Tokens, flow.Found{Label: t.Label, Serial: t.Serial, Model: t.Model, States: t.States, URI: t.URI})
+		}
+	}
+	return out, nil
 }

@@ -153,14 +153,7 @@ func (p *program) Snapshot(ctx context.Context) (ceremony.Snapshot, error) {
 	if err != nil {
 		return ceremony.Snapshot{}, p.told(err)
 	}
-	v := s.Snapshot()
-	for i, c := range v.Ceremonies {
-		path := filepath.Join(s.Folder.Evidence(c.Number), "report.pdf")
-		if _, err := os.Stat(path); err == nil {
-			v.Ceremonies[i].Report = path
-		}
-	}
-	return v, nil
+	return s.Snapshot(), nil
 }
 
 // told puts an error into three lines for the screen.

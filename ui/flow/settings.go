@@ -28,3 +28,41 @@ func NewSettings(r Record) []Group {
 	}
 	return append(groups, keys)
 }
+
+// Module is a PKCS#11 module of this workstation and the tokens it reaches.
+type Module struct {
+	Name, Path, SHA256, Says string
+	Fault                    string // why it could not be asked
+	Tokens                   []Found
+}
+
+// Found is a token as it tells of itself.
+type Found struct {
+	Label, Serial, Model, URI string
+	States                    []string
+}
+
+// NewModules tells what was found.
+func NewModules(modules []Module) Detail {
+	d := Detail{Kicker: InSettings, Title: "Modules and tokens", Text: "What p11-kit's configuration names on this workstation. Each module is loaded in a process of its own; nobody logs in."}
+	for _, m := range modules {
+		g := Group{Title: "Module " + m.Name, Facts: []Fact{code("Library", m.Path), code("SHA-256", fours(m.SHA256)), said("Says", m.Says)}}
+		if m.Fault != "" {
+			g.Facts = append(g.Facts, said("Could not be asked", m.Fault))
+		} else if len(m.Tokens) == 0 {
+			g.Facts = append(g.Facts, said("Tokens", "none"))
+		}
+		for _, t := range m.Tokens {
+			label := t.Label
+			if label == "" {
+				label = "without a label"
+			}
+			g.Facts = append(g.Facts, Fact{Label: "Token " + label, Value: strings.TrimSpace(t.Model) + " · " + strings.Join(t.States, ", ")}, code("Its URI (RFC 7512)", t.URI))
+		}
+		d.Groups = append(d.Groups, g)
+	}
+	if len(modules) == 0 {
+		d.Groups = []Group{{Facts: []Fact{{Value: "No PKCS#11 module is configured here. Install the vendor's module, name it in /etc/pkcs11/modules, then look again."}}}}
+	}
+	return d
+}

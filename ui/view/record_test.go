@@ -110,6 +110,10 @@ func recordScreens(public func(string, ceremony.Snapshot, func() *Screen)) {
 	public("media", overviewSnapshot(), func() *Screen {
 		return Media(flow.NewMedia("the ledger", []flow.Medium{{Mount: "/media/usb", Label: "CUSTODY 7", Size: "4.0 GB", Free: "3.9 GB", Serial: "4C530001"}, {Mount: "/media/card", Size: "32.0 GB"}}, flow.CopyPeople(r)[:3]), nil, nil, nil)
 	})
+	detail("modules", func() flow.Detail {
+		return flow.NewModules([]flow.Module{{Name: "softhsm2", Path: "/usr/lib/softhsm/libsofthsm2.so", SHA256: r.State.Last.String(), Says: "Implementation of PKCS11 2.6", Tokens: []flow.Found{{Label: "NW-HSM-01", Model: "SoftHSM v2", Serial: "77004312", URI: "pkcs11:token=NW-HSM-01;serial=77004312", States: []string{"ready"}}}},
+			{Name: "vendor", Path: "/opt/vendor/lib.so", Fault: "couldn't load the module: no such file"}})
+	})
 	public("media-none", overviewSnapshot(), func() *Screen { return Media(flow.NewMedia("the ledger", nil, nil), nil, nil, nil) })
 }
 

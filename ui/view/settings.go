@@ -6,8 +6,14 @@ import (
 	"claviger/ui/theme"
 )
 
+// SettingsActions are what the page may do beside changing how the window looks.
+type SettingsActions struct {
+	Witness func() // opens the witness window, or closes it
+	Modules func() // looks for modules and tokens
+}
+
 // Settings changes how the window looks; a change is seen at once.
-func Settings(now *theme.Theme, apply func(*theme.Theme), about []flow.Group) *Screen {
+func Settings(now *theme.Theme, apply func(*theme.Theme), about []flow.Group, act SettingsActions) *Screen {
 	scales := []float32{1, 1.25, 1.5, 2}
 	var looks []kit.ChoiceItem
 	for _, a := range theme.Appearances {
@@ -23,7 +29,12 @@ func Settings(now *theme.Theme, apply func(*theme.Theme), about []flow.Group) *S
 	}
 	look.OnChanged = func(i int) { now = theme.New(theme.Appearance(i), now.Scale); apply(now) }
 	size.OnChanged = func(i int) { now = theme.New(now.Appearance, scales[i]); apply(now) }
-	column := kit.Column(16, kit.Title("Settings"), kit.Heading("Appearance"), kit.AtMost(560, look), kit.Heading("Text size"), kit.AtMost(560, size))
+	column := kit.Column(16, kit.Title("Settings"),
+		kit.Sides(1, 1, 24, 60, kit.Column(10, kit.Heading("Appearance"), look), kit.Column(10, kit.Heading("Text size"), size)),
+		kit.Card(8, kit.Heading("Witness screen"), kit.Soft("A second window for a projector: what is read aloud, public values, who acts next. It never shows an entry. The menu “Witness” moves it to another screen."),
+			kit.Actions(kit.NewButton(kit.Secondary, "Open or close the witness window", act.Witness))),
+		kit.Card(8, kit.Heading("Modules and tokens"), kit.Soft("What this workstation has installed to reach an HSM, and which tokens answer."),
+			kit.Actions(kit.NewButton(kit.Secondary, "Look for modules and tokens", act.Modules))))
 	for _, g := range about {
 		column.Add(factCard(g.Title, "", g.Facts, g.Hashes))
 	}

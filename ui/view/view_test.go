@@ -181,7 +181,7 @@ func screens(look *theme.Theme) map[string]func() (fyne.CanvasObject, *Screen) {
 		return Done(flow.NewDone(flow.Finished{Number: "2026-014", Status: "sealed", Report: "/srv/claviger/evidence/2026-014/report.pdf", Key: "/srv/claviger/evidence/2026-014/site.vkey"}), func() {})
 	})
 	public("settings", overviewSnapshot(), func() *Screen {
-		return Settings(look, func(*theme.Theme) {}, flow.NewSettings(recordOf(sample.Site())))
+		return Settings(look, func(*theme.Theme) {}, flow.NewSettings(recordOf(sample.Site())), SettingsActions{})
 	})
 	if look.Appearance == theme.Light || os.Getenv("CLAVIGER_PICTURES") != "" {
 		recordScreens(public) // colours take no room

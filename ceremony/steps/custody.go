@@ -1,0 +1,437 @@
+package steps
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"claviger/ceremony"
+	"claviger/ceremony/script"
+	"claviger/ledger"
+)
+
+// custody handles what is kept in bags: each thing is looked at, moved, opened,
+// bagged, taken in, called lost or destroyed under the eyes of a witness. Without
+// more the people choose; "with: { do, item }" names one act of one thing.
+type custody struct{ noActs }
+
+// What can be done to an item.
+const (
+	doCheck   = "look at its bag"
+	doMove    = "hand it to another holder"
+	doOpen    = "open its bag"
+	doClose   = "put it into a new bag"
+	doTakeIn  = "take a new thing into custody"
+	doLose    = "call it lost"
+	doDestroy = "destroy it"
+	doneHere  = "nothing more"
+)
+
+// acts by the words of a script.
+var custodyActs = map[string]string{"check": doCheck, "move": doMove, "open": doOpen, "close": doClose, "lose": doLose, "destroy": doDestroy}
+
+func (custody) Name() string { return ceremony.CustodyStep }
+func (custody) Version() int { return 1 }
+func (custody) Doc() string {
+	return "Cards, safe keys, media and devices are checked in their bags, moved, opened, bagged again, called lost or destroyed, each by its holder with a witness."
+}
+
+func (custody) Play(w *ceremony.World, st script.Step) error {
+	if !w.PeopleKnown {
+		return fmt.Errorf("nobody is known yet")
+	}
+	do, item := st.With["do"], st.With["item"]
+	switch {
+	case do == "" && item == "":
+		return nil
+	case custodyActs[do] == "" || item == "":
+		return fmt.Errorf("do is check, move, open, close, lose or destroy, and item names the thing")
+	case do == "open" && w.OutOfBag[item] != "":
+		return fmt.Errorf("%s is out of its bag since step %q", item, w.OutOfBag[item])
+	case do == "open":
+		w.OutOfBag[item] = st.ID
+	case do == "close" && w.OutOfBag[item] == "":
+		return fmt.Errorf("no step before opens the bag of %s", item)
+	case w.OutOfBag[item] != "" && (do == "check" || do == "move"):
+		return fmt.Errorf("%s is out of its bag since step %q", item, w.OutOfBag[item])
+	case do != "check" && do != "move":
+		delete(w.OutOfBag, item)
+	}
+	return nil
+}
+
+func (custody) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
+	here := func(people ...string) error {
+		for _, p := range people {
+			if !s.Open.Present[p] {
+				return broken("presence.absent", "%s is not present", s.Someone(p).Name)
+			}
+		}
+		return nil
+	}
+	switch b := body.(type) {
+	case *ceremony.ItemChecked:
+		return nil
+	case *ceremony.ItemSealed:
+		if !b.Intent.IsZero() {
+			return broken("result.intent", "custody needs no intent")
+		}
+		return here(b.Person)
+	case *ceremony.ItemOpened:
+		return here(b.Person)
+	case *ceremony.ItemMoved:
+		return here(b.From, b.To)
+	case *ceremony.ItemLost:
+		return here(b.Person)
+	case *ceremony.ItemDestroyed:
+		return here(b.Person)
+	case *ceremony.Result:
+		switch {
+		case !isFinish(b):
+			return foreign(st, r)
+		case st.With["do"] == "" && len(s.Unbagged()) > 0:
+			return broken("custody.unbagged", "%s is out of its bag", s.Unbagged()[0])
+		}
+		for _, l := range b.Facts {
+			if strings.HasSuffix(l.Value, ceremony.Fail) && !s.Open.Steps[st.ID].Deviated {
+				return broken("custody.failed", "the check of %s failed, and no deviation decides about it", l.Label)
+			}
+		}
+		return nil
+	}
+	return foreign(st, r)
+}
+
+func (custody) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
+	var lines []ceremony.Line
+	seen := map[string]bool{}
+	one := custodyActs[st.With["do"]]
+	for {
+		do, item := one, st.With["item"]
+		if one == "" {
+			var err error
+			if do, item, err = nextThing(ctx, env, seen); err != nil {
+				return err
+			}
+		}
+		if do == doneHere {
+			break
+		}
+		told, err := handle(ctx, env, do, item)
+		var refused *ceremony.Refusal
+		if errors.As(err, &refused) {
+			// A rule speaks to people here: they choose another way.
+			told, err = "", refuse(ctx, env, refused)
+		}
+		if err != nil {
+			return err
+		}
+		if told != "" {
+			seen[item] = true
+			lines = append(lines, line(cmp.Or(item, "Taken in"), told))
+		}
+		if one != "" && told != "" {
+			return finish(ctx, env, st, lines...)
+		}
+	}
+	for _, name := range env.State().Unbagged() {
+		if err := putBack(ctx, env, name); err != nil {
+			return err
+		}
+		lines = append(lines, line(name, "in its new bag "+env.State().Items[name].Bag))
+	}
+	return finish(ctx, env, st, lines...)
+}
+
+// refuse tells people which rule stands against it.
+func refuse(ctx context.Context, env ceremony.Env, r *ceremony.Refusal) error {
+	_, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "That is not allowed", Verb: "Choose otherwise",
+		Problem: &ceremony.Problem{Happened: sentence(r.Why), Safe: "Nothing was recorded.", Do: "Choose another thing, another person, or stop the ceremony.", Code: r.Rule}})
+	return err
+}
+
+// things lists what is still in somebody's hands.
+func things(s *ceremony.State) []string {
+	var out []string
+	for name, it := range s.Items {
+		if it.State == ceremony.InCustody || it.State == ceremony.OutOfBag {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// nextThing asks what is handled next; it proposes to look at each bag in turn.
+func nextThing(ctx context.Context, env ceremony.Env, seen map[string]bool) (do, item string, err error) {
+	all := things(env.State())
+	left := slices.DeleteFunc(slices.Clone(all), func(n string) bool { return seen[n] })
+	p := ceremony.Prompt{Kind: ceremony.AskForm, Title: "Choose what is handled next", Text: fmt.Sprintf("%d things are in custody here; %d were not handled yet.", len(all), len(left)),
+		Fields: []ceremony.Field{
+			{Name: "do", Label: "What is done", Type: "text", Of: []string{doCheck, doMove, doOpen, doClose, doTakeIn, doLose, doDestroy, doneHere}, Value: doneHere, Max: 40},
+			{Name: "item", Label: "With what", Type: "text", Of: all, Max: 120, Optional: true},
+		}}
+	if len(left) > 0 {
+		p.Fields[0].Value, p.Fields[1].Value = doCheck, left[0]
+	}
+	for {
+		a, err := askAll(ctx, env, p)
+		if err != nil {
+			return "", "", err
+		}
+		switch do, item = a["do"], a["item"]; {
+		case do == doneHere, do == doTakeIn:
+			return do, "", nil
+		case item != "":
+			return do, item, nil
+		}
+		p.Problem = &ceremony.Problem{Happened: "It is not said which thing.", Safe: "Nothing was recorded.", Do: "Choose one of the list."}
+	}
+}
+
+// handle does one act of one thing and tells it in words; "" where nothing was
+// done.
+func handle(ctx context.Context, env ceremony.Env, do, item string) (string, error) {
+	s := env.State()
+	if do == doTakeIn {
+		return takeIn(ctx, env)
+	}
+	it := s.Items[item]
+	if it == nil {
+		return "", &ceremony.Problem{Happened: fmt.Sprintf("No %q is in custody here.", item), Safe: "Nothing was recorded.", Do: "Look at the list of items, and correct the script."}
+	}
+	switch do {
+	case doCheck:
+		return checkBag(ctx, env, it)
+	case doMove:
+		return move(ctx, env, it)
+	case doOpen:
+		if _, err := takeOut(ctx, env, it, "custody"); err != nil {
+			return "", err
+		}
+		return "its bag " + it.Bag + " was opened", nil
+	case doClose:
+		if err := putBack(ctx, env, item); err != nil {
+			return "", err
+		}
+		return "in its new bag " + env.State().Items[item].Bag, nil
+	case doLose:
+		if err := lose(ctx, env, it); err != nil {
+			return "", err
+		}
+		return "lost, as its holder states", nil
+	}
+	return destroyItem(ctx, env, it)
+}
+
+// checkBag compares a bag with the record. Another number, read twice, or a
+// broken seal is a failure, and a deviation decides what follows.
+func checkBag(ctx context.Context, env ceremony.Env, it *ceremony.Item) (string, error) {
+	s := env.State()
+	w := witness(s)
+	p := ceremony.Prompt{Kind: ceremony.AskForm, Who: s.Someone(w), Role: "witness", Title: "Look at the bag of " + it.Name,
+		Text:   "Read the number from the bag itself, and look at its seal.",
+		Facts:  facts([]ceremony.Line{line("Item", it.Name), line("Held by", s.Someone(it.Holder).Name), line("Kept, as stated", it.Place), mono(bagInRecord, it.Bag)}),
+		Fields: []ceremony.Field{{Name: "bag", Label: "Number on the bag", Type: "bag", Max: 40}, {Name: "seal", Label: "Its seal", Type: "text", Of: []string{sealIntact, sealBroken, "could not be seen"}, Max: 20}}}
+	last := ""
+	for {
+		a, err := askAll(ctx, env, p)
+		if err != nil {
+			return "", err
+		}
+		if bag := a["bag"]; bag != it.Bag && bag != last {
+			last = bag
+			p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("The record has bag %s, and bag %s was read.", it.Bag, bag), Safe: "Nothing was recorded.", Do: "Read it again from the bag. If it is another bag, type it once more: the check fails."}
+			continue
+		}
+		b := ceremony.ItemChecked{Bag: it.Bag, Item: it.Name, Method: "bag", Person: it.Holder, Result: ceremony.Pass, Witness: w}
+		switch {
+		case a["bag"] != it.Bag || a["seal"] == sealBroken:
+			b.Result = ceremony.Fail
+		case a["seal"] != sealIntact:
+			b.Result = ceremony.UnknownIfAny
+		}
+		if err := env.Record(ctx, []ceremony.Entry{{Kind: ceremony.ItemCheckedKind, Body: b}}); err != nil {
+			return "", err
+		}
+		told := fmt.Sprintf("bag %s read, seal %s: %s", a["bag"], a["seal"], b.Result)
+		for b.Result == ceremony.Fail && !deviated(env) {
+			if _, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "The check failed", Verb: "Look again", Facts: facts([]ceremony.Line{line("Item", it.Name), line("Found", told)}),
+				Problem: &ceremony.Problem{Happened: "The bag of " + it.Name + " is not as the record has it.", Safe: "What was found is recorded.", Do: "Note a deviation that says who decides what follows, or stop the ceremony."}}); err != nil {
+				return "", err
+			}
+		}
+		return told, nil
+	}
+}
+
+// deviated says whether people have decided about the step under way.
+func deviated(env ceremony.Env) bool {
+	st, ok := env.State().Open.Current()
+	return ok && env.State().Open.Steps[st.ID].Deviated
+}
+
+// move hands an item, in its bag, to another person of the room.
+func move(ctx context.Context, env ceremony.Env, it *ceremony.Item) (string, error) {
+	s := env.State()
+	w := witness(s)
+	var to []string
+	for _, part := range s.Open.Body.People {
+		if part.Person != it.Holder && part.Role != "witness" && part.Role != "observer" && s.Open.Present[part.Person] {
+			to = append(to, part.Person)
+		}
+	}
+	a, err := askAll(ctx, env, ceremony.Prompt{Kind: ceremony.AskForm, Who: s.Someone(w), Role: "witness", Title: "Hand over " + it.Name,
+		Text:  "The bag stays closed. Its number is read aloud by the one who takes it.",
+		Facts: facts([]ceremony.Line{line("Item", it.Name), line("Held by", s.Someone(it.Holder).Name), mono(bagInRecord, it.Bag)}),
+		Fields: []ceremony.Field{{Name: "to", Label: "New holder", Type: "text", Of: to, Max: 40}, {Name: "bag", Label: "Number on the bag", Type: "bag", Max: 40},
+			{Name: "kept", Label: "Where it is kept from now, as stated", Type: "text", Max: 120}}})
+	if err != nil {
+		return "", err
+	}
+	b := ceremony.ItemMoved{Bag: a["bag"], From: it.Holder, Item: it.Name, Place: a["kept"], To: a["to"], Witness: w}
+	if err := env.Record(ctx, []ceremony.Entry{{Kind: ceremony.ItemMovedKind, Body: b}}); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("from %s to %s, in bag %s", s.Someone(b.From).Name, s.Someone(b.To).Name, b.Bag), nil
+}
+
+// takeIn brings a safe key, a medium, a device or a vendor's card into custody.
+// The cards of share sets come into it as they are handed out.
+func takeIn(ctx context.Context, env ceremony.Env) (string, error) {
+	s := env.State()
+	var holders []string
+	for _, part := range s.Open.Body.People {
+		if part.Role != "witness" && part.Role != "observer" && s.Open.Present[part.Person] {
+			holders = append(holders, part.Person)
+		}
+	}
+	p := ceremony.Prompt{Kind: ceremony.AskForm, Title: "Take a thing into custody", Text: "It goes into a bag in front of everyone. Give it the name by which it is known from now on.",
+		Fields: []ceremony.Field{
+			{Name: "kind", Label: "What it is", Type: "text", Of: []string{ceremony.SafeKeyItem, ceremony.MediumItem, ceremony.QuorumCardItem, ceremony.HSMItem, ceremony.LaptopItem}, Max: 20},
+			{Name: "item", Label: "Its name", Type: "text", Max: 80},
+			{Name: "holder", Label: "Holder", Type: "text", Of: holders, Max: 40},
+			{Name: "kept", Label: "Where it is kept, as stated", Type: "text", Max: 120},
+			{Name: "bag", Label: "Bag number", Type: "bag", Max: 40},
+		}}
+	for {
+		a, err := askAll(ctx, env, p)
+		if err != nil {
+			return "", err
+		}
+		p.Problem = bagProblem(s, a["bag"])
+		if s.Items[a["item"]] != nil || strings.HasPrefix(a["item"], "card ") {
+			p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("%q is taken, or is how a card of a share set is called.", a["item"]), Safe: "Nothing was recorded.", Do: "Give it another name."}
+		}
+		if p.Problem != nil {
+			continue
+		}
+		b := ceremony.ItemSealed{Bag: a["bag"], Item: a["item"], Kind: a["kind"], Person: a["holder"], Place: a["kept"], Witness: witness(s)}
+		if err := env.Record(ctx, []ceremony.Entry{{Kind: ceremony.ItemSealedKind, Body: b}}); err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("%s, %s, held by %s in bag %s", b.Item, b.Kind, s.Someone(b.Person).Name, b.Bag), nil
+	}
+}
+
+// destroyItem ends an item that is no copy of a key: those end in a destruction.
+func destroyItem(ctx context.Context, env ceremony.Env, it *ceremony.Item) (string, error) {
+	s := env.State()
+	w := witness(s)
+	a, err := askAll(ctx, env, ceremony.Prompt{Kind: ceremony.AskForm, Who: s.Someone(w), Role: "witness", Title: "Destroy " + it.Name, Irreversible: true,
+		Text:  s.Someone(it.Holder).Name + " destroys it where everyone sees it. Write down what you saw; what nobody could verify is UNKNOWN.",
+		Facts: facts([]ceremony.Line{line("Item", it.Name), line("Held by", s.Someone(it.Holder).Name), mono("Bag", it.Bag)}),
+		Fields: []ceremony.Field{
+			{Name: "category", Label: "Category (NIST SP 800-88)", Type: "text", Of: []string{"destroy", "purge", "clear"}, Max: 10},
+			{Name: "method", Label: "Method", Type: "text", Hint: "shredded to 2 mm", Max: 200},
+			{Name: "tool", Label: "Tool", Type: "text", Max: 200},
+			{Name: "verification", Label: "How it was verified, and by whom", Type: "text", Max: 200},
+			{Name: "result", Label: "Verdict", Type: "text", Of: []string{ceremony.Pass, ceremony.Fail, ceremony.UnknownIfAny}, Max: 10},
+		}})
+	if err != nil {
+		return "", err
+	}
+	b := ceremony.ItemDestroyed{Category: a["category"], Item: it.Name, Method: a["method"], Person: it.Holder, Result: a["result"], Tool: a["tool"], Verification: a["verification"], Witness: w}
+	if err := env.Record(ctx, []ceremony.Entry{{Kind: ceremony.ItemDestroyedKind, Body: b}}); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("destroyed: %s, %s", b.Method, b.Result), nil
+}
+
+// closingBags notes into which bags HSM, laptop and ledger media go when the
+// report is made: after the seal nothing more can be typed.
+type closingBags struct{ noActs }
+
+func (closingBags) Name() string { return "closing-bags" }
+func (closingBags) Version() int { return 1 }
+func (closingBags) Doc() string {
+	return "The numbers of the bags for what is packed after the report (HSM, laptop, ledger media) are read and written down."
+}
+
+func (closingBags) Play(w *ceremony.World, st script.Step) error {
+	if len(closing(st)) == 0 {
+		return fmt.Errorf(`it does not say what is bagged (with: { things: "HSM, laptop" })`)
+	}
+	return nil
+}
+
+// closing lists what a step's bags are for.
+func closing(st script.Step) []string {
+	var out []string
+	for _, t := range strings.Split(st.With["things"], ",") {
+		if t = strings.TrimSpace(t); t != "" && !slices.Contains(out, t) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func (closingBags) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
+	b, ok := body.(*ceremony.Result)
+	if !ok || !isFinish(b) {
+		return foreign(st, r)
+	}
+	used := map[string]string{}
+	for _, thing := range closing(st) {
+		bag := value(b.Facts, closingLabel(thing))
+		switch other := s.Bagged(bag); {
+		case bag == "":
+			return broken("custody.bag", "the bag of %s has no number", thing)
+		case used[bag] != "":
+			return broken("custody.bag-used", "bag %s is named for %s, too", bag, used[bag])
+		case other != "":
+			return broken("custody.bag-used", "bag %s is the bag of %s", bag, other)
+		}
+		used[bag] = thing
+	}
+	return nil
+}
+
+func closingLabel(thing string) string { return "Bag for " + thing + ", after the report" }
+
+func (closingBags) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
+	var lines []ceremony.Line
+	used := map[string]bool{}
+	for _, thing := range closing(st) {
+		p := ceremony.Prompt{Kind: ceremony.AskForm, Title: "Read the number of the bag for " + thing, Text: "It stays open until the report is made and the ledger is copied. The witness reads its number aloud.",
+			Fields: []ceremony.Field{{Name: "bag", Label: "Bag number", Type: "bag", Max: 40}}}
+		for {
+			a, err := askAll(ctx, env, p)
+			if err != nil {
+				return err
+			}
+			if p.Problem = bagProblem(env.State(), a["bag"]); p.Problem == nil && !used[a["bag"]] {
+				used[a["bag"]] = true
+				lines = append(lines, mono(closingLabel(thing), a["bag"]))
+				break
+			}
+			if p.Problem == nil {
+				p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("Bag %s was just read for another thing.", a["bag"]), Safe: "Nothing was recorded.", Do: "Take another bag."}
+			}
+		}
+	}
+	return finish(ctx, env, st, lines...)
+}
