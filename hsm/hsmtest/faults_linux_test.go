@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"claviger/hsm"
@@ -545,10 +546,23 @@ func places(calls []string) (at []struct {
 	return at
 }
 
+// proved prints, in the proof, how many cases a test with parallel parts has played.
+func proved(t *testing.T, format string) *atomic.Int64 {
+	t.Helper()
+	var n atomic.Int64
+	t.Cleanup(func() {
+		if hsmtest.Proof() && !t.Failed() {
+			fmt.Printf("PROOF: hsm: "+format+"\n", n.Load())
+		}
+	})
+	return &n
+}
+
 // TestFaultAtEveryCall fails each call an act makes, before and after it took
 // effect, with a code that means nothing, and takes the device away there: no
 // success that the token does not confirm, no key half made, the next login works.
 func TestFaultAtEveryCall(t *testing.T) {
+	played := proved(t, "%d faults, an error or the device gone before or after each call of each act took effect: no success that the token does not confirm, nothing half made that the next start does not find by its id")
 	for _, a := range acts() {
 		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
@@ -556,6 +570,7 @@ func TestFaultAtEveryCall(t *testing.T) {
 			for _, p := range places(s.rehearse(t, a)) {
 				for _, when := range []hsmtest.When{hsmtest.Before, hsmtest.After} {
 					where := fmt.Sprintf("%s of call %d of %s", when, p.nth, p.function)
+					played.Add(2)
 					if err := s.play(t, a, hsmtest.Proof(), func() { s.control.Return(p.function, p.nth, when, 0x5) }); err != nil {
 						t.Errorf("general error %s: %v", where, err)
 					}
@@ -591,6 +606,7 @@ func everyCode() []uint {
 // TestEveryCodeFromEveryCall answers every function an act uses with every code,
 // each time it is called.
 func TestEveryCodeFromEveryCall(t *testing.T) {
+	played := proved(t, "%d answers, every CKR_* from every function of each act: a class and a sentence each, no wrong success")
 	for _, a := range acts() {
 		t.Run(a.name, func(t *testing.T) {
 			t.Parallel()
@@ -599,6 +615,7 @@ func TestEveryCodeFromEveryCall(t *testing.T) {
 			slices.Sort(functions)
 			for _, function := range slices.Compact(functions) {
 				for _, code := range everyCode() {
+					played.Add(1)
 					if err := s.play(t, a, false, func() { s.control.Return(function, 0, hsmtest.Before, code) }); err != nil {
 						t.Errorf("%s answers 0x%x: %v", function, code, err)
 					}
@@ -612,6 +629,7 @@ func TestEveryCodeFromEveryCall(t *testing.T) {
 // a crash and by an end while it hangs: both are told as such, and a new
 // process finds the token in a state that is one or the other.
 func TestCrashAndHangAtEveryCall(t *testing.T) {
+	played := proved(t, "%d crashes and hangs of the module, before and after each call of each act: told, and a new process reads one state or the other")
 	for _, a := range acts() {
 		if a.name == "module" {
 			continue // its hang is the start's
@@ -622,6 +640,7 @@ func TestCrashAndHangAtEveryCall(t *testing.T) {
 			for _, p := range places(s.rehearse(t, a)) {
 				for _, when := range []hsmtest.When{hsmtest.Before, hsmtest.After} {
 					where := fmt.Sprintf("%s call %d of %s", when, p.nth, p.function)
+					played.Add(2)
 					err := s.play(t, a, true, func() { s.control.Crash(p.function, p.nth, when) })
 					if err != nil {
 						t.Errorf("crash %s: %v", where, err)

@@ -28,6 +28,7 @@ func TestRandomWalks(t *testing.T) {
 	if hsmtest.Proof() {
 		walks, steps = 100, 300
 	}
+	played := proved(t, "%d random steps played on SoftHSM and on the model: they agree on every outcome and on what the token then holds")
 	for seed := range walks {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
@@ -39,6 +40,7 @@ func TestRandomWalks(t *testing.T) {
 			for step := range steps {
 				what, do := w.next(t)
 				w.log = append(w.log, what)
+				played.Add(1)
 				if real, model := do(w.real), do(w.model); real != model {
 					t.Fatalf("step %d: SoftHSM says %q, the model %q, after\n%s", step, real, model, strings.Join(w.log, "\n"))
 				}
