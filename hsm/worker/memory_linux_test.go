@@ -141,6 +141,34 @@ func TestNoPINStaysBehind(t *testing.T) {
 	}
 }
 
+// TestNoKeyStaysBehindUnderAPair imports a key into a token that takes none in the
+// clear: what is encrypted to the token's own pair leaves no copy either.
+func TestNoKeyStaysBehindUnderAPair(t *testing.T) {
+	if !hsmtest.Proof() || !hsmtest.Undisturbed(t) {
+		return // the token makes an RSA pair for it
+	}
+	k, control := hsmtest.Shimmed(t, start)
+	s := k.Session(t)
+	control.Return("C_CreateObject", 0, hsmtest.Before, 0x54) // FUNCTION_NOT_SUPPORTED
+	kek := letters(t, 32)
+	if _, err := s.(hsm.Wrapper).ImportWrappingKey(t.Context(), hsmtest.WrappingKey("kek", true, false), kek); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	runtime.GC()
+	for pid, want := range map[int]int{os.Getpid(): 0, client(t, k).Pid(): 0} {
+		n, err := hsmtest.Copies(pid, kek)
+		if errors.Is(err, os.ErrPermission) {
+			t.Skip("another process's memory can be read as root only")
+		}
+		if err != nil || n != want {
+			t.Errorf("process %d: %d times, %v", pid, n, err)
+		}
+	}
+}
+
 // TestNothingLeaks opens and closes a worker many times.
 func TestNothingLeaks(t *testing.T) {
 	k := hsmtest.SoftHSM(t, start)
