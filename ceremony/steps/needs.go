@@ -41,3 +41,6 @@ func (makeLedgerKey) Needs(script.Step) []hsm.Need {
 
 // Half of every shared secret is the token's.
 func (issueSet) Needs(script.Step) []hsm.Need { return []hsm.Need{hsm.RandomNeed} }
+
+func (backUpKey) Needs(script.Step) []hsm.Need  { return hsm.WrapNeeds()[:1] }
+func (restoreKey) Needs(script.Step) []hsm.Need { return hsm.WrapNeeds()[1:] }

@@ -254,7 +254,7 @@ func word(t hsm.TokenInfo) tokenWord {
 }
 
 // served says of every shipped script, as it is and with each other value of its
-// choices, whether the token has what its steps need.
+// choices that asks something else of the token, whether the token has that.
 func served(t hsm.TokenInfo, mechanisms []hsm.Mechanism) ([]ceremonyServed, error) {
 	kinds := steps.Kinds()
 	files, err := fs.Glob(assets.Scripts, "scripts/*.yaml")
@@ -271,16 +271,23 @@ func served(t hsm.TokenInfo, mechanisms []hsm.Mechanism) ([]ceremonyServed, erro
 		if err != nil {
 			return nil, err
 		}
+		asIs := ""
 		for _, values := range choices(plan) {
 			bound, err := plan.Bind(values)
 			if err != nil {
 				return nil, fmt.Errorf("couldn't read what %s needs: %w", plan.Name, err)
 			}
+			needs := steps.Needs(bound)
+			if values == nil {
+				asIs = fmt.Sprint(needs)
+			} else if fmt.Sprint(needs) == asIs {
+				continue // a choice that is no matter to the token
+			}
 			c := ceremonyServed{Script: plan.Name, Serves: true, Missing: []missingWord{}}
 			for name, value := range values {
 				c.With = name + "=" + value
 			}
-			for _, n := range steps.Needs(bound) {
+			for _, n := range needs {
 				if _, ok := n.Met(t, mechanisms); !ok {
 					c.Serves = false
 					c.Missing = append(c.Missing, missingWord{n.For, append([]string{}, n.AnyOf...)})
