@@ -1,5 +1,5 @@
 // Package assets embeds what Claviger carries with it and gives it by name: the
-// shipped scripts, the default policy, the word lists, the fonts and the icon. It knows nothing of
+// shipped scripts, the default policy, the duties of each role, the word lists, the fonts and the icon. It knows nothing of
 // ceremonies.
 //
 // # Sources
@@ -15,6 +15,7 @@ package assets
 import (
 	"bytes"
 	"embed"
+	"encoding/json"
 	"io/fs"
 	"path"
 	"strings"
@@ -24,6 +25,9 @@ import (
 //
 //go:embed scripts/*.yaml
 var Scripts embed.FS
+
+//go:embed duties.json
+var duties []byte
 
 //go:embed policy.json
 var policy []byte
@@ -47,6 +51,19 @@ func Names() ([]string, error) {
 		files[i] = strings.TrimSuffix(path.Base(f), ".yaml")
 	}
 	return files, err
+}
+
+// Duties are what a person in these roles takes on, a sentence each.
+func Duties(roles []string) []string {
+	var all map[string][]string
+	if err := json.Unmarshal(duties, &all); err != nil {
+		panic("assets: duties.json: " + err.Error())
+	}
+	out := all["all"]
+	for _, r := range roles {
+		out = append(out, all[r]...)
+	}
+	return out
 }
 
 // PGPWords says bytes in words, one a byte, for reading aloud.

@@ -19,6 +19,9 @@ const (
 	TokenFaultKind         = "token.fault"
 	LedgerKeyEnrolledKind  = "ledger-key.enrolled"
 	PersonEnrolledKind     = "person.enrolled"
+	PersonChangedKind      = "person.changed"
+	PersonRekeyedKind      = "person.rekeyed"
+	PersonRetiredKind      = "person.retired"
 	ScriptRegisteredKind   = "script.registered"
 	ScriptWithdrawnKind    = "script.withdrawn"
 	OrderedKind            = "ceremony.ordered"
@@ -84,6 +87,9 @@ var bodies = map[string]func() any{
 	TokenFaultKind:         func() any { return new(TokenFault) },
 	LedgerKeyEnrolledKind:  func() any { return new(LedgerKeyEnrolled) },
 	PersonEnrolledKind:     func() any { return new(PersonEnrolled) },
+	PersonChangedKind:      func() any { return new(PersonChanged) },
+	PersonRekeyedKind:      func() any { return new(PersonRekeyed) },
+	PersonRetiredKind:      func() any { return new(PersonRetired) },
 	ScriptRegisteredKind:   func() any { return new(ScriptRegistered) },
 	ScriptWithdrawnKind:    func() any { return new(ScriptWithdrawn) },
 	OrderedKind:            func() any { return new(Ordered) },
@@ -150,31 +156,6 @@ type Follows struct {
 	Notes  []string `json:"notes"`
 	Origin string   `json:"origin"`
 	Reason string   `json:"reason"`
-}
-
-// PersonEnrolled makes a person known. The person signs it with the key it
-// names; others vouch by sign-offs (act enrol). What can be erased later stands
-// in files under people/ and is named here by its SHA-256.
-type PersonEnrolled struct {
-	Identity     string   `json:"identity"`     // kind of document seen, "practice person" on a practice site
-	Key          string   `json:"key"`          // Ed25519 public key
-	Latin        string   `json:"latin"`        // the name in Latin letters, "" where it can be read without
-	Manager      string   `json:"manager"`      // whom the person reports to
-	Name         string   `json:"name"`         //
-	Organisation string   `json:"organisation"` //
-	Person       string   `json:"person"`       // id, [a-z][a-z0-9-]*
-	Roles        []string `json:"roles"`
-	Sealed       string   `json:"sealed"`    // SHA-256 of the sealed signing key's file
-	SeenBy       []string `json:"seen-by"`   // who saw the document
-	Signature    string   `json:"signature"` // claviger enrolment v1
-}
-
-// Called is the name as everybody can read it.
-func (b PersonEnrolled) Called() string {
-	if b.Latin == "" {
-		return b.Name
-	}
-	return b.Name + " / " + b.Latin
 }
 
 // TokenEnrolled is a token as it described itself when it was prepared.

@@ -2,6 +2,7 @@ package ceremony
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"claviger/ledger"
@@ -28,8 +29,9 @@ type Context struct {
 }
 
 type KnownPerson struct {
-	Enrolled PersonEnrolled `json:"enrolled"`
-	Leaf     ledger.Hash    `json:"leaf"`
+	Enrolled PersonEnrolled `json:"enrolled"` // as enrolled, and as changed since
+	Leaf     ledger.Hash    `json:"leaf"`     // that made the key known
+	Retired  bool           `json:"retired"`
 	Vouched  []string       `json:"vouched"`
 }
 
@@ -130,6 +132,14 @@ func (s *State) needed(p *Progress) []string {
 	for id, h := range s.People {
 		if slices.ContainsFunc(h.Body.Roles, func(role string) bool { return role == "approver" || slices.Contains(s.deciding(), role) }) {
 			out = append(out, id)
+		}
+	}
+	for _, st := range p.Plan.Steps() {
+		// A ceremony about people names them with their roles.
+		for _, word := range strings.FieldsFunc(st.With["people"], func(r rune) bool { return r == ' ' || r == ',' }) {
+			if s.People[word] != nil {
+				out = append(out, word)
+			}
 		}
 	}
 	for _, par := range p.Plan.Parameters {

@@ -145,6 +145,9 @@ func (s *State) mayDecide(person string) error {
 		roles = append(roles, role)
 	}
 	if h := s.People[person]; h != nil {
+		if h.Retired {
+			return fmt.Errorf("%s is retired", h.Body.Name)
+		}
 		roles = append(roles, h.Body.Roles...)
 	}
 	if slices.Contains(roles, script.Approver) {

@@ -337,7 +337,7 @@ func (e *env) SignOff(ctx context.Context, ask SignOffAsk) (SignOff, error) {
 		with = Passphrase
 	}
 	p := Prompt{Kind: AskSignOff, Act: ask.Act, Title: ask.Title, Text: Statement(ask.Act, ask.Role), Who: s.Someone(ask.Person), Role: ask.Role,
-		With: with, Facts: factsOf(s.Lines(ask.Act, ask.Step))}
+		With: with, Facts: factsOf(s.Lines(ask.Act, ask.Step, ask.Person))}
 	if ask.Text != "" {
 		p.Aloud = ask.Text
 	}

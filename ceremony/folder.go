@@ -9,6 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
+
+	"claviger/ledger"
 )
 
 // Folder is a site on disk: ledger.db, people/ for what can be erased, evidence/
@@ -52,53 +56,92 @@ func (f *Folder) Evidence(ceremony string) string { return filepath.Join(f.Dir, 
 var personID = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 
 // SaveSealed keeps a person's sealed signing key and gives the file's SHA-256.
-// A name once taken is never overwritten.
 func (f *Folder) SaveSealed(person string, sealed []byte) (string, error) {
-	path, err := f.sealedPath(person)
-	if err != nil {
-		return "", err
-	}
-	if err := WriteNew(path, sealed); err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(sealed)
-	return hex.EncodeToString(sum[:]), nil
+	return f.savePerson(person, "age", sealed)
 }
 
-// DropSealed removes a sealed key that no record names: enrolment stopped
-// before it was written.
-func (f *Folder) DropSealed(person string) error {
-	path, err := f.sealedPath(person)
+// SaveIdentity keeps what is known of a person's identity document, salted so that
+// its SHA-256 in the record says nothing, and gives that. The file can be erased.
+func (f *Folder) SaveIdentity(person string, salt []byte, kind, lastFour string) (string, error) {
+	b, err := ledger.Encode(map[string]string{"document": kind, "last-four": lastFour, "person": person, "salt": hex.EncodeToString(salt)})
 	if err != nil {
-		return err
+		return "", fmt.Errorf("couldn't encode the identity of %s: %w", person, err)
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("couldn't remove the unused key file of %s: %w", person, err)
-	}
-	return nil
+	return f.savePerson(person, "identity", b)
 }
 
-// LoadSealed reads it back and demands the SHA-256 that the ledger holds.
-func (f *Folder) LoadSealed(person, sum string) ([]byte, error) {
-	path, err := f.sealedPath(person)
-	if err != nil {
-		return nil, err
-	}
-	sealed, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("couldn't read the sealed key of %s: %w", person, err)
-	}
-	if got := sha256.Sum256(sealed); hex.EncodeToString(got[:]) != sum {
-		return nil, fmt.Errorf("the sealed key of %s, %s, is not the file that the ledger names; bring back the original from a copy of the site", person, path)
-	}
-	return sealed, nil
-}
-
-func (f *Folder) sealedPath(person string) (string, error) {
+// savePerson writes under the first free name: what is there is never overwritten.
+func (f *Folder) savePerson(person, kind string, content []byte) (string, error) {
 	if !personID.MatchString(person) {
 		return "", fmt.Errorf("%q is not an id of a person", person)
 	}
-	return filepath.Join(f.Dir, "people", person+".age"), nil
+	for n := 1; ; n++ {
+		name := person + "." + kind
+		if n > 1 {
+			name = fmt.Sprintf("%s.%d.%s", person, n, kind)
+		}
+		err := WriteNew(filepath.Join(f.Dir, "people", name), content)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		sum := sha256.Sum256(content)
+		return hex.EncodeToString(sum[:]), err
+	}
+}
+
+// DropUnnamed removes a person's files that no record names: an enrolment that
+// stopped before it was written, or a key that another took the place of.
+func (f *Folder) DropUnnamed(person string, named ...string) error {
+	return f.eachOf(person, "*", func(path string, sum string, _ []byte) error {
+		if slices.Contains(named, sum) {
+			return nil
+		}
+		if err := os.Remove(path); err != nil {
+			return fmt.Errorf("couldn't remove the unused file %s: %w", path, err)
+		}
+		return nil
+	})
+}
+
+// LoadSealed reads a sealed key back by the SHA-256 that the ledger holds.
+func (f *Folder) LoadSealed(person, sum string) ([]byte, error) {
+	var sealed []byte
+	err := f.eachOf(person, "age", func(_ string, have string, content []byte) error {
+		if have == sum {
+			sealed = content
+		}
+		return nil
+	})
+	if err == nil && sealed == nil {
+		err = fmt.Errorf("the sealed key of %s in %s is not the file that the ledger names; bring back the original from a copy of the site", person, filepath.Join(f.Dir, "people"))
+	}
+	return sealed, err
+}
+
+func (f *Folder) eachOf(person, kind string, do func(path, sum string, content []byte) error) error {
+	if !personID.MatchString(person) {
+		return fmt.Errorf("%q is not an id of a person", person)
+	}
+	dir := filepath.Join(f.Dir, "people")
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("couldn't look for the files of %s: %w", person, err)
+	}
+	for _, file := range files {
+		if !strings.HasPrefix(file.Name(), person+".") || kind != "*" && filepath.Ext(file.Name()) != "."+kind {
+			continue
+		}
+		path := filepath.Join(dir, file.Name())
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("couldn't read %s: %w", path, err)
+		}
+		sum := sha256.Sum256(content)
+		if err := do(path, hex.EncodeToString(sum[:]), content); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // WriteNew writes a file durably under a name that must be free: content, then

@@ -222,6 +222,8 @@ func (s *State) signedBy(r *record, signatures []SignedBy, message func(site str
 		switch {
 		case h == nil || h.Leaf != sg.Key:
 			return nil, r.refuse("person.unknown", "%q is not enrolled under that key", sg.Person)
+		case h.Retired:
+			return nil, r.refuse("person.retired", "%s is retired", h.Body.Name)
 		case slices.Contains(people, sg.Person):
 			return nil, r.refuse("signoff.twice", "%s signed twice", h.Body.Name)
 		case !slices.Contains(h.Body.Roles, sg.Role):

@@ -41,6 +41,11 @@ const (
 	ExceptionStep = "policy-exception"
 	BackupStep    = "back-up-key"
 	RestoreStep   = "restore-key"
+
+	EnrolPersonStep  = "enrol-person"
+	ChangePersonStep = "change-person"
+	RekeyPersonStep  = "rekey-person"
+	RetirePersonStep = "retire-person"
 )
 
 // Progress is one ceremony as far as the ledger tells it.
@@ -61,6 +66,7 @@ type Progress struct {
 	Phases     map[int]map[string]Signed // phase, person
 	Attested   map[string]Signed
 	StepSigned map[string][]Signed // sign-offs with act step, by step id
+	Enrolled   []string            // people enrolled, or given a new key, in this ceremony
 	Proposed   *KnownPolicy        // that the step under way adopts
 	Withheld   []SignOffWithheld
 	Deviations []Deviation
@@ -433,16 +439,7 @@ func (p *Progress) signed(s *State, r *record, b *SignOff) error {
 		}
 		p.Attested[b.Person] = sg
 	case ActEnrol:
-		subject := s.People[enrolSubject(b.Step)]
-		if subject.Body.Person == b.Person {
-			return r.refuse("enrol.self", "%s cannot vouch for %s", name, name)
-		}
-		if slices.Contains(subject.Vouched, b.Person) {
-			return r.refuse("signoff.twice", "%s has vouched already", name)
-		}
-		if b.Verdict == Agree {
-			subject.Vouched = append(subject.Vouched, b.Person)
-		}
+		return s.vouched(r, b)
 	default:
 		return r.refuse("signoff.act", "%q is not an act that is signed", b.Act)
 	}
@@ -541,6 +538,18 @@ func (p *Progress) decidedAt(step string) bool {
 // deviation has decided, "" if there is none.
 func (p *Progress) BrokenSeal() string { return p.brokenSeal }
 
+// DecidedIn is the last deviation of a step that people have decided about in the
+// run under way, 0 if there is none.
+func (p *Progress) DecidedIn(step string) int {
+	n := 0
+	for _, d := range p.Deviations {
+		if d.Raised.Step == step && d.Decided != nil && d.Seq >= p.runFirst {
+			n = d.Raised.Number
+		}
+	}
+	return n
+}
+
 // sealable says what is missing before the seal.
 func (p *Progress) sealable() error {
 	for _, st := range p.Plan.Steps() {
@@ -600,8 +609,3 @@ func phaseNumber(step string) int {
 	}
 	return n
 }
-
-// EnrolSubject is how a vouching sign-off names whom it vouches for.
-func EnrolSubject(person string) string { return "enrol-" + person }
-
-func enrolSubject(step string) string { return strings.TrimPrefix(step, "enrol-") }

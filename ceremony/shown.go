@@ -115,11 +115,15 @@ func (s *State) Shown(act, step string, attempt int, person, role string) ([]byt
 		}
 		sh.Values = stepValues{Attempt: attempt, Facts: facts, Step: step, Title: st.Title}
 	case ActEnrol:
-		h := s.People[enrolSubject(step)]
-		if h == nil || !current || st.Kind != EnrolStep {
-			return nil, fmt.Errorf("nobody is being enrolled as %q", enrolSubject(step))
+		people := s.toVouch(person)
+		if len(people) == 0 || !current || st.ID != step || p.Steps[st.ID].Attempt != attempt {
+			return nil, fmt.Errorf("nobody is enrolled in this step whose document %s saw", s.Someone(person).Name)
 		}
-		sh.Values = enrolValues{Enrolled: h.Body, Leaf: h.Leaf}
+		var values []enrolValues
+		for _, h := range people {
+			values = append(values, enrolValues{Enrolled: h.Body, Leaf: h.Leaf})
+		}
+		sh.Values = values
 	default:
 		return nil, fmt.Errorf("%q is not an act that is signed", act)
 	}
@@ -166,7 +170,7 @@ func Statement(act, role string) string {
 	case ActStep:
 		return "I have read what is listed here, and I decide it so."
 	case ActEnrol:
-		return "I know this person, and the key named here is this person's."
+		return "I saw the documents of these people and know them; the keys named here are theirs."
 	}
 	switch role {
 	case "administrator":
@@ -184,7 +188,7 @@ func Statement(act, role string) string {
 }
 
 // Lines gives the values of a sign-off as lines for a screen.
-func (s *State) Lines(act, step string) []Line {
+func (s *State) Lines(act, step, person string) []Line {
 	p := s.Open
 	var out []Line
 	switch act {
@@ -224,12 +228,11 @@ func (s *State) Lines(act, step string) []Line {
 			out, _ = k.Signs(s, st) // Shown says why, where it cannot be signed
 		}
 	case ActEnrol:
-		b := s.People[enrolSubject(step)].Body
-		out = append(out,
-			Line{Label: "Name", Value: b.Called()},
-			Line{Label: "Organisation", Value: b.Organisation},
-			Line{Label: "Roles", Value: strings.Join(b.Roles, ", ")},
-			Line{Label: "Key", Value: b.Key, Style: "hash"})
+		for _, h := range s.toVouch(person) {
+			b := h.Body
+			out = append(out, Line{Label: b.Called(), Value: strings.Join(b.Roles, ", ") + " · " + b.Organisation + " · " + b.Identity},
+				Line{Label: "Key", Value: b.Key, Style: "hash"})
+		}
 	}
 	return out
 }

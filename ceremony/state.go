@@ -116,7 +116,8 @@ type Site struct {
 
 type Person struct {
 	Body    PersonEnrolled
-	Leaf    ledger.Hash
+	Leaf    ledger.Hash // that made the key known
+	Retired bool
 	Vouched []string
 }
 
@@ -338,6 +339,12 @@ func (s *State) admit(r *record) error {
 		return s.sealed(r, b)
 	case *PersonEnrolled:
 		return s.personEnrolled(r, b)
+	case *PersonChanged:
+		return s.personChanged(r, b)
+	case *PersonRekeyed:
+		return s.personRekeyed(r, b)
+	case *PersonRetired:
+		return s.personRetired(r, b)
 	case *Arrived:
 		return s.arrived(r, b)
 	case *Left:
@@ -524,7 +531,15 @@ func (s *State) checkPeople(r *record, p *Progress, parts []Part) error {
 		}
 		seen[part.Person] = true
 		have[part.Role]++
-		if h := s.People[part.Person]; h != nil && !slices.Contains(h.Body.Roles, part.Role) {
+		h := s.People[part.Person]
+		card := s.cardOf(part.Person)
+		switch {
+		case h != nil && h.Retired:
+			return r.refuse("person.retired", "%s is retired and takes no part", h.Body.Name)
+		case card != "" && slices.Contains([]string{script.Administrator, script.Witness, script.ThirdPartyWitness, script.Observer}, part.Role):
+			return r.refuse("role.holds-share", "%s holds %s and cannot act as %s", s.Someone(part.Person).Name, card, part.Role)
+		}
+		if h != nil && !slices.Contains(h.Body.Roles, part.Role) {
 			return r.refuse("role.conflict", "%s is not enrolled as %s", h.Body.Name, part.Role)
 		} else if h == nil && !founding && !s.partial && part.Role != script.Observer {
 			return r.refuse("person.unknown", "%s is not enrolled", part.Person)
@@ -653,66 +668,6 @@ func (s *State) sealed(r *record, b *Sealed) error {
 	}
 	p.finish(st.ID, r.Leaf, r.Time, nil)
 	s.close(r, SealedStatus)
-	return nil
-}
-
-func (s *State) personEnrolled(r *record, b *PersonEnrolled) error {
-	p := s.Open
-	if st, ok := p.Current(); !ok || st.Kind != EnrolStep {
-		return r.refuse("person.enrol", "people are enrolled in a step made for it")
-	}
-	if _, ok := s.People[b.Person]; ok {
-		return r.refuse("person.known", "%s is enrolled already", b.Person)
-	}
-	role, ok := p.role(b.Person)
-	if !ok || !slices.Contains(b.Roles, role) {
-		return r.refuse("role.conflict", "%s takes no part in this ceremony in an enrolled role", b.Person)
-	}
-	if err := conflicting(b.Roles); err != nil {
-		return r.refuse("role.conflict", "%s: %v", b.Name, err)
-	}
-	for _, h := range s.People {
-		if h.Body.Key == b.Key {
-			return r.refuse("person.key", "%s and %s would share one key", h.Body.Name, b.Name)
-		}
-	}
-	pub := unhex(b.Key)
-	if len(pub) != ed25519.PublicKeySize {
-		return r.refuse("person.key", "%q is not an Ed25519 key", b.Key)
-	}
-	msg, err := EnrolmentMessage(*b, r.Ceremony, r.Prev, s.Site.ID)
-	if err != nil {
-		return err
-	}
-	r.claim(Claim{Rule: "person.signature", What: "the signature of " + b.Name + " under the enrolment", Key: pub, Message: msg, Sig: unhex(b.Signature)})
-	s.People[b.Person] = &Person{Body: *b, Leaf: r.Leaf}
-	return nil
-}
-
-// conflicting: witness and observer are nobody else; owner, approver and acting
-// officer are three people.
-func conflicting(roles []string) error {
-	if len(roles) == 0 {
-		return fmt.Errorf("no role is named")
-	}
-	for _, alone := range []string{"witness", "observer", "third-party-witness"} {
-		if slices.Contains(roles, alone) && len(roles) > 1 {
-			return fmt.Errorf("a %s has no other role", alone)
-		}
-	}
-	apart := []string{"administrator", "officer", "owner", "approver"}
-	n := 0
-	for _, a := range apart {
-		if slices.Contains(roles, a) {
-			n++
-		}
-	}
-	if n > 1 {
-		return fmt.Errorf("administrator, officer, owner and approver are different people")
-	}
-	if slices.Contains(roles, "administrator") && slices.Contains(roles, "custodian") {
-		return fmt.Errorf("the administrator holds no share")
-	}
 	return nil
 }
 
@@ -1085,25 +1040,6 @@ func unhex(s string) []byte {
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
-
-// EnrolmentMessage gives the bytes that a person signs to be enrolled.
-func EnrolmentMessage(b PersonEnrolled, ceremony string, prev ledger.Hash, site string) ([]byte, error) {
-	return unsignedMessage(signoff.Enrolment, struct {
-		Identity     string      `json:"identity"`
-		Key          string      `json:"key"`
-		Latin        string      `json:"latin"`
-		Manager      string      `json:"manager"`
-		Name         string      `json:"name"`
-		Organisation string      `json:"organisation"`
-		Person       string      `json:"person"`
-		Roles        []string    `json:"roles"`
-		Sealed       string      `json:"sealed"`
-		SeenBy       []string    `json:"seen-by"`
-		Ceremony     string      `json:"ceremony"`
-		Prev         ledger.Hash `json:"prev"`
-		Site         string      `json:"site"`
-	}{b.Identity, b.Key, b.Latin, b.Manager, b.Name, b.Organisation, b.Person, b.Roles, b.Sealed, b.SeenBy, ceremony, prev, site})
-}
 
 // CeremonyKeyMessage gives the bytes with which an enrolled key certifies a
 // ceremony key.

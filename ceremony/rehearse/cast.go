@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -186,10 +187,17 @@ func Fill(p ceremony.Prompt) map[string]string {
 			out[f.Name] = cmp.Or(f.Value, f.Hint)
 		}
 	}
-	for _, a := range Cast() {
-		if a.ID == p.Who.ID && len(p.Fields) > 0 && p.Fields[0].Name == "name" {
-			out["name"], out["organisation"], out["manager"], out["identity"] = a.Name, a.Organisation, a.Manager, "practice person"
+	if asks(p, "name") && asks(p, "manager") {
+		who := Actor{p.Who.ID, nameOf(p.Who.ID), "", "Northwind", "Mina Roth"}
+		for _, a := range Cast() {
+			if a.ID == p.Who.ID {
+				who = a
+			}
 		}
+		out["name"], out["organisation"], out["manager"] = who.Name, who.Organisation, who.Manager
+	}
+	if asks(p, "last-four") {
+		out["identity"], out["last-four"] = "practice person", "0000"
 	}
 	return out
 }
@@ -202,4 +210,17 @@ func recorded(p ceremony.Prompt, label string) string {
 		}
 	}
 	return ""
+}
+
+func asks(p ceremony.Prompt, field string) bool {
+	return slices.ContainsFunc(p.Fields, func(f ceremony.Field) bool { return f.Name == field })
+}
+
+// nameOf makes "nadia-haddad" into "Nadia Haddad".
+func nameOf(id string) string {
+	words := strings.Split(id, "-")
+	for i, w := range words {
+		words[i] = strings.ToUpper(w[:min(1, len(w))]) + w[min(1, len(w)):]
+	}
+	return strings.Join(words, " ")
 }

@@ -90,6 +90,26 @@ func play(ctx context.Context, o Options, s *Site, st *stage, plan *script.Plan)
 	return st.end(ctx, o, s.Begin(ctx, plan.Source, o.Set))
 }
 
+// peopleReady enrols the person whom the script is about where there is none.
+func (s *Site) peopleReady(ctx context.Context, plan *script.Plan) error {
+	for _, p := range plan.Parameters {
+		if p.Type != "person" || s.State().Unfinished() != nil {
+			continue
+		}
+		if h := s.State().People[s.newcomer(p.Default)]; h != nil && !h.Retired {
+			continue
+		}
+		source, err := Source("enrol")
+		if err != nil {
+			return err
+		}
+		if err := s.Begin(ctx, source, map[string]string{"people": s.freePeople(p.Default + " custodian")}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // provide plays what a script is about where it is not there yet: a second token,
 // a key that can be wrapped, a backup of it.
 func (s *Site) provide(ctx context.Context, name string) error {
@@ -99,6 +119,9 @@ func (s *Site) provide(ctx context.Context, name string) error {
 	}
 	plan, err := script.Parse(source, s.State().KnownKind)
 	if err != nil {
+		return err
+	}
+	if err := s.peopleReady(ctx, plan); err != nil {
 		return err
 	}
 	needs := s.needsOf(plan)

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"claviger/assets"
 	"claviger/ceremony"
@@ -190,11 +191,37 @@ func (s *Site) Plan(source []byte, set map[string]string) (ceremony.Plan, error)
 		switch k := s.keyFor(plan); {
 		case p.Name == "label":
 			values["label"] = s.FreeLabel(p.Default)
+		case p.Name == "people" && set["what"] == "":
+			values["people"] = s.freePeople(p.Default)
+		case p.Type == "person":
+			values[p.Name] = s.newcomer(p.Default)
 		case p.Type == "key" && k != nil:
 			values[p.Name] = k.Body.Label
 		}
 	}
 	return ceremony.Plan{Script: source, Parameters: values, People: parts, Token: s.Token()}, nil
+}
+
+// freePeople is the first of these people under an id that nobody has yet.
+func (s *Site) freePeople(people string) string {
+	id, rest, _ := strings.Cut(people, " ")
+	free := id
+	for n := 2; s.State().People[free] != nil; n++ {
+		free = fmt.Sprintf("%s-%d", id, n)
+	}
+	return free + " " + rest
+}
+
+// newcomer is a person with this id who is enrolled and not retired; or the id
+// with -2, -3; or the id itself where there is none.
+func (s *Site) newcomer(id string) string {
+	people := s.State().People
+	for n, who := 2, id; people[who] != nil; n, who = n+1, fmt.Sprintf("%s-%d", id, n) {
+		if !people[who].Retired {
+			return who
+		}
+	}
+	return id
 }
 
 // FreeLabel is the label itself, or with -2, -3 where it is taken.

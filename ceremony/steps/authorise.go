@@ -61,7 +61,7 @@ func (authorise) Do(ctx context.Context, env ceremony.Env, st script.Step) error
 	s := env.State()
 	tst, _ := s.Open.Plan.Step(target)
 	attempt := s.Open.Steps[target].Attempt + 1
-	acts := s.Lines(ceremony.ActAuthorise, target)
+	acts := s.Lines(ceremony.ActAuthorise, target, "")
 	env.Shown(acts...)
 	if len(acts) == 0 {
 		return finish(ctx, env, st, line("For", fmt.Sprintf("step %d, %s: there is nothing left to authorise", tst.Number, tst.Title)))

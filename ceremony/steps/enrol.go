@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -40,13 +41,12 @@ func (enrolFounders) Check(s *ceremony.State, st script.Step, r ledger.Record, b
 		return foreign(st, r)
 	}
 	for _, part := range s.Open.Body.People {
-		h := s.People[part.Person]
-		if h == nil {
+		if s.People[part.Person] == nil {
 			return broken("person.unknown", "%s is not enrolled", part.Person)
 		}
-		if len(h.Vouched) < 2 {
-			return broken("enrol.vouch", "two founders have to vouch for %s, and %d did", h.Body.Name, len(h.Vouched))
-		}
+	}
+	if err := allVouched(s); err != nil {
+		return err
 	}
 	return everyoneHere(s)
 }
@@ -61,21 +61,12 @@ func (k enrolFounders) Do(ctx context.Context, env ceremony.Env, st script.Step)
 		if env.State().People[part.Person] != nil {
 			continue
 		}
-		if err := enrol(ctx, env, part, parts); err != nil {
+		if err := enrol(ctx, env, part.Person, []string{part.Role}); err != nil {
 			return err
 		}
 	}
-	for i, part := range parts {
-		for _, other := range []ceremony.Part{parts[(i+1)%len(parts)], parts[(i+2)%len(parts)]} {
-			if slices.Contains(env.State().People[part.Person].Vouched, other.Person) {
-				continue
-			}
-			_, err := env.SignOff(ctx, ceremony.SignOffAsk{Person: other.Person, Role: other.Role, Act: ceremony.ActEnrol, Step: ceremony.EnrolSubject(part.Person), Attempt: env.Attempt(),
-				Title: fmt.Sprintf("Vouch for %s", env.State().Someone(part.Person).Name)})
-			if err != nil {
-				return err
-			}
-		}
+	if err := vouch(ctx, env, st); err != nil {
+		return err
 	}
 	if err := k.Reopen(ctx, env, st); err != nil {
 		return err
@@ -91,59 +82,43 @@ func (enrolFounders) Reopen(ctx context.Context, env ceremony.Env, st script.Ste
 	return rollCall{}.Reopen(ctx, env, st)
 }
 
-// enrol makes one person's key. The passphrase is generated, shown once to its
-// owner, and typed back before anything is recorded.
-func enrol(ctx context.Context, env ceremony.Env, part ceremony.Part, all []ceremony.Part) error {
+// enrol makes one person known: who it is, what the document says, the duties,
+// and a key. Nothing is recorded before its owner has typed the passphrase back.
+func enrol(ctx context.Context, env ceremony.Env, person string, roles []string) error {
 	s := env.State()
-	p := ceremony.Prompt{Kind: ceremony.AskForm, Who: ceremony.Someone{ID: part.Person, Name: part.Person}, Role: part.Role, Title: "Enrol " + part.Person + " as " + part.Role,
-		Text: "Two others see the identity document. Its number is not typed here.",
-		Fields: []ceremony.Field{
+	role := strings.Join(roles, ", ")
+	who := ceremony.Someone{ID: person, Name: person}
+	seen, err := seers(s, person)
+	if err != nil {
+		return err
+	}
+	p := ceremony.Prompt{Kind: ceremony.AskForm, Who: who, Role: role, Title: "Enrol " + person + " as " + role,
+		Text: names(s, seen) + " see the identity document. Only its last four characters are typed; they stand in a file that can be erased.",
+		Fields: append([]ceremony.Field{
 			{Name: "name", Label: "Full name", Type: "text", Max: 120},
 			{Name: "organisation", Label: "Organisation", Type: "text", Value: s.Site.Organisation, Max: 120},
 			{Name: "manager", Label: "Reports to", Type: "text", Max: 120},
-			{Name: "identity", Label: "Kind of document seen", Type: "text", Max: 60},
-		}}
-	var a ceremony.Answer
-	for {
-		var err error
-		if a, err = env.Ask(ctx, p); err != nil {
-			return err
-		}
-		if p.Problem = checkPerson(&p, a.Fields); p.Problem == nil {
-			break
-		}
-	}
-	// A key file without a record is what an interrupted enrolment leaves.
-	if err := env.Site().DropSealed(part.Person); err != nil {
-		return err
-	}
-	passphrase, err := signoff.Passphrase(assets.PassphraseWords())
-	if err != nil {
-		return fmt.Errorf("couldn't generate a passphrase: %w", err)
-	}
-	defer passphrase.Wipe()
-	b := ceremony.PersonEnrolled{Identity: a.Fields["identity"], Latin: a.Fields["latin"], Manager: a.Fields["manager"], Name: a.Fields["name"],
-		Organisation: a.Fields["organisation"], Person: part.Person, Roles: []string{part.Role}}
-	who := ceremony.Someone{ID: part.Person, Name: b.Called()}
-	if _, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.ShowPassphrase, Who: who, Role: part.Role, Reveal: passphrase,
-		Title: who.Name + ", write down your passphrase", Text: "Six words. It is shown once; nobody can bring it back."}); err != nil {
-		return err
-	}
-	public, sealed, err := signoff.Make(passphrase, workFactor(s.Site.Practice), rand.Reader)
-	if err != nil {
-		return fmt.Errorf("couldn't make the key of %s: %w", who.Name, err)
-	}
-	sum, err := env.Site().SaveSealed(part.Person, sealed)
+		}, documentFields()...)}
+	a, err := askPerson(ctx, env, p)
 	if err != nil {
 		return err
 	}
-	b.Key, b.Sealed = hex.EncodeToString(public), sum
-	for _, o := range all {
-		if o.Person != part.Person && len(b.SeenBy) < 2 {
-			b.SeenBy = append(b.SeenBy, o.Person)
-		}
+	b := ceremony.PersonEnrolled{Identity: a["identity"], Latin: a["latin"], Manager: a["manager"], Name: a["name"],
+		Organisation: a["organisation"], Person: person, Roles: roles, SeenBy: seen}
+	who.Name = b.Called()
+	duties, shown, err := acceptDuties(ctx, env, who, roles)
+	if err != nil {
+		return err
 	}
-	key, err := openKey(ctx, env, &ceremony.Person{Body: b}, part.Role, who.Name+", type your passphrase back", "This proves that you have it. It signs your enrolment.")
+	b.Duties = duties
+	// What an interrupted enrolment left is named by no record.
+	if err := env.Site().DropUnnamed(person); err != nil {
+		return err
+	}
+	if b.Document, err = keepDocument(env, person, a); err != nil {
+		return err
+	}
+	key, err := makeKey(ctx, env, who, role, &b.Key, &b.Sealed)
 	if err != nil {
 		return err
 	}
@@ -153,7 +128,124 @@ func enrol(ctx context.Context, env ceremony.Env, part ceremony.Part, all []cere
 		return err
 	}
 	b.Signature = hex.EncodeToString(key.Sign(msg))
-	return env.Record(ctx, []ceremony.Entry{{Kind: ceremony.PersonEnrolledKind, Body: b}})
+	return env.Record(ctx, []ceremony.Entry{{Kind: ceremony.PersonEnrolledKind, Body: b}}, shown)
+}
+
+// documentFields ask what two see of an identity document.
+func documentFields() []ceremony.Field {
+	return []ceremony.Field{
+		{Name: "identity", Label: "Kind of document seen", Type: "text", Max: 60},
+		{Name: "last-four", Label: "Its last four characters", Type: "text", Hint: "letters and digits", Max: 4},
+	}
+}
+
+var lastFour = regexp.MustCompile(`^[0-9A-Za-z]{4}$`)
+
+// askPerson asks until everything that was typed can be recorded.
+func askPerson(ctx context.Context, env ceremony.Env, p ceremony.Prompt) (map[string]string, error) {
+	for {
+		a, err := env.Ask(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		if p.Problem = checkPerson(&p, a.Fields); p.Problem == nil && !lastFour.MatchString(a.Fields["last-four"]) {
+			p.Problem = &ceremony.Problem{Happened: "The last four characters of the document are four letters or digits.", Safe: "Nothing was recorded.", Do: "Type them as the document has them."}
+		}
+		if p.Problem == nil {
+			return a.Fields, nil
+		}
+	}
+}
+
+// keepDocument writes what can be erased later and gives its SHA-256.
+func keepDocument(env ceremony.Env, person string, typed map[string]string) (string, error) {
+	salt := make([]byte, 32)
+	rand.Read(salt)
+	return env.Site().SaveIdentity(person, salt, typed["identity"], typed["last-four"])
+}
+
+// seers are the two who see a person's document, and vouch: administrator and
+// witness, and where it is one of them, the next.
+func seers(s *ceremony.State, person string) ([]string, error) {
+	var out []string
+	for _, part := range s.Open.Answering() {
+		here := s.Open.Present[part.Person] || len(s.Open.Present) == 0
+		if part.Person != person && here && len(out) < 2 {
+			out = append(out, part.Person)
+		}
+	}
+	if len(out) < 2 {
+		return nil, fmt.Errorf("two people see the document of %s, and %d are in the room", person, len(out))
+	}
+	return out, nil
+}
+
+// acceptDuties shows a person the duties of the roles; the signature that follows
+// accepts them.
+func acceptDuties(ctx context.Context, env ceremony.Env, who ceremony.Someone, roles []string) (ledger.Hash, []byte, error) {
+	duties := assets.Duties(roles)
+	shown, err := ceremony.DutiesShown(duties)
+	if err != nil {
+		return ledger.Hash{}, nil, err
+	}
+	p := ceremony.Prompt{Kind: ceremony.AskConfirm, Who: who, Role: strings.Join(roles, ", "), Title: who.Name + ", read your duties", Verb: "I accept these duties",
+		Text: "Your signature accepts them. Ask before you sign."}
+	for i, d := range duties {
+		p.Facts = append(p.Facts, ceremony.Fact{Label: fmt.Sprintf("Duty %d", i+1), Value: d})
+	}
+	_, err = env.Ask(ctx, p)
+	return ledger.BlobHash(shown), shown, err
+}
+
+// makeKey makes a person's key under a generated passphrase, which is shown once
+// to its owner and typed back. Public key and SHA-256 of the sealed file go where
+// they are wanted; the caller wipes the key.
+func makeKey(ctx context.Context, env ceremony.Env, who ceremony.Someone, role string, public, sealedSum *string) (*signoff.Key, error) {
+	s := env.State()
+	passphrase, err := signoff.Passphrase(assets.PassphraseWords())
+	if err != nil {
+		return nil, fmt.Errorf("couldn't generate a passphrase: %w", err)
+	}
+	defer passphrase.Wipe()
+	if _, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.ShowPassphrase, Who: who, Role: role, Reveal: passphrase,
+		Title: who.Name + ", write down your passphrase", Text: "Six words. It is shown once; nobody can bring it back."}); err != nil {
+		return nil, err
+	}
+	pub, sealed, err := signoff.Make(passphrase, workFactor(s.Site.Practice), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("couldn't make the key of %s: %w", who.Name, err)
+	}
+	sum, err := env.Site().SaveSealed(who.ID, sealed)
+	if err != nil {
+		return nil, err
+	}
+	*public, *sealedSum = hex.EncodeToString(pub), sum
+	h := &ceremony.Person{Body: ceremony.PersonEnrolled{Name: who.Name, Person: who.ID, Sealed: sum}}
+	return openKey(ctx, env, h, role, who.Name+", type your passphrase back", "This proves that you have it. It signs your enrolment.")
+}
+
+// vouch has those who saw the documents sign for all of them at once.
+func vouch(ctx context.Context, env ceremony.Env, st script.Step) error {
+	for _, by := range env.State().Vouchers() {
+		so, err := env.SignOff(ctx, ceremony.SignOffAsk{Person: by, Role: env.State().Open.Role(by), Act: ceremony.ActEnrol, Step: st.ID, Attempt: env.Attempt(),
+			Title: env.State().Someone(by).Name + ", vouch for those whose documents you saw"})
+		if err != nil {
+			return err
+		}
+		if so.Verdict != ceremony.Agree {
+			return &ceremony.Stop{Err: ceremony.ErrPaused, Reason: fmt.Sprintf("%s does not vouch: %s", env.State().Someone(by).Name, so.Reason)}
+		}
+	}
+	return nil
+}
+
+func allVouched(s *ceremony.State) error {
+	for _, id := range s.Open.Enrolled {
+		if h := s.People[id]; len(h.Vouched) < 2 {
+			return broken("enrol.vouch", "two have to vouch for %s, and %d did", h.Body.Name, len(h.Vouched))
+		}
+	}
+	return nil
 }
 
 // checkPerson keeps what was typed in the form and says what is wrong with it.

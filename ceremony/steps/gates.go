@@ -251,7 +251,7 @@ func approvers(s *ceremony.State, st script.Step) []string {
 }
 
 func (approve) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
-	env.Shown(env.State().Lines(ceremony.ActStep, st.ID)...)
+	env.Shown(env.State().Lines(ceremony.ActStep, st.ID, "")...)
 	if err := signStep(ctx, env, st, "read and sign: "+st.Title); err != nil {
 		return err
 	}
