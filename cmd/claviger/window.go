@@ -206,7 +206,7 @@ func (p *program) Starts(ctx context.Context) ([]flow.Start, error) {
 			out = append(out, st)
 		}
 	}
-	return out, nil
+	return flow.InOrder(out), nil
 }
 
 func (p *program) plan(s *rehearse.Site, name string) (*script.Plan, error) {

@@ -367,7 +367,7 @@ func TestOnlyWhatCanBeHeldIsOffered(t *testing.T) {
 		t.Error("a destruction is offered where there is no key")
 	}
 	st, ok := NewStart(key, sample.Site(), free)
-	if !ok || st.About != "1 administrator, 2 officers, 1 witness, 2 third party witnesses" {
+	if !ok || st.About != "1 administrator, 2 officers, 1 witness, 2 third party witnesses" || st.Needs != "needs 6 people" {
 		t.Fatalf("%v, %+v", ok, st)
 	}
 	var keys []string
@@ -381,6 +381,16 @@ func TestOnlyWhatCanBeHeldIsOffered(t *testing.T) {
 	st, ok = NewStart(parse("  label: { type: label, ask: \"Label\", default: root }\n  owner: { type: person, ask: \"Owner\", default: nobody }\n"), sample.Site(), free)
 	if !ok || st.Parameters[0].Default != "root-2" || st.Parameters[1].Default != "dana-weiss" || len(st.Parameters[1].Of) != 1 {
 		t.Errorf("%v, %+v", ok, st)
+	}
+}
+
+func TestWhatPeopleStartMostIsOfferedFirst(t *testing.T) {
+	var names []string
+	for _, st := range InOrder([]Start{{Name: "zoo"}, {Name: "custody"}, {Name: "another"}, {Name: "key-destruction"}, {Name: "key-generation"}}) {
+		names = append(names, st.Name)
+	}
+	if want := []string{"key-generation", "key-destruction", "custody", "another", "zoo"}; !slices.Equal(names, want) {
+		t.Errorf("offered %v", names)
 	}
 }
 

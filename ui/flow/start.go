@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,8 +12,10 @@ import (
 
 // Start is a ceremony that can be held.
 type Start struct {
-	Name, Title, About string
-	Parameters         []Parameter
+	Name, Title string
+	About       string // whom it needs, by role
+	Needs       string // how many people
+	Parameters  []Parameter
 }
 
 // Parameter is asked before a ceremony starts. Of is empty or the choices.
@@ -27,7 +30,7 @@ const mostChoices = 12
 // NewStart offers a script where it can be held: each thing that it asks for by
 // name has to be in the record. free makes a label that is taken into another.
 func NewStart(plan *script.Plan, s *ceremony.State, free func(string) string) (Start, bool) {
-	st := Start{Name: plan.Name, Title: plan.Title, About: needsPeople(plan)}
+	st := Start{Name: plan.Name, Title: plan.Title, About: needsPeople(plan), Needs: "needs " + counted(headcount(plan), "person", "people")}
 	for _, par := range plan.Parameters {
 		p := Parameter{Name: par.Name, Ask: par.Ask, Default: par.Default}
 		var things []Choice
@@ -59,6 +62,22 @@ func NewStart(plan *script.Plan, s *ceremony.State, free func(string) string) (S
 	return st, true
 }
 
+// startOrder is the order in which shipped scripts are offered; others follow by
+// name.
+var startOrder = []string{"key-generation", "key-backup", "key-restore", "recovery-drill", "key-destruction", "change-custodians", "share-check", "custody", "enrol", "retire"}
+
+// InOrder puts what people start most first.
+func InOrder(starts []Start) []Start {
+	place := func(st Start) int {
+		if i := slices.Index(startOrder, st.Name); i >= 0 {
+			return i
+		}
+		return len(startOrder)
+	}
+	slices.SortStableFunc(starts, func(a, b Start) int { return cmp.Or(cmp.Compare(place(a), place(b)), cmp.Compare(a.Name, b.Name)) })
+	return starts
+}
+
 // needsPeople says whom a script needs.
 func needsPeople(plan *script.Plan) string {
 	var out []string
@@ -66,6 +85,14 @@ func needsPeople(plan *script.Plan) string {
 		out = append(out, counted(r.Count, strings.ReplaceAll(r.Role, "-", " "), manyOf(r.Role)))
 	}
 	return strings.Join(out, ", ")
+}
+
+func headcount(plan *script.Plan) int {
+	n := 0
+	for _, r := range plan.Roles {
+		n += r.Count
+	}
+	return n
 }
 
 func manyOf(role string) string {

@@ -186,7 +186,10 @@ func (l *List) headHeight() float32 {
 	return l.heights(-1)
 }
 
+// CreateRenderer may be asked again: the toolkit forgets the renderer of what is
+// out of sight for a while.
 func (l *List) CreateRenderer() fyne.WidgetRenderer {
+	l.heights = nil
 	r := &listRenderer{list: l, thumb: NewBox(theme.Input, 3), ring: newRing(4), none: Soft("")}
 	heads := make([]fyne.CanvasObject, len(l.columns))
 	for i, c := range l.columns {

@@ -104,7 +104,7 @@ func startList(s *Screen, o flow.Overview, home Home) fyne.CanvasObject {
 		}
 		lines = append(lines, kit.Row(12,
 			kit.Grow(kit.Column(1, kit.NewText(st.Title, kit.Style{Weight: kit.SemiBold, Wrap: true}),
-				kit.NewText(st.About, kit.Style{Size: theme.Small, Ink: theme.Soft, Wrap: true}))), start))
+				kit.NewText(st.Needs, kit.Style{Size: theme.Small, Ink: theme.Soft, Wrap: true}))), start))
 	}
 	if o.Resume != "" {
 		lines = append(lines, kit.NewText("Finish ceremony "+o.Resume+" first: one ceremony is open at a time.", kit.Style{Size: theme.Small, Ink: theme.Amber, Wrap: true}))

@@ -157,6 +157,24 @@ func TestLongListsMakeOnlyTheRowsThatAreSeen(t *testing.T) {
 	}
 }
 
+// A list that was out of sight for so long that the toolkit has forgotten how it
+// was drawn is drawn again, where it stood.
+func TestListIsDrawnAgain(t *testing.T) {
+	test.NewTempApp(t).Settings().SetTheme(theme.New(theme.Light, 1))
+	list := kit.NewList([]kit.TableColumn{{Head: "What", Share: 1}}, func(i int) []fyne.CanvasObject { return []fyne.CanvasObject{kit.Body(fmt.Sprint("row ", i))} })
+	w := test.NewTempWindow(t, list)
+	w.Resize(fyne.NewSize(400, 300))
+	list.SetCount(1000)
+	for range 500 {
+		list.TypedKey(&fyne.KeyEvent{Name: fyne.KeyDown})
+	}
+	again := list.CreateRenderer()
+	again.Layout(list.Size())
+	if n := len(again.Objects()); n < 6 || list.At() != 500 {
+		t.Errorf("drawn again with %d objects at row %d", n, list.At())
+	}
+}
+
 func TestListOpensTheRowAndTypingFilters(t *testing.T) {
 	test.NewTempApp(t).Settings().SetTheme(theme.New(theme.Light, 1))
 	opened := ""

@@ -82,7 +82,7 @@ func overviewSnapshot() ceremony.Snapshot {
 }
 
 var starts = []flow.Start{
-	{Name: "key-generation", Title: "Generate a key", About: "2 officers, 1 witness, 2 of 3 custodians", Parameters: []flow.Parameter{
+	{Name: "key-generation", Title: "Generate a key", About: "2 officers, 1 witness, 2 of 3 custodians", Needs: "needs 6 people", Parameters: []flow.Parameter{
 		{Name: "label", Ask: "Label of the key", Default: "signing-key"}, {Name: "algorithm", Ask: "Algorithm", Default: "ec-p384", Of: []flow.Choice{{ID: "ec-p256", Label: "EC P-256"}, {ID: "ec-p384", Label: "EC P-384"}, {ID: "rsa-3072", Label: "RSA-3072"}}},
 		{Name: "purpose", Ask: "What the key is for", Default: "sign", Of: []flow.Choice{{ID: "sign", Label: "sign"}}}, {Name: "lifetime", Ask: "Lifetime", Default: "2y"}}},
 }
