@@ -7,6 +7,12 @@
 // open session with one token. PKCS#11 has a single login per application, so
 // two sessions are not dual control: sign-offs and shares are.
 //
+// Which libraries a machine has, p11-kit's configuration tells ([P11Kit]); a token
+// can be named and printed as an RFC 7512 [URI], never with a PIN in it. [Watch]
+// keeps a list of tokens as they are put in and taken out; [TokenInfo.States] says
+// in words what keeps one from being used. [KeySpec.Needs] and [Need.Met] say
+// beforehand whether a token can do what a ceremony asks.
+//
 // # What it promises
 //
 // Generate sets every attribute of its template, reads every one of them back

@@ -168,6 +168,11 @@ func rehearsal(ctx context.Context, args []string, out, diag io.Writer) error {
 	if (o.Module == "") != (o.Serial == "") {
 		return usagef("--module and --serial go together")
 	}
+	serial, err := serialNumber(o.Serial)
+	if err != nil {
+		return err
+	}
+	o.Serial = serial
 	host, argv, err := self()
 	if err != nil {
 		return err

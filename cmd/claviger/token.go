@@ -147,6 +147,15 @@ func tokenWanted(text string) (hsm.URI, error) {
 	return u, nil
 }
 
+// serialNumber reads --serial where one token must be named.
+func serialNumber(text string) (string, error) {
+	u, err := tokenWanted(text)
+	if err == nil && text != "" && u.Serial == "" {
+		err = usagef("--serial: %s names no serial number (serial=…)", text)
+	}
+	return u.Serial, err
+}
+
 // configured are the modules that p11-kit knows here, and SoftHSM.
 func configured(diag io.Writer) []hsm.ModuleFile {
 	list, err := hsm.DefaultP11Kit().Modules()

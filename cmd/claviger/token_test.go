@@ -107,6 +107,20 @@ func TestTokenProbe(t *testing.T) {
 	}
 }
 
+// Where one token is named, its URI is as good as its serial number, if it has one.
+func TestSerialNumber(t *testing.T) {
+	for text, want := range map[string]string{"": "", "0001": "0001", "pkcs11:serial=0001;token=x": "0001", "PKCS11:serial=a%20b": "a b"} {
+		if got, err := serialNumber(text); err != nil || got != want {
+			t.Errorf("%q is %q, %v", text, got, err)
+		}
+	}
+	for text, says := range map[string]string{"pkcs11:token=x": "names no serial number", "pkcs11:serial=1?pin-source=x": "pin-source"} {
+		if _, err := serialNumber(text); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 // probe runs claviger token, whose output must be strictly what the types say.
 func probe(t *testing.T, args ...string) tokenWord {
 	t.Helper()

@@ -37,6 +37,10 @@ func window(ctx context.Context, args []string, diag io.Writer) error {
 	if (*module == "") != (*serial == "") {
 		return usagef("--module and --serial go together")
 	}
+	number, err := serialNumber(*serial)
+	if err != nil {
+		return err
+	}
 	if *dir == "" {
 		d, err := siteDir(*practice)
 		if err != nil {
@@ -54,7 +58,7 @@ func window(ctx context.Context, args []string, diag io.Writer) error {
 	if err != nil {
 		return err
 	}
-	p := &program{setting: rehearse.Setting{Dir: *dir, Worker: argv, Host: host, Module: *module, Serial: *serial}}
+	p := &program{setting: rehearse.Setting{Dir: *dir, Worker: argv, Host: host, Module: *module, Serial: number}}
 	a := app.NewWithID("claviger.ceremony")
 	shell := ui.New(ui.Config{App: a, Program: p, Do: ui.OnWindow, Later: ui.Later, Now: time.Now})
 	a.Lifecycle().SetOnStarted(shell.Start)

@@ -13,28 +13,6 @@ import (
 	"claviger/hsm"
 )
 
-// templates are what the objects of one key must be.
-type templates struct {
-	private, public []wanted // of a pair
-	secret          []wanted // of a secret key
-	// twin is the check value of the same bytes under another purpose, for a token
-	// that tells none of this key.
-	twin hsm.CheckValue
-}
-
-func templatesFor(spec hsm.KeySpec, a algorithm) templates {
-	var t templates
-	if spec.Algorithm.Secret() {
-		t.secret = secretTemplate(spec, a)
-	} else {
-		t.private, t.public = pairTemplates(spec, a)
-	}
-	if spec.Origin == hsm.BroughtIn {
-		t = templates{private: imported(t.private), public: imported(t.public), secret: imported(t.secret)}
-	}
-	return t
-}
-
 func (s *session) Generate(ctx context.Context, spec hsm.KeySpec) (hsm.Key, error) {
 	op := fmt.Sprintf("generate the key %q", spec.Label)
 	spec.Origin = hsm.MadeHere
@@ -241,12 +219,4 @@ func (s *session) readBack(op string, spec hsm.KeySpec, a algorithm, t templates
 func isClass(err error, class hsm.Class) bool {
 	var e *hsm.Error
 	return errors.As(err, &e) && e.Class == class
-}
-
-// classes counts the objects that a key is made of.
-func (t templates) classes() map[string]int {
-	if t.secret != nil {
-		return map[string]int{"secret-key": 1}
-	}
-	return map[string]int{"private-key": 1, "public-key": 1}
 }

@@ -103,6 +103,36 @@ func algorithmFor(keyType string, params []byte) (algorithm, error) {
 	return algorithm{}, fmt.Errorf("the key is of a type that Claviger does not use (%s, parameters %x)", keyType, params)
 }
 
+// templates are what the objects of one key must be.
+type templates struct {
+	private, public []wanted // of a pair
+	secret          []wanted // of a secret key
+	// twin is the check value of the same bytes under another purpose, for a token
+	// that tells none of this key.
+	twin hsm.CheckValue
+}
+
+func templatesFor(spec hsm.KeySpec, a algorithm) templates {
+	var t templates
+	if spec.Algorithm.Secret() {
+		t.secret = secretTemplate(spec, a)
+	} else {
+		t.private, t.public = pairTemplates(spec, a)
+	}
+	if spec.Origin == hsm.BroughtIn {
+		t = templates{private: imported(t.private), public: imported(t.public), secret: imported(t.secret)}
+	}
+	return t
+}
+
+// classes counts the objects that a key is made of.
+func (t templates) classes() map[string]int {
+	if t.secret != nil {
+		return map[string]int{"secret-key": 1}
+	}
+	return map[string]int{"private-key": 1, "public-key": 1}
+}
+
 // pairTemplates are what both halves of a key pair must be, in the token and in
 // the read-back. A key has one purpose (NIST SP 800-57 part 1, 5.2): every other
 // use is refused by name, never left to the token's default.

@@ -178,7 +178,13 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	cycle := func() {
 		k.Restart(t)
-		s := k.Session(t)
+		s, err := k.Module.Open(t.Context(), k.Serial) // k.Session would be kept for the test's end
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Login(t.Context(), hsm.Operator, k.User); err != nil {
+			t.Fatal(err)
+		}
 		r, err := s.Random(t.Context(), 32)
 		if err != nil {
 			t.Fatal(err)
