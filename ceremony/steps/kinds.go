@@ -24,8 +24,8 @@ func Kinds() ceremony.Kinds {
 	table := ceremony.Kinds{}
 	for _, k := range []ceremony.Kind{
 		roomCheck{}, workstationCheck{}, enrolFounders{}, rollCall{}, identifyToken{}, initialiseToken{},
-		issueSet{}, openToken{}, makeLedgerKey{}, authorise{}, generateKey{}, readFingerprint{}, gates{}, copyRegister{}, approve{}, destroyKey{}, destroyMedia{}, conclude{}, attest{}, seal{}, adoptPolicy{}, policyException{},
-		addToken{}, loadWrappingKey{}, backUpKey{}, restoreKey{},
+		issueSet{}, openToken{}, makeLedgerKey{}, authorise{}, generateKey{}, readFingerprint{}, gates{}, copyRegister{}, approve{}, destroyKey{}, destroyMedia{}, conclude{},
+		custody{}, closingBags{}, attest{}, seal{}, adoptPolicy{}, policyException{}, addToken{}, loadWrappingKey{}, backUpKey{}, restoreKey{},
 		enrolPerson{}, changePerson{}, rekeyPerson{}, retirePerson{},
 	} {
 		table[k.Name()] = k
