@@ -155,7 +155,7 @@ func (d *doc) fieldsA4() group {
 		if at, ok := d.t.arrived[part.Person]; ok {
 			came = "arrived " + stamp(at)
 		}
-		list = append(list, fact{h.Body.Name, append(words(fmt.Sprintf("%s; %s; reports to %s; identity document: %s, seen by %s; enrolment %s; %s; departure not recorded; factor: %s; key SHA-256 ",
+		list = append(list, fact{h.Body.Called(), append(words(fmt.Sprintf("%s; %s; reports to %s; identity document: %s, seen by %s; enrolment %s; %s; departure not recorded; factor: %s; key SHA-256 ",
 			roleName(part.Role), h.Body.Organisation, orNot(h.Body.Manager), orNot(h.Body.Identity), d.names(h.Body.SeenBy), fours(h.Leaf.String()[:16]), came, factor)), code.of(d.keyFingerprint(part.Person))...)})
 	}
 	list = append(list,

@@ -213,6 +213,7 @@ func (d *doc) deviations() {
 		}
 		d.subheading(fmt.Sprintf("Deviation %d", b.Number))
 		list := []fact{
+			{"Number, ceremony", words(fmt.Sprintf("%d of ceremony %s", b.Number, d.p.Number))},
 			{"Step", words(step)},
 			{"Raised", words(fmt.Sprintf("%s, record %d", stamp(v.At), v.Seq))},
 			{"Expected", stated(b.Expected)},
@@ -225,13 +226,23 @@ func (d *doc) deviations() {
 				fact{"Decision", words(dec.Decision)},
 				fact{"Decided by", append(stated(d.name(dec.By)), body.of("; heard by "+d.names(dec.HeardBy))...)},
 				fact{"Reason", stated(dec.Reason)},
+				fact{"Objections", statedOrNone(dec.Objections)},
+				fact{"Step text instead", statedOrNone(dec.Text)},
 				fact{"Decided at", words(fmt.Sprintf("%s, record %d", stamp(at.at), at.seq))})
 		} else {
 			list = append(list, fact{"Decision", missing()})
 		}
-		list = append(list, fact{"Class and severity", missing()}, fact{"Effect on claims", missing()})
+		list = append(list, fact{"Class and severity", missing()}, fact{"Containment", missing()}, fact{"Video time code", missing()},
+			fact{"Effect on claims", missing()}, fact{"Corrective action, due, closed", missing()}, fact{"Signed by", words("witness and administrator, in the sign-off of its phase and in their statements")})
 		d.facts(list)
 	}
+}
+
+func statedOrNone(s string) []run {
+	if s == "" {
+		return words("none")
+	}
+	return stated(s)
 }
 
 // interruptions: every pause, every act whose outcome had to be found out, every
@@ -324,7 +335,7 @@ func (d *doc) enrolment() {
 	d.heading("People enrolled")
 	var rows []row
 	for _, b := range d.t.enrolled {
-		rows = append(rows, row{cells: [][]run{cells.of(b.Name), cells.of(roleNames(b.Roles)), cells.of(b.Organisation), cellOr(b.Manager), cellOr(b.Identity), cells.of(d.surnames(b.SeenBy)), cells.of(d.surnames(d.s.People[b.Person].Vouched))}})
+		rows = append(rows, row{cells: [][]run{cells.of(b.Called()), cells.of(roleNames(b.Roles)), cells.of(b.Organisation), cellOr(b.Manager), cellOr(b.Identity), cells.of(d.surnames(b.SeenBy)), cells.of(d.surnames(d.s.People[b.Person].Vouched))}})
 	}
 	d.table([]column{{"Name", 16}, {"Role", 13}, {"Organisation", 15}, {"Reports to", 14}, {"Document seen", 15}, {"Seen by", 14}, {"Vouched for by", 14}}, rows)
 	d.subheading("Their signing keys")
@@ -332,7 +343,7 @@ func (d *doc) enrolment() {
 	d.gap(4)
 	var list []fact
 	for _, b := range d.t.enrolled {
-		list = append(list, fact{b.Name, code.pt(7.9).of(fours(d.keyFingerprint(b.Person)))})
+		list = append(list, fact{b.Called(), code.pt(7.9).of(fours(d.keyFingerprint(b.Person)))})
 	}
 	d.facts(list)
 }

@@ -50,13 +50,16 @@ func Make(in Input) (pdf []byte, pages int, err error) {
 	d.shares()
 	d.deviations()
 	d.interruptions()
+	d.custody()
 	d.enrolment()
+	d.enrolmentRecords()
 	d.ledgerKeys()
 	d.equipment()
 	d.attributes()
 	d.fields()
 	d.stepLog()
 	d.requirements()
+	d.keySheet()
 	if err := d.seal(); err != nil {
 		return nil, 0, err
 	}
@@ -473,7 +476,7 @@ func (d *doc) owner() []run {
 	if h == nil {
 		return words(d.key.Body.Owner)
 	}
-	return append(body.of(h.Body.Name+", "+h.Body.Organisation), run{" (as stated in the order)", dim})
+	return append(body.of(h.Body.Called()+", "+h.Body.Organisation), run{" (as stated in the order)", dim})
 }
 
 func (d *doc) backup() []run {

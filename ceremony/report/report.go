@@ -35,6 +35,7 @@ import (
 	"slices"
 
 	"claviger/ceremony"
+	"claviger/ceremony/script"
 	"claviger/ledger"
 )
 
@@ -105,6 +106,8 @@ func (in Input) Document() string {
 		return "Ceremony report"
 	}
 	switch end := in.ending(); {
+	case in.holds(ceremony.CustodyStep):
+		return "Custody record"
 	case in.key() != nil:
 		return "Key generation report"
 	case end == nil || inModule(end):
@@ -113,6 +116,11 @@ func (in Input) Document() string {
 		return destructionTitle
 	}
 	return deletionTitle
+}
+
+// holds says whether the script has a step of this kind.
+func (in Input) holds(kind string) bool {
+	return slices.ContainsFunc(in.Ceremony.Plan.Steps(), func(st script.Step) bool { return st.Kind == kind })
 }
 
 // key is the key that the ceremony made, nil if none or if it is quarantined.

@@ -142,19 +142,26 @@ var fields = map[string][]string{
 	"A12": {"Exceptions"},
 	"A13": {"Clauses and records"},
 	"A14": {"Statements", "Auditor's observation", "Owner's acceptance", "Approver's acceptance"},
-	"A15": {"Ledger range", "Chain", "Signatures of people", "Checkpoint", "Heads compared", "Outside timestamp", "Recipe", "Retain until"},
+	"A15": {"Ledger range", "Chain", "Signatures of people", "Checkpoint", "Heads compared", "Outside timestamp", "What came later", "Recipe", "Retain until"},
 }
 
 // TestEveryFieldIsOnPaper: each field of the list has a value, or says that
 // there is none.
 func TestEveryFieldIsOnPaper(t *testing.T) {
 	paper := onPaper(t, makePDF(t, collect(t, 1)))
-	start := strings.Index(paper, "All fields")
+	hasFields(t, paper, "All fields", fields)
+}
+
+// hasFields looks for groups and labels, each with something beside it, in the
+// part of a paper that begins with a heading.
+func hasFields(t *testing.T, paper, heading string, groups map[string][]string) {
+	t.Helper()
+	start := strings.Index(paper, heading)
 	if start < 0 {
-		t.Fatal("there is no list of fields")
+		t.Fatalf("there is no %q", heading)
 	}
 	list := paper[start:]
-	for group, labels := range fields {
+	for group, labels := range groups {
 		if !regexp.MustCompile(`(?m)^\s*` + group + `  ?\S`).MatchString(list) {
 			t.Errorf("group %s is not on paper", group)
 		}
@@ -162,6 +169,32 @@ func TestEveryFieldIsOnPaper(t *testing.T) {
 			if !regexp.MustCompile(`(?m)^\s*` + regexp.QuoteMeta(label) + ` +\S`).MatchString(list) {
 				t.Errorf("%s: %q has no value", group, label)
 			}
+		}
+	}
+}
+
+// TestRecordsOfPeopleAndItems: where people are enrolled and cards handed out,
+// each has a record with every field of its list, and the keys have a sheet to
+// sign by hand.
+func TestRecordsOfPeopleAndItems(t *testing.T) {
+	paper := onPaper(t, makePDF(t, collect(t, 0)))
+	hasFields(t, paper, "Custody record: card 1 of set", map[string][]string{
+		"C1": {"Item", "Kind", "Set", "Opens", "Share id", "Index", "Scheme", "m of n", "Set generation", "Commitment", "Form", "Encrypted", "PIN held by"},
+		"C2": {"Primary custodian", "Backup custodian", "Enrolment", "Authorisation form", "Manager", "Effective from", "Effective to", "Acknowledgement"},
+		"C3": {"Bag maker and type", "Bag number", "Sealed by", "Witnessed by", "Number read aloud", "Storage", "Safe controller", "Separation"},
+		"C4": {"Movements here"},
+		"C5": {"Periodic checks", "Succession", "Cumulative knowledge", "End"},
+	})
+	hasFields(t, paper, "Enrolment record: Hana Orr", map[string][]string{
+		"D1": {"Full name", "Employer", "Contact", "Photo", "Identity document", "Seen by", "Date"},
+		"D2": {"Roles", "Role conflicts", "Training", "Background check", "Manager", "Independence statement"},
+		"D3": {"Token serial", "Key fingerprint", "Passphrase", "Recovery contact", "Specimen signature"},
+		"D4": {"Duties text", "Acceptance", "Vouched for by", "Confidentiality", "Data-protection notice", "Valid from", "Valid to", "Revocation", "Approver's signature"},
+	})
+	sheet := paper[strings.Index(paper, "Site key sheet"):]
+	for _, want := range []string{"Ledger key, EC P-256", "Verifier key", "In words", "Hana Orr, third-party witness", "Marta Brandt, administrator"} {
+		if !strings.Contains(sheet, want) {
+			t.Errorf("%q is not on the key sheet", want)
 		}
 	}
 }

@@ -20,6 +20,7 @@ type story struct {
 	gaps       []gapOf
 	decided    map[int]moment
 	sealed     int64
+	enrolledAt map[string]time.Time
 	enrolled   []*ceremony.PersonEnrolled
 	inventory  *ceremony.TokenInventory
 	// Of what a ceremony found and ended: every list of objects, the keys as the
@@ -104,7 +105,7 @@ const longGap = 10 * time.Minute
 
 func tell(records []ledger.Record) (*story, error) {
 	t := &story{arrived: map[string]time.Time{}, signed: map[string][]int64{}, results: map[ledger.Hash]resultOf{},
-		logins: map[string][]ceremony.LoginTried{}, decided: map[int]moment{}}
+		logins: map[string][]ceremony.LoginTried{}, decided: map[int]moment{}, enrolledAt: map[string]time.Time{}}
 	for i, r := range records {
 		body, err := ceremony.Body(r)
 		if err != nil {
@@ -132,7 +133,7 @@ func tell(records []ledger.Record) (*story, error) {
 		case *ceremony.PersonEnrolled:
 			t.signatures++
 			t.signed[b.Person] = append(t.signed[b.Person], r.Seq)
-			t.enrolled = append(t.enrolled, b)
+			t.enrolled, t.enrolledAt[b.Person] = append(t.enrolled, b), r.Time
 		case *ceremony.CeremonyKey:
 			t.signatures++
 			t.signed[b.Person] = append(t.signed[b.Person], r.Seq)
