@@ -1,0 +1,219 @@
+package rehearse
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"claviger/ceremony"
+	"claviger/ceremony/audit"
+	"claviger/ledger"
+)
+
+// handled plays a custody ceremony in which people choose these acts, in order:
+// what is done, and with what.
+func handled(t *testing.T, acts ...[2]string) (*Site, *troupe) {
+	t.Helper()
+	s, tr := openSite(t, setting(copySite(t), nil))
+	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+		if p.Title != "Choose what is handled next" {
+			return
+		}
+		a.Fields = map[string]string{"do": "nothing more"}
+		if len(acts) > 0 {
+			a.Fields = map[string]string{"do": acts[0][0], "item": acts[0][1]}
+			acts = acts[1:]
+		}
+	}
+	if err := s.Begin(t.Context(), source(t, "custody"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if len(acts) > 0 {
+		t.Errorf("%v was never asked for", acts)
+	}
+	return s, tr
+}
+
+// cardHeldBy names a card of the set that opens the token.
+func cardHeldBy(t *testing.T, s *Site, person string) string {
+	t.Helper()
+	for _, name := range slices.Sorted(maps.Keys(s.State().Items)) {
+		it := s.State().Items[name]
+		if set := s.State().Sets[it.Set]; set != nil && set.Body.Purpose == "activation" && it.Holder == person {
+			return name
+		}
+	}
+	t.Fatalf("%s holds no card", person)
+	return ""
+}
+
+const safeKey = "Practice answer" // as the practice people call it
+
+func TestCustody(t *testing.T) {
+	s, tr := handled(t,
+		[2]string{"take a new thing into custody", ""},
+		[2]string{"look at its bag", safeKey},
+		[2]string{"hand it to another holder", safeKey},
+		[2]string{"open its bag", safeKey},
+		// Not in its bag: it cannot be looked at there, and people choose again.
+		[2]string{"look at its bag", safeKey},
+		[2]string{"put it into a new bag", safeKey},
+		[2]string{"open its bag", safeKey},
+		[2]string{"destroy it", safeKey})
+	it := s.State().Items[safeKey]
+	if it == nil || it.State != ceremony.Gone || it.Holder == it.Holders[0] || len(it.Holders) != 2 {
+		t.Errorf("the safe key is told as %+v", it)
+	}
+	if !slices.ContainsFunc(tr.asked, func(p ceremony.Prompt) bool { return p.Problem != nil && p.Problem.Code == "custody.bag" }) {
+		t.Error("nobody was told that it is out of its bag")
+	}
+	if out := s.State().Unbagged(); len(out) > 0 {
+		t.Errorf("%v is out of its bag after the seal", out)
+	}
+	p := s.last("custody")
+	for _, thing := range []string{"HSM", "laptop"} {
+		bag := ""
+		for _, l := range p.Steps["bags"].Facts {
+			if l.Label == "Bag for "+thing+", after the report" {
+				bag = l.Value
+			}
+		}
+		if !strings.HasPrefix(bag, "PR-") {
+			t.Errorf("the bag for the %s is %q", thing, bag)
+		}
+	}
+	holds(t, s, 0)
+}
+
+// TestWrongBagNeedsADecision: a bag that is not as the record has it is a failed
+// check, on record, and nothing goes on before a deviation decides.
+func TestWrongBagNeedsADecision(t *testing.T) {
+	s, tr := openSite(t, setting(copySite(t), nil))
+	card := cardHeldBy(t, s, "li-chen")
+	decided := 0
+	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+		switch {
+		case p.Title == "Look at the bag of "+card && len(p.Fields) == 2:
+			a.Fields = map[string]string{"bag": "A-OTHER", "seal": "intact"}
+		case p.Title == "The check failed":
+			if decided++; decided == 2 {
+				*a = ceremony.Answer{Action: ceremony.Deviate, Fields: map[string]string{"expected": "its bag", "happened": "another bag", "exposed": "unknown", "decision": "continue", "decided-by": "tomas-novak", "reason": "practice"}}
+			}
+		}
+	}
+	if err := s.Begin(t.Context(), source(t, "custody"), nil); err != nil {
+		t.Fatal(err)
+	}
+	p := s.last("custody")
+	if decided < 2 || len(p.Deviations) != 1 {
+		t.Errorf("asked %d times, %d deviations", decided, len(p.Deviations))
+	}
+	if !slices.ContainsFunc(p.Steps["items"].Facts, func(l ceremony.Line) bool { return l.Label == card && strings.HasSuffix(l.Value, "FAIL") }) {
+		t.Errorf("the failed check is not among the facts: %v", p.Steps["items"].Facts)
+	}
+}
+
+// TestCustodyRules: each rule refuses a record by its name, and the checker finds
+// the record that was forced.
+func TestCustodyRules(t *testing.T) {
+	s, _ := handled(t,
+		[2]string{"take a new thing into custody", ""},
+		[2]string{"look at its bag", safeKey},
+		[2]string{"hand it to another holder", safeKey},
+		[2]string{"open its bag", safeKey},
+		[2]string{"put it into a new bag", safeKey},
+		[2]string{"call it lost", safeKey})
+	var all []ledger.Record
+	for r, err := range s.store.Records(t.Context(), 0, s.State().Size) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, r)
+	}
+	p := s.last("custody")
+	second := cardHeldBy(t, s, "jonas-dahl")
+	// The last of its kind that speaks of the safe key.
+	of := func(kind string) int {
+		at := -1
+		for i, r := range all {
+			if r.Ceremony == p.Number && r.Kind == kind && (kind == ceremony.ResultKind || strings.Contains(string(r.Bytes), safeKey)) && (kind != ceremony.ResultKind || strings.Contains(string(r.Bytes), `"step":"items"`)) {
+				at = i
+			}
+		}
+		if at < 0 {
+			t.Fatalf("no %s", kind)
+		}
+		return at
+	}
+	forged := func(kind string, change func(body any)) (int, ledger.Draft) {
+		at := of(kind)
+		body, err := ceremony.Body(all[at])
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(body)
+		return at, draft(all[at], body)
+	}
+	moved := func(change func(*ceremony.ItemMoved)) func() (int, ledger.Draft) {
+		return func() (int, ledger.Draft) {
+			return forged(ceremony.ItemMovedKind, func(b any) { change(b.(*ceremony.ItemMoved)) })
+		}
+	}
+	for name, c := range map[string]struct {
+		rule  string
+		forge func() (int, ledger.Draft)
+	}{
+		"a movement that no witness watched": {"custody.witness", moved(func(b *ceremony.ItemMoved) { b.Witness = "marta-brandt" })},
+		"a movement to its own witness":      {"presence.absent", moved(func(b *ceremony.ItemMoved) { b.To = "dana-weiss" })},
+		"a movement by somebody else":        {"custody.holder", moved(func(b *ceremony.ItemMoved) { b.From = "li-chen" })},
+		"another bag moved":                  {"custody.bag", moved(func(b *ceremony.ItemMoved) { b.Bag = "A-OTHER" })},
+		"a second card for one person": {"custody.quorum", moved(func(b *ceremony.ItemMoved) {
+			b.Item, b.Bag, b.From, b.To = second, s.State().Items[second].Bag, "jonas-dahl", "li-chen"
+			for _, r := range all[:of(ceremony.ItemMovedKind)] {
+				if body, err := ceremony.Body(r); err == nil {
+					if sealed, ok := body.(*ceremony.ItemSealed); ok && sealed.Item == second {
+						b.Bag = sealed.Bag
+					}
+				}
+			}
+		})},
+		"the bag that was just opened": {"custody.bag-used", func() (int, ledger.Draft) {
+			opened, err := ceremony.Body(all[of(ceremony.ItemOpenedKind)])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return forged(ceremony.ItemSealedKind, func(b any) { b.(*ceremony.ItemSealed).Bag = opened.(*ceremony.ItemOpened).Bag })
+		}},
+		"the step ends while it is out of its bag": {"custody.unbagged", func() (int, ledger.Draft) {
+			return of(ceremony.ItemSealedKind), draft(all[of(ceremony.ResultKind)], must(ceremony.Body(all[of(ceremony.ResultKind)])))
+		}},
+		"a failed check that nobody decided about": {"custody.failed", func() (int, ledger.Draft) {
+			return forged(ceremony.ResultKind, func(b any) {
+				res := b.(*ceremony.Result)
+				res.Facts = append(res.Facts, ceremony.Line{Label: "card", Value: "another bag: FAIL"})
+			})
+		}},
+		"lost by somebody else": {"custody.holder", func() (int, ledger.Draft) {
+			return forged(ceremony.ItemLostKind, func(b any) { b.(*ceremony.ItemLost).Person = "li-chen" })
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			at, d := c.forge()
+			got, err := audit.Ledger(t.Context(), force(t, s, all[:at], d), audit.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got.Findings) == 0 || got.Findings[0].Rule != c.rule || got.Findings[0].Seq != int64(at) || got.Exit() != 1 {
+				t.Errorf("the checker finds %v and exits with %d, want %s at record %d", got.Findings, got.Exit(), c.rule, at)
+			}
+		})
+	}
+}
+
+func must(body any, err error) any {
+	if err != nil {
+		panic(err)
+	}
+	return body
+}

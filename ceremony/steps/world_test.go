@@ -1,0 +1,107 @@
+package steps
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"claviger/assets"
+	"claviger/ceremony"
+	"claviger/ceremony/script"
+)
+
+// play reads a script and plays the world model over it, in every way that its
+// conditions can go.
+func play(source string) error {
+	kinds := Kinds()
+	plan, err := script.Parse([]byte(source), func(k string) bool { return kinds[k] != nil })
+	if err != nil {
+		return err
+	}
+	for _, values := range plan.Examples() {
+		bound, err := plan.Bind(values)
+		if err != nil {
+			return err
+		}
+		if err := ceremony.PlayScript(bound, kinds); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// TestScriptsThatCannotWork: what could not be played to its end is refused when
+// it is loaded, in one line that names the step.
+func TestScriptsThatCannotWork(t *testing.T) {
+	const (
+		head  = "ceremony: c\nversion: 1\ntitle: T\nroles: { administrator: 1, witness: 1, officer: 2, custodian: 3 }\nparameters:\n  with-key: { type: choice, of: [yes-please, no-thanks], default: no-thanks }\nphases:\n  - title: P\n    steps:\n"
+		roll  = "{ id: roll, kind: roll-call }"
+		look  = "{ id: look, kind: identify-token }"
+		open  = "{ id: open, kind: open-token }"
+		auth  = "{ id: auth, kind: authorise, with: { step: make }, by: { officer: 2 } }"
+		one   = "{ id: auth, kind: authorise, with: { step: make }, by: { officer: 1 } }"
+		make  = "{ id: make, kind: generate-key, with: { label: k, algorithm: ec-p256, purpose: sign, protection: module-only, owner: o, lifetime: 1y } }"
+		try   = "{ id: att, kind: attest }"
+		seal  = "{ id: seal, kind: seal }"
+		out   = `{ id: out, kind: custody, with: { do: open, item: safe key } }`
+		back  = `{ id: back, kind: custody, with: { do: close, item: safe key } }`
+		check = `{ id: check, kind: custody, with: { do: check, item: safe key } }`
+	)
+	for _, c := range []struct {
+		steps []string
+		want  string // "" where it can be played
+	}{
+		{[]string{roll, look, open, auth, make, try, seal}, ""},
+		{[]string{roll, out, back, look, open, try, seal}, ""},
+		{[]string{roll, look, open, try}, "the script has no step of kind seal, so its ceremony could never end"},
+		{[]string{roll, try, seal}, `step "seal" cannot work where it stands: the token has to be open to sign the seal`},
+		{[]string{roll, look, open, seal}, `step "seal" cannot work where it stands: nobody has attested yet`},
+		{[]string{look, open, roll, try, seal}, `step "open" cannot work where it stands: the roll call`},
+		{[]string{roll, open, try, seal}, `step "open" cannot work where it stands: the roll call and the identification of the token come before`},
+		{[]string{roll, look, open, make, try, seal}, `step "make" cannot work where it stands`},
+		{[]string{roll, look, open, one, make, try, seal}, `step "auth" cannot work where it stands: dual control asks for two people at least (by)`},
+		{[]string{roll, look, auth, make, open, try, seal}, `step "make" cannot work where it stands`},
+		{[]string{roll, look, open, try, seal, roll2}, `step "again" comes after the seal; the seal is the last step`},
+		{[]string{try, roll, look, open, seal}, `step "att" cannot work where it stands: nobody is known yet`},
+		{[]string{roll, out, look, open, try, seal}, `step "att" cannot work where it stands: step "out" opens the bag of safe key, and none closes it before people attest`},
+		{[]string{roll, back, look, open, try, seal}, `step "back" cannot work where it stands: no step before opens the bag of safe key`},
+		{[]string{roll, out, check, back, look, open, try, seal}, `step "check" cannot work where it stands: safe key is out of its bag since step "out"`},
+		{[]string{roll, `{ id: lost, kind: custody, with: { do: burn, item: safe key } }`, look, open, try, seal}, `step "lost" cannot work where it stands: do is check, move, open, close, lose or destroy`},
+		{[]string{roll, look, open, `{ id: bags, kind: closing-bags }`, try, seal}, `step "bags" cannot work where it stands: it does not say what is bagged`},
+		// With the other choice nothing authorises it any more.
+		{[]string{roll, look, open, strings.Replace(auth, "by:", "when: with-key == no-thanks, by:", 1), make, try, seal}, `step "make" cannot work where it stands`},
+		{[]string{roll, look, open, `{ id: make, kind: destroy-key }`, try, seal}, `step "make" cannot work where it stands`},
+	} {
+		source := head
+		for _, st := range c.steps {
+			source += "      - " + st + "\n"
+		}
+		err := play(source)
+		switch {
+		case c.want == "" && err != nil:
+			t.Errorf("%v: %v", c.steps, err)
+		case c.want != "" && (err == nil || !strings.HasPrefix(err.Error(), c.want) || strings.Contains(err.Error(), "\n")):
+			t.Errorf("%v:\nrefused with %v\nwant         %s", c.steps, err, c.want)
+		}
+	}
+}
+
+const roll2 = "{ id: again, kind: roll-call }"
+
+// TestShippedScriptsWork: every shipped script can be played in every way its
+// conditions can go.
+func TestShippedScriptsWork(t *testing.T) {
+	files, err := assets.Scripts.ReadDir("scripts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		src, err := assets.Scripts.ReadFile("scripts/" + f.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := play(string(src)); err != nil {
+			t.Error(fmt.Errorf("%s: %w", f.Name(), err))
+		}
+	}
+}
