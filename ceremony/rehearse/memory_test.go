@@ -27,6 +27,7 @@ type scene struct {
 	store *ledger.Memory
 	token *hsmtest.Model
 	dir   string
+	kinds ceremony.Kinds // nil for those of the program
 }
 
 // shipped lists the shipped scripts by name, the opening first. Every harness
@@ -143,7 +144,7 @@ func (sc *scene) open(t failer, f *fate, room ceremony.Room) (*Site, *troupe) {
 	if room == nil {
 		room = tr
 	}
-	c := Setting{Dir: sc.dir, Host: clock{}, Room: room, load: func(ctx context.Context) (hsm.Module, error) {
+	c := Setting{Dir: sc.dir, Host: clock{}, Room: room, kinds: sc.kinds, load: func(ctx context.Context) (hsm.Module, error) {
 		if f.dead {
 			return nil, errDead
 		}

@@ -32,8 +32,10 @@ type Setting struct {
 	Module, Serial string
 	// Env is added to the worker's environment.
 	Env []string
-	// load gives the module in another way than through a worker.
-	load func(context.Context) (hsm.Module, error)
+	// kinds are the step kinds, those of the program where it is nil; load gives
+	// the module in another way than through a worker.
+	kinds ceremony.Kinds
+	load  func(context.Context) (hsm.Module, error)
 }
 
 // Site is an open practice site.
@@ -71,11 +73,14 @@ func open(ctx context.Context, c Setting, folder *ceremony.Folder, store ledger.
 	if err := os.MkdirAll(s.Folder.Practice(), 0o700); err != nil {
 		return nil, fmt.Errorf("couldn't make the practice folder: %w", err)
 	}
+	if c.kinds == nil {
+		c.kinds = steps.Kinds()
+	}
 	load, err := c.loader(s.Folder.Practice())
 	if err != nil {
 		return nil, err
 	}
-	engine, err := ceremony.NewEngine(ctx, ceremony.Config{Store: s.store, Kinds: steps.Kinds(), Room: c.Room, Host: c.Host, Folder: s.Folder, Module: load})
+	engine, err := ceremony.NewEngine(ctx, ceremony.Config{Store: s.store, Kinds: c.kinds, Room: c.Room, Host: c.Host, Folder: s.Folder, Module: load})
 	if err != nil {
 		return nil, err
 	}

@@ -92,6 +92,8 @@ func (custody) Check(s *ceremony.State, st script.Step, r ledger.Record, body an
 		switch {
 		case !isFinish(b):
 			return foreign(st, r)
+		case len(b.Facts) == 0:
+			return broken("custody.nothing", "it is not said what was handled")
 		case st.With["do"] == "" && len(s.Unbagged()) > 0:
 			return broken("custody.unbagged", "%s is out of its bag", s.Unbagged()[0])
 		}
@@ -142,6 +144,9 @@ func (custody) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
 			return err
 		}
 		lines = append(lines, line(name, "in its new bag "+env.State().Items[name].Bag))
+	}
+	if lines == nil {
+		lines = []ceremony.Line{line("Items", "none was handled")}
 	}
 	return finish(ctx, env, st, lines...)
 }

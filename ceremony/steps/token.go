@@ -35,6 +35,9 @@ func (identifyToken) Check(s *ceremony.State, st script.Step, r ledger.Record, b
 	if !ok || !isFinish(b) {
 		return foreign(st, r)
 	}
+	if value(b.Facts, "Serial number") == "" || value(b.Facts, "Module SHA-256") == "" {
+		return broken("token.unread", "nobody read which token and which library it is")
+	}
 	if s.Open.Token != "" && value(b.Facts, "Serial number") != s.Open.Token {
 		return broken("token.serial", "the token of this ceremony has serial number %s", s.Open.Token)
 	}
