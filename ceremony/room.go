@@ -175,6 +175,9 @@ type Snapshot struct {
 	Ceremony *CeremonyView // the open one
 	Working  string        // what is happening now: "The token is making the key"; "" while waiting for people
 	Since    time.Time     // when Working began
+	// Sheets are the questions that go with what a prompt can be answered with
+	// beside its answer; an action without an entry is not offered.
+	Sheets map[Action][]Field
 }
 
 type SiteView struct {

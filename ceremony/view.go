@@ -33,6 +33,7 @@ func (e *Engine) Snapshot() Snapshot {
 	}
 	if s.Open != nil {
 		v.Ceremony = e.ceremonyView(s.Open)
+		v.Sheets = map[Action][]Field{Deviate: s.DeviationFields(), Presence: s.PresenceFields(), TakeBreak: s.BreakFields(), Pause: s.PauseFields(), Abort: nil, Withhold: nil}
 	}
 	return v
 }

@@ -10,10 +10,10 @@ import (
 // menu holds the global keys: a window's other shortcuts do not fire while a
 // field has the focus, those of its menu do.
 type menu struct {
-	bar                   *fyne.MainMenu
-	pause, deviate, abort *fyne.MenuItem
-	open, swap            *fyne.MenuItem
-	placed                []*fyne.MenuItem // what the witness window needs to be open for
+	bar        *fyne.MainMenu
+	answers    []*fyne.MenuItem // what a prompt can be answered with beside its answer
+	open, swap *fyne.MenuItem
+	placed     []*fyne.MenuItem // what the witness window needs to be open for
 }
 
 func newMenu(s *Shell) *menu {
@@ -26,11 +26,15 @@ func newMenu(s *Shell) *menu {
 	quit := item("Quit", fyne.KeyQ, 0, s.quit)
 	quit.IsQuit = true
 	m := &menu{
-		pause:   item("Pause…", fyne.KeyP, 0, s.pause),
-		deviate: item("Note a deviation…", fyne.KeyE, shift, s.deviate),
-		abort:   item("Abort…", fyne.KeyK, shift, s.abort),
-		open:    item("Open the witness window", fyne.KeyW, shift, s.witness.toggle),
-		swap:    item("Show the public view here", fyne.KeyV, shift, s.witness.swap),
+		answers: []*fyne.MenuItem{
+			item("Note a deviation…", fyne.KeyE, shift, s.deviate),
+			item("Somebody comes or goes…", fyne.KeyU, shift, s.presence),
+			item("Take a break…", fyne.KeyB, shift, s.rest),
+			item("Pause…", fyne.KeyP, 0, s.pause),
+			item("Abort…", fyne.KeyK, shift, s.abort),
+		},
+		open: item("Open the witness window", fyne.KeyW, shift, s.witness.toggle),
+		swap: item("Show the public view here", fyne.KeyV, shift, s.witness.swap),
 		placed: []*fyne.MenuItem{
 			item("To the screen at the right", fyne.KeyRight, shift, func() { s.witness.move(640, 0) }),
 			item("To the screen at the left", fyne.KeyLeft, shift, func() { s.witness.move(-640, 0) }),
@@ -57,7 +61,7 @@ func newMenu(s *Shell) *menu {
 	m.bar = fyne.NewMainMenu(
 		fyne.NewMenu("Claviger", quit),
 		fyne.NewMenu("Go", places...),
-		fyne.NewMenu("Ceremony", m.pause, m.deviate, m.abort),
+		fyne.NewMenu("Ceremony", m.answers...),
 		fyne.NewMenu("View", looks...),
 		fyne.NewMenu("Witness", wall...),
 	)
@@ -68,7 +72,9 @@ func newMenu(s *Shell) *menu {
 
 // asking offers what a prompt can be answered with beside its answer.
 func (m *menu) asking(on bool) {
-	m.pause.Disabled, m.deviate.Disabled, m.abort.Disabled = !on, !on, !on
+	for _, it := range m.answers {
+		it.Disabled = !on
+	}
 	m.bar.Refresh()
 }
 

@@ -366,7 +366,7 @@ func (s *Shell) ask(p ceremony.Prompt, answer func(ceremony.Answer)) {
 	if s.outside {
 		actions.Back = func() { s.answered(p1, flow.Left()) }
 	} else {
-		actions.Deviate, actions.Pause, actions.Abort = s.deviate, s.pause, s.abort
+		actions.Deviate, actions.Pause, actions.Withhold = s.deviate, s.pause, s.withhold
 	}
 	p1.handed = !p.Private() || p.Who.ID != "" && p.Who.ID == s.hands
 	p1.make = func() *view.Screen { return view.Prompt(page, actions) }
@@ -523,33 +523,28 @@ func (s *Shell) setTitle(title string) {
 	})
 }
 
-// deviate, pause and abort lay a sheet over the page that waits.
-
-func (s *Shell) deviate() {
-	deciders := flow.Deciders(s.snapshot)
-	s.sheet("deviation", func(answer func(ceremony.Answer)) *view.Screen { return view.Deviation(deciders, answer, s.prompt) })
-}
-
-func (s *Shell) pause() {
-	s.sheet("pause", func(answer func(ceremony.Answer)) *view.Screen { return view.Pause(answer, s.prompt) })
-}
-
-func (s *Shell) abort() {
-	phrase := flow.AbortPhrase(s.snapshot)
-	s.sheet("abort", func(answer func(ceremony.Answer)) *view.Screen { return view.Abort(phrase, answer, s.prompt) })
-}
-
-func (s *Shell) sheet(name string, make func(answer func(ceremony.Answer)) *view.Screen) {
+// sheet lays the sheet of an action over the page that waits.
+func (s *Shell) sheet(action ceremony.Action, name string) {
 	p := s.pending
-	if p == nil {
+	if p == nil || s.outside {
+		return
+	}
+	sheet, offered := flow.NewSheet(s.snapshot, action)
+	if !offered {
 		return
 	}
 	// A sheet is filled in by others: the keyboard is handed over again after it.
 	p.handed, s.hands = !p.page.Private, ""
-	s.page(make(func(a ceremony.Answer) { s.answered(p, a) }))
-	step := p.page.Prompt().Step
-	s.title(step, name, "")
+	s.page(view.Sheet(sheet, func(a ceremony.Answer) { s.answered(p, a) }, s.prompt))
+	s.title(p.page.Prompt().Step, name, "")
 }
+
+func (s *Shell) deviate()  { s.sheet(ceremony.Deviate, "deviation") }
+func (s *Shell) pause()    { s.sheet(ceremony.Pause, "pause") }
+func (s *Shell) abort()    { s.sheet(ceremony.Abort, "abort") }
+func (s *Shell) rest()     { s.sheet(ceremony.TakeBreak, "break") }
+func (s *Shell) presence() { s.sheet(ceremony.Presence, "presence") }
+func (s *Shell) withhold() { s.sheet(ceremony.Withhold, "withhold") }
 
 // quit closes the window, but not a ceremony under way: that is paused first.
 func (s *Shell) quit() {

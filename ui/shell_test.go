@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -118,7 +120,9 @@ func (p *play) Practice(_ context.Context, prompt ceremony.Prompt) (*secret.Buff
 
 func practiceSite() ceremony.Snapshot {
 	return ceremony.Snapshot{Site: ceremony.SiteView{Organisation: "Practice site", Practice: true, People: []ceremony.PersonView{{Someone: ceremony.Someone{ID: "tn", Name: "Tomas Novak"}, Role: "approver"}}},
-		Ledger: ceremony.LedgerView{Records: 12, Verified: true, Last: strings.Repeat("ab", 32)}}
+		Ledger: ceremony.LedgerView{Records: 12, Verified: true, Last: strings.Repeat("ab", 32)},
+		Sheets: map[ceremony.Action][]ceremony.Field{ceremony.Pause: nil, ceremony.Abort: nil, ceremony.Withhold: nil, ceremony.Deviate: {{Name: "expected", Max: 100}, {Name: "happened", Max: 100},
+			{Name: "exposed", Of: []string{"no", "yes"}}, {Name: "decision", Of: []string{"continue", "abort"}}, {Name: "decided-by", Of: []string{"tn"}}, {Name: "reason", Max: 100, Optional: true}}}}
 }
 
 func open(t *testing.T, p Program) *desk { return openOn(t, p) }
@@ -404,7 +408,7 @@ func TestPauseDeviationAndAbortAreAnswersToAnyPrompt(t *testing.T) {
 	prompt := ceremony.Prompt{Kind: ceremony.AskPassphrase, Step: "roll-call", Who: marta}
 	paused := ask(t, prompt, func(d *desk) {
 		d.write("half a secr")
-		d.shell.menu.pause.Action()
+		d.shell.pause()
 		d.until("roll-call · pause")
 		d.write("Fire alarm")
 		d.press(fyne.KeyReturn, fyne.KeyReturn)
@@ -413,7 +417,7 @@ func TestPauseDeviationAndAbortAreAnswersToAnyPrompt(t *testing.T) {
 		t.Errorf("answered %+v", paused)
 	}
 	aborted := ask(t, prompt, func(d *desk) {
-		d.shell.menu.abort.Action()
+		d.shell.abort()
 		d.until("roll-call · abort")
 		d.write("Fire")
 		d.press(fyne.KeyReturn)
@@ -433,12 +437,12 @@ func TestPauseDeviationAndAbortAreAnswersToAnyPrompt(t *testing.T) {
 		t.Errorf("answered %+v", aborted)
 	}
 	deviated := ask(t, prompt, func(d *desk) {
-		d.shell.menu.deviate.Action()
+		d.shell.deviate()
 		d.until("roll-call · deviation")
 		d.focusOn("Record the deviation")
 		d.press(fyne.KeyReturn)
-		d.shows("Choose who decided.")
-		d.shell.menu.deviate.Action()
+		d.shows("Choose one.")
+		d.shell.deviate()
 		d.write("A sealed bag")
 		d.press(fyne.KeyReturn)
 		d.write("The bag was open")
@@ -457,7 +461,7 @@ func TestPauseDeviationAndAbortAreAnswersToAnyPrompt(t *testing.T) {
 func TestSheetGoesBackToThePromptAsItWas(t *testing.T) {
 	got := ask(t, ceremony.Prompt{Kind: ceremony.AskPassphrase, Step: "roll-call", Who: marta}, func(d *desk) {
 		d.write("abc")
-		d.shell.menu.deviate.Action()
+		d.shell.deviate()
 		d.until("deviation")
 		d.focusOn("Back to the step")
 		d.press(fyne.KeyReturn)
@@ -665,7 +669,7 @@ func TestKeyboardIsHandedOverBeforeEachPrivateEntry(t *testing.T) {
 	come("Marta Brandt")
 	d.until("passphrase · Marta Brandt")
 	d.write("abc")
-	d.shell.menu.deviate.Action()
+	d.shell.deviate()
 	d.until("deviation")
 	d.focusOn("Back to the step")
 	d.press(fyne.KeyReturn)
@@ -972,6 +976,81 @@ func (p *slow) Practice(context.Context, ceremony.Prompt) (*secret.Buffer, error
 	return secret.From([]byte("too late")), nil
 }
 
+// goroutine is the id of the running one, as a stack trace names it.
+func goroutine() string {
+	stack := make([]byte, 64)
+	return strings.Fields(string(stack[:runtime.Stack(stack, false)]))[1]
+}
+
+// apart is a program that may not be called on the window's thread: behind it are
+// the HSM, the ledger, the passphrases' KDF and the report.
+type apart struct {
+	*play
+	t      *testing.T
+	window string
+	calls  atomic.Int32
+}
+
+func (a *apart) off(what string) {
+	a.calls.Add(1)
+	if goroutine() == a.window {
+		a.t.Errorf("%s runs on the window's thread", what)
+	}
+}
+
+func (a *apart) Snapshot(ctx context.Context) (ceremony.Snapshot, error) {
+	a.off("Snapshot")
+	return a.play.Snapshot(ctx)
+}
+
+func (a *apart) Starts(ctx context.Context) ([]flow.Start, error) {
+	a.off("Starts")
+	return a.play.Starts(ctx)
+}
+
+func (a *apart) Run(ctx context.Context, room ceremony.Room, name string, values map[string]string) (flow.Finished, error) {
+	a.off("Run")
+	return a.play.Run(ctx, room, name, values)
+}
+
+func (a *apart) Practice(ctx context.Context, p ceremony.Prompt) (*secret.Buffer, error) {
+	a.off("Practice")
+	return a.play.Practice(ctx, p)
+}
+
+// Through a whole ceremony the program is called beside the window's thread, and
+// the room hands every prompt to that thread and nowhere else.
+func TestNothingSlowRunsOnTheWindowsThread(t *testing.T) {
+	p := &apart{play: &play{snapshot: practiceSite(), practice: map[string]string{"mb": "antelope crescent"}}, t: t, window: goroutine()}
+	p.run = func(ctx context.Context, room ceremony.Room) (flow.Finished, error) {
+		for _, prompt := range []ceremony.Prompt{{Kind: ceremony.AskConfirm, Step: "room"}, {Kind: ceremony.AskPassphrase, Step: "roll-call", Who: marta}, {Kind: ceremony.AskConfirm, Step: "one"}} {
+			p.off("the engine")
+			room.Show(practiceSite())
+			a, err := room.Ask(ctx, prompt)
+			a.Secret.Wipe()
+			if err != nil {
+				return flow.Finished{}, err
+			}
+		}
+		return flow.Finished{Status: "sealed"}, nil
+	}
+	d := open(t, p)
+	d.start()
+	d.until("room · confirm")
+	d.press(fyne.KeyReturn)
+	d.until("passphrase · Marta Brandt")
+	d.focusOn("Use the practice passphrase")
+	d.press(fyne.KeyReturn)
+	d.until("filled")
+	d.press(fyne.KeyReturn)
+	d.until("one · confirm")
+	d.press(fyne.KeyReturn)
+	d.until("done")
+	if n := p.calls.Load(); n < 7 {
+		t.Errorf("only %d calls were seen", n)
+	}
+}
+
 func TestWrongParameterIsToldAtItsField(t *testing.T) {
 	d := open(t, &play{snapshot: practiceSite(), run: func(context.Context, ceremony.Room) (flow.Finished, error) {
 		t.Error("a ceremony with a taken label has begun")
@@ -1065,7 +1144,7 @@ func TestTakeInByKeys(t *testing.T) {
 	if strings.Contains(d.text(), "Settings") {
 		t.Error("another place is offered while somebody is asked")
 	}
-	if !d.shell.menu.pause.Disabled || strings.Contains(d.text(), "Note a deviation") {
+	if !d.shell.menu.answers[0].Disabled || strings.Contains(d.text(), "Note a deviation") {
 		t.Error("outside of a ceremony there is nothing to pause")
 	}
 	d.focusOn("Go on")

@@ -18,9 +18,15 @@ func Confirmed() ceremony.Answer { return ceremony.Answer{} }
 
 // Filled answers a form, or says what is wrong with it.
 func (pg Page) Filled(values map[string]string) (ceremony.Answer, Wrong) {
+	clean, wrong := filled(pg.Fields, values)
+	return ceremony.Answer{Fields: clean}, wrong
+}
+
+// filled cleans what was typed into fields, or says what is wrong with it.
+func filled(fields []Field, values map[string]string) (map[string]string, Wrong) {
 	wrong := Wrong{}
 	clean := map[string]string{}
-	for _, f := range pg.Fields {
+	for _, f := range fields {
 		v := strings.TrimSpace(values[f.Name])
 		clean[f.Name] = v
 		switch {
@@ -36,9 +42,9 @@ func (pg Page) Filled(values map[string]string) (ceremony.Answer, Wrong) {
 		}
 	}
 	if len(wrong) > 0 {
-		return ceremony.Answer{}, wrong
+		return nil, wrong
 	}
-	return ceremony.Answer{Fields: clean}, nil
+	return clean, nil
 }
 
 func isTime(s string) bool {
@@ -68,31 +74,35 @@ func Refused(s *secret.Buffer, reason string) ceremony.Answer {
 	return ceremony.Answer{Verdict: ceremony.Disagree, Reason: strings.TrimSpace(reason), Secret: s}
 }
 
-// Paused and Aborted stop the ceremony for now or for good.
-func Paused(reason string) ceremony.Answer {
-	return ceremony.Answer{Action: ceremony.Pause, Reason: strings.TrimSpace(reason)}
-}
-
-func Aborted(reason string) ceremony.Answer {
-	return ceremony.Answer{Action: ceremony.Abort, Reason: strings.TrimSpace(reason)}
-}
-
 // Left goes back from what belongs to no ceremony.
 func Left() ceremony.Answer { return ceremony.Answer{Action: ceremony.Abort} }
-
-// Deviation is the sheet for what did not go as scripted.
-type Deviation struct {
-	Expected, Happened, Reason string
-	Exposed, Decision          int // of Exposures and Decisions; -1 is not chosen
-	DecidedBy                  int // of Deciders
-}
 
 // Choice is one answer of a closed question.
 type Choice struct{ ID, Label, Help string }
 
+// answers say what the short answers of sheets mean.
+var answers = map[string]map[string]Choice{
+	"exposed": {
+		"no":      {Label: "No", Help: "Nobody saw what nobody may see."},
+		"yes":     {Label: "Yes", Help: "Somebody saw or heard a secret."},
+		"unknown": {Label: "Not known", Help: "It cannot be ruled out."},
+	},
+	"decision": {
+		ceremony.DecideContinue: {Label: "Go on", Help: "The step stands, with this deviation."},
+		ceremony.DecideRepeat:   {Label: "Do the step again", Help: "The attempt is closed; the next one is authorised anew."},
+		ceremony.DecideReplace:  {Label: "Do something else instead", Help: "What is done is typed below; it stands in place of the step's own words."},
+		ceremony.DecideLockOut:  {Label: "Lock somebody out", Help: "Who is named below takes no part from here on."},
+		ceremony.DecideAbort:    {Label: "Abort the ceremony", Help: "It ends here, with a report of its own."},
+	},
+	"signed": {
+		"heard":  {Label: "Said aloud", Help: "Administrator and witness heard it."},
+		"signed": {Label: "Signed here", Help: "Who decides comes to the keyboard next."},
+	},
+}
+
 // choices are the only answers of a field; people are called by their names,
 // words as words, and what has a digit in it as it is written.
-func choices(of []string, people []ceremony.PersonView) []Choice {
+func choices(field string, of []string, people []ceremony.PersonView) []Choice {
 	var out []Choice
 	for _, id := range of {
 		c := Choice{ID: id, Label: id}
@@ -104,66 +114,12 @@ func choices(of []string, people []ceremony.PersonView) []Choice {
 				c.Label, c.Help = p.Name, capital(p.Role)
 			}
 		}
+		if known, ok := answers[field][id]; ok {
+			c.Label, c.Help = known.Label, known.Help
+		}
 		out = append(out, c)
 	}
 	return out
-}
-
-// Exposures answers whether key material was exposed.
-var Exposures = []Choice{
-	{"no", "No", "Nobody saw what nobody may see."},
-	{"yes", "Yes", "Somebody saw or heard a secret."},
-	{"unknown", "Not known", "It cannot be ruled out."},
-}
-
-// Decisions says how it goes on.
-var Decisions = []Choice{
-	{"continue", "Go on", "The step stands, with this deviation."},
-	{"repeat", "Do the step again", "The attempt is closed; the next one is authorised anew."},
-	{"abort", "Abort the ceremony", "It ends here, with a report of its own."},
-}
-
-// Deciders are the people who may decide a deviation: the approvers, or anybody
-// where the site has none.
-func Deciders(s ceremony.Snapshot) []Choice {
-	var approvers, all []Choice
-	for _, p := range s.Site.People {
-		c := Choice{ID: p.ID, Label: p.Name, Help: capital(p.Role)}
-		all = append(all, c)
-		if strings.Contains(p.Role, "approver") {
-			approvers = append(approvers, c)
-		}
-	}
-	if len(approvers) > 0 {
-		return approvers
-	}
-	return all
-}
-
-// Raised makes the answer of a sheet, or says what is missing.
-func (d Deviation) Raised(deciders []Choice) (ceremony.Answer, Wrong) {
-	wrong := Wrong{}
-	for name, text := range map[string]string{"expected": d.Expected, "happened": d.Happened, "reason": d.Reason} {
-		if strings.TrimSpace(text) == "" {
-			wrong[name] = "Nothing is typed here yet."
-		}
-	}
-	if d.Exposed < 0 {
-		wrong["exposed"] = "Choose one."
-	}
-	if d.Decision < 0 {
-		wrong["decision"] = "Choose one."
-	}
-	if d.DecidedBy < 0 || d.DecidedBy >= len(deciders) {
-		wrong["decided-by"] = "Choose who decided."
-	}
-	if len(wrong) > 0 {
-		return ceremony.Answer{}, wrong
-	}
-	return ceremony.Answer{Action: ceremony.Deviate, Fields: map[string]string{
-		"expected": strings.TrimSpace(d.Expected), "happened": strings.TrimSpace(d.Happened), "reason": strings.TrimSpace(d.Reason),
-		"exposed": Exposures[d.Exposed].ID, "decision": Decisions[d.Decision].ID, "decided-by": deciders[d.DecidedBy].ID,
-	}}, nil
 }
 
 // CheckReason is what pause, abort and disagreement need.
@@ -172,12 +128,4 @@ func CheckReason(reason string) string {
 		return "Say why in a few words; it is recorded."
 	}
 	return ""
-}
-
-// AbortPhrase must be typed before a ceremony is aborted.
-func AbortPhrase(s ceremony.Snapshot) string {
-	if s.Ceremony == nil {
-		return "ABORT"
-	}
-	return "ABORT " + s.Ceremony.Number
 }

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -147,7 +148,7 @@ func TestPages(t *testing.T) {
 		"decide": {ceremony.Prompt{Kind: ceremony.AskDecide, Problem: &ceremony.Problem{Happened: "h", Safe: "s", Do: "d", Code: "c"}, Options: []ceremony.Option{{ID: "abort", Label: "Abort", Help: "ends", Danger: true}}}, practice,
 			found(Page{Kind: PageDecide, Go: "Do as chosen", Trouble: &Trouble{"h", "s", "d", "c"}, Options: []Option{{"abort", "Abort", "ends", true}}})},
 		"sign with a PIN": {ceremony.Prompt{Kind: ceremony.AskSignOff, Act: "phase", Who: marta, With: ceremony.SessionPIN, Aloud: "Read the list.", Facts: []ceremony.Fact{{Label: "Key", Value: "7d1e 40b2", Style: "hash"}, {Label: "Id", Value: "9c41", Style: "mono"}}}, practice, func() Page {
-			pg := public(Page{Kind: PageSign, CardTitle: "What is signed", Go: "Sign off this phase", CanDisagree: true, Practice: "Use the practice PIN",
+			pg := public(Page{Kind: PageSign, CardTitle: "What is signed", Go: "Sign off this phase", CanDisagree: true, CanWithhold: true, Practice: "Use the practice PIN",
 				Hashes: []Hash{{"Key", "7d1e40b2", []string{"klaxon", "Burlington", "crackdown", "pioneer"}}}, Facts: []Fact{{Label: "Id", Value: "9c41", Mono: true}},
 				Secret: SecretAsk{"Session PIN of Marta Brandt", pinBytes, leastPIN}})
 			pg.Aloud = "Read the list."
@@ -233,24 +234,40 @@ func TestOnlyTheExactPhraseIsTaken(t *testing.T) {
 	}
 }
 
-func TestDeviationSheet(t *testing.T) {
-	deciders := Deciders(ceremony.Snapshot{Site: ceremony.SiteView{People: []ceremony.PersonView{
-		{Someone: ceremony.Someone{ID: "mb", Name: "Marta Brandt"}, Role: "administrator"}, {Someone: ceremony.Someone{ID: "tn", Name: "Tomas Novak"}, Role: "approver, owner"}}}})
-	if len(deciders) != 1 || deciders[0].ID != "tn" {
-		t.Errorf("deciders are %v, want the approver", deciders)
+// The engine names the questions of a sheet; the sheet cleans the answers and says
+// what is missing.
+func TestSheetsAskWhatTheEngineNames(t *testing.T) {
+	s := ceremony.Snapshot{Ceremony: ceremonyView(), Site: ceremony.SiteView{People: []ceremony.PersonView{{Someone: ceremony.Someone{ID: "tn", Name: "Tomas Novak"}, Role: "approver, owner"}}},
+		Sheets: map[ceremony.Action][]ceremony.Field{
+			ceremony.Deviate: {{Name: "expected", Max: 20}, {Name: "exposed", Of: []string{"no", "unknown"}}, {Name: "decided-by", Of: []string{"tn"}}, {Name: "objections", Optional: true}},
+			ceremony.Pause:   {{Name: "stay", Optional: true}},
+			ceremony.Abort:   nil,
+		}}
+	sheet, offered := NewSheet(s, ceremony.Deviate)
+	if !offered || sheet.Fields[2].Of[0] != (Choice{"tn", "Tomas Novak", "Approver, owner"}) || sheet.Fields[1].Of[1].Help != "It cannot be ruled out." {
+		t.Errorf("offered %v with %+v", offered, sheet.Fields)
 	}
-	_, wrong := Deviation{Exposed: -1, Decision: -1, DecidedBy: -1}.Raised(deciders)
-	if diff := cmp.Diff(Wrong{"expected": "Nothing is typed here yet.", "happened": "Nothing is typed here yet.", "reason": "Nothing is typed here yet.",
-		"exposed": "Choose one.", "decision": "Choose one.", "decided-by": "Choose who decided."}, wrong); diff != "" {
-		t.Errorf("an empty sheet (-want +got):\n%s", diff)
+	_, wrong := sheet.Answer(map[string]string{"expected": "much more than twenty characters"}, "")
+	if diff := cmp.Diff(Wrong{"expected": "At most 20 characters.", "exposed": "Choose one.", "decided-by": "Choose one."}, wrong); diff != "" {
+		t.Errorf("a wrong sheet (-want +got):\n%s", diff)
 	}
-	answer, wrong := Deviation{Expected: "a sealed bag", Happened: "an open one", Reason: "counted", Exposed: 2, Decision: 1, DecidedBy: 0}.Raised(deciders)
-	if wrong != nil || answer.Action != ceremony.Deviate {
-		t.Fatalf("refused: %v", wrong)
+	got, wrong := sheet.Answer(map[string]string{"expected": " a sealed bag ", "exposed": "no", "decided-by": "tn"}, "")
+	want := ceremony.Answer{Action: ceremony.Deviate, Fields: map[string]string{"expected": "a sealed bag", "exposed": "no", "decided-by": "tn", "objections": ""}}
+	if wrong != nil || got.Action != want.Action || !maps.Equal(got.Fields, want.Fields) {
+		t.Errorf("answered %+v (%v)", got, wrong)
 	}
-	want := map[string]string{"expected": "a sealed bag", "happened": "an open one", "reason": "counted", "exposed": "unknown", "decision": "repeat", "decided-by": "tn"}
-	if diff := cmp.Diff(want, answer.Fields); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
+	pause, _ := NewSheet(s, ceremony.Pause)
+	if _, wrong := pause.Answer(map[string]string{}, " "); wrong[""] == "" {
+		t.Error("paused without a reason")
+	}
+	if got, wrong := pause.Answer(map[string]string{}, " Fire alarm "); wrong != nil || got.Action != ceremony.Pause || got.Reason != "Fire alarm" {
+		t.Errorf("answered %+v (%v)", got, wrong)
+	}
+	if abort, _ := NewSheet(s, ceremony.Abort); abort.Phrase != "ABORT 2026-014" {
+		t.Errorf("abort asks for %q", abort.Phrase)
+	}
+	if _, offered := NewSheet(s, ceremony.TakeBreak); offered {
+		t.Error("a break is offered that the engine does not know")
 	}
 }
 

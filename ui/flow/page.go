@@ -36,8 +36,8 @@ type Page struct {
 
 	Go      string // the label of the button that goes on
 	Waiting string // whom the room waits for
-	// CanDisagree offers the other verdict.
-	CanDisagree bool
+	// CanDisagree offers the other verdict, CanWithhold none at all.
+	CanDisagree, CanWithhold bool
 	// Practice offers to fill the private entry from the practice site.
 	Practice string
 
@@ -211,9 +211,7 @@ func (pg *Page) addEntry(p ceremony.Prompt, s ceremony.SiteView) {
 		}
 	case ceremony.AskForm:
 		pg.Kind = PageForm
-		for _, f := range p.Fields {
-			pg.Fields = append(pg.Fields, Field{Name: f.Name, Label: f.Label, Hint: f.Hint, Value: f.Value, Max: f.Max, Time: f.Type == "time", Optional: f.Optional, Of: choices(f.Of, s.People)})
-		}
+		pg.Fields = newFields(p.Fields, s.People)
 	case ceremony.AskDecide:
 		pg.Kind, pg.Go = PageDecide, "Do as chosen"
 		for _, o := range p.Options {
@@ -226,6 +224,7 @@ func (pg *Page) addEntry(p ceremony.Prompt, s ceremony.SiteView) {
 		}
 	case ceremony.AskSignOff:
 		pg.Kind, pg.Go, pg.CanDisagree = PageSign, signLabel(p.Act), true
+		pg.CanWithhold = p.Act == ceremony.ActPhase || p.Act == ceremony.ActAttest
 		if p.With != ceremony.NoSecret {
 			pg.Secret = secretOf(p)
 		}
@@ -249,6 +248,14 @@ func (pg *Page) addEntry(p ceremony.Prompt, s ceremony.SiteView) {
 	if practice {
 		pg.Practice = practiceOffer(pg.Kind, p.With)
 	}
+}
+
+func newFields(fields []ceremony.Field, people []ceremony.PersonView) []Field {
+	var out []Field
+	for _, f := range fields {
+		out = append(out, Field{Name: f.Name, Label: f.Label, Hint: f.Hint, Value: f.Value, Max: f.Max, Time: f.Type == "time", Optional: f.Optional, Of: choices(f.Name, f.Of, people)})
+	}
+	return out
 }
 
 func secretOf(p ceremony.Prompt) SecretAsk {

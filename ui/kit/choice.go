@@ -13,7 +13,7 @@ import (
 // Choice is one of several answers, each with its consequence below it; a few
 // short ones without consequence stand side by side. None is chosen to begin
 // with. Arrows move, Space chooses; Enter chooses too, and submits what was
-// chosen already.
+// chosen already; Backspace takes the choice back.
 type Choice struct {
 	widget.BaseWidget
 	focus
@@ -64,6 +64,12 @@ func (c *Choice) TypedKey(key *fyne.KeyEvent) {
 		c.Refresh()
 	case key.Name == fyne.KeySpace, isEnter(key.Name) && c.chosen != c.at:
 		c.Choose(c.at)
+	case key.Name == fyne.KeyBackspace, key.Name == fyne.KeyDelete:
+		c.chosen = -1
+		c.Refresh()
+		if c.OnChanged != nil {
+			c.OnChanged(-1)
+		}
 	case isEnter(key.Name) && c.OnSubmitted != nil:
 		c.OnSubmitted()
 	}

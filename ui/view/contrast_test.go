@@ -1,9 +1,153 @@
 package view
 
 import (
+	"image"
 	"image/color"
 	"math"
+	"os"
+	"slices"
+	"testing"
+	"unicode/utf8"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/test"
+
+	"claviger/ui/flow"
+	"claviger/ui/kit"
+	"claviger/ui/theme"
 )
+
+// Contrast is measured where it counts, in the pixels of the drawn window: each
+// text against what is behind it (WCAG 2.1 1.4.3 and 1.4.6). A few screens that
+// hold every sort of text are drawn each time, all of them in the full count.
+func TestEveryTextIsReadFromItsPixels(t *testing.T) {
+	app := test.NewTempApp(t)
+	few := []string{"phrase", "card"}
+	counted := 0
+	for _, a := range theme.Appearances {
+		look := theme.New(a.Appearance, 1)
+		least := 4.5
+		if a.Appearance == theme.HighContrast || a.Appearance == theme.Projector {
+			least = 7
+		}
+		app.Settings().SetTheme(look)
+		for name, make := range screens(look) {
+			if os.Getenv("CLAVIGER_PROOF") == "" && !slices.Contains(few, name) {
+				continue
+			}
+			object, screen := make()
+			w := show(t, object)
+			w.Resize(fyne.NewSize(1280, 1400)) // nothing is scrolled away
+			picture := w.Canvas().Capture().(*image.NRGBA)
+			everyText(w.Content(), func(text *kit.Text) {
+				if got, there := inked(picture, text); there {
+					if counted++; got < least {
+						t.Errorf("%s, %s: %q has contrast %.2f, at least %.1f needed", name, a.Name, text, got, least)
+					}
+				}
+			})
+			screen.Close()
+		}
+	}
+	if counted < 100 {
+		t.Errorf("only %d texts were measured", counted)
+	}
+	if os.Getenv("CLAVIGER_PROOF") != "" {
+		t.Logf("PROOF: contrast measured from the pixels of %d texts in %d appearances", counted, len(theme.Appearances))
+	}
+}
+
+// inked is the contrast of a text's ink against the ground around it; false where
+// the text is not in sight, or so short that no pixel of it is all ink.
+func inked(picture *image.NRGBA, text *kit.Text) (float64, bool) {
+	at := fyne.CurrentApp().Driver().AbsolutePositionForObject(text)
+	area := image.Rect(int(at.X), int(at.Y), int(at.X+text.Size().Width), int(at.Y+text.Size().Height)).Intersect(picture.Bounds())
+	if utf8.RuneCountInString(text.String()) < 3 || area.Dy() < 8 {
+		return 0, false
+	}
+	seen := map[color.NRGBA]int{}
+	for y := area.Min.Y; y < area.Max.Y; y++ {
+		for x := area.Min.X; x < area.Max.X; x++ {
+			seen[picture.NRGBAAt(x, y)]++
+		}
+	}
+	var ground color.NRGBA
+	for c, n := range seen {
+		if n > seen[ground] {
+			ground = c
+		}
+	}
+	best := 0.0
+	for c := range seen {
+		best = max(best, contrast(c, ground))
+	}
+	// A text scrolled out of its page leaves one colour, or a few of a neighbour.
+	return best, len(seen) > 12
+}
+
+// Done, amended and failed steps are told apart where there is no colour.
+func TestStatesAreToldApartInGrey(t *testing.T) {
+	app := test.NewTempApp(t)
+	for _, a := range theme.Appearances {
+		app.Settings().SetTheme(theme.New(a.Appearance, 1))
+		var greys []image.Image
+		for _, state := range []kit.RailState{kit.Todo, kit.Done, kit.Amended, kit.Failed} {
+			w := test.NewTempWindow(t, kit.Rail("", []kit.RailPhase{{Title: "Phase", Steps: []kit.RailStep{{Number: 1, Title: "Step", State: state}}}}))
+			w.Resize(fyne.NewSize(268, 120))
+			greys = append(greys, grey(w.Canvas().Capture()))
+		}
+		for i := range greys {
+			for j := range i {
+				if n := differ(greys[i], greys[j]); n < 12 {
+					t.Errorf("%s: states %d and %d differ in %d pixels of grey", a.Name, j, i, n)
+				}
+			}
+		}
+	}
+}
+
+func grey(picture image.Image) image.Image {
+	out := image.NewGray(picture.Bounds())
+	for y := range picture.Bounds().Dy() {
+		for x := range picture.Bounds().Dx() {
+			out.Set(x, y, picture.At(x, y))
+		}
+	}
+	return out
+}
+
+// differ counts pixels that an eye tells apart.
+func differ(a, b image.Image) int {
+	n := 0
+	for y := range a.Bounds().Dy() {
+		for x := range a.Bounds().Dx() {
+			if contrast(a.At(x, y), b.At(x, y)) > 1.5 {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// Every page of a ceremony, drawn as markup: what changes on a screen shows in
+// the difference of a file.
+func TestCeremonyScreensAsMarkup(t *testing.T) {
+	look := theme.New(theme.Light, 1)
+	test.NewTempApp(t).Settings().SetTheme(look)
+	for name, make := range screens(look) {
+		object, screen := make()
+		w := test.NewTempWindow(t, object)
+		w.SetPadded(false)
+		w.Resize(fyne.NewSize(1280, 800))
+		drawn(t, "page-"+name, w)
+		screen.Close()
+	}
+	prompt := prompts()["card"]
+	for name, now := range map[string]flow.Witness{"wall": flow.NewWitness(snapshot(), nil), "wall-private": flow.NewWitness(snapshot(), &prompt)} {
+		_, w := onWall(t, theme.Projector, fyne.NewSize(1024, 768), now)
+		drawn(t, name, w)
+	}
+}
 
 // contrast is the ratio of WCAG 2.1.
 func contrast(a, b color.Color) float64 {

@@ -25,7 +25,11 @@ func decide(pg flow.Page, act Actions) *Screen {
 		act.Answer(pg.Decided(choice.Chosen(), reason.Value()))
 	}
 	goOn.OnAct = submit
-	choice.OnChanged = func(int) { goOn.Enable() }
+	choice.OnChanged = func(chosen int) {
+		if goOn.Enable(); chosen < 0 {
+			goOn.Disable("Choose one of them")
+		}
+	}
 	choice.OnSubmitted = func() { focus(reason.Focusable()) }
 	// Enter in the field goes to the button and does not press it: one of the
 	// choices may not be undone.

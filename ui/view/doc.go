@@ -62,8 +62,8 @@ type Actions struct {
 	// Practice fetches the practice secret for the prompt and gives it to fill,
 	// which borrows it; or says in words why there is none.
 	Practice func(fill func(*secret.Buffer), failed func(why string))
-	// Deviate, Pause and Abort open their sheets.
-	Deviate, Pause, Abort func()
+	// Deviate, Pause and Withhold open their sheets.
+	Deviate, Pause, Withhold func()
 	// Later runs a function on the window's thread after a while.
 	Later func(after time.Duration, f func())
 	// Back leaves what belongs to no ceremony; nil within one.

@@ -11,31 +11,14 @@ import (
 // form takes typed answers. Enter goes to the next field, and on from the last.
 func form(pg flow.Page, act Actions) *Screen {
 	column := top(pg)
-	fields := make([]input, len(pg.Fields))
+	fields := newInputs(pg.Fields)
 	var objects []fyne.CanvasObject
-	for i, f := range pg.Fields {
-		if len(f.Of) > 0 {
-			fields[i] = newPick(f)
-		} else {
-			text := kit.NewTextField(f.Label, f.Hint, f.Max)
-			text.SetValue(f.Value)
-			fields[i] = typed{text}
-		}
-		objects = append(objects, fields[i].object())
+	for _, f := range fields {
+		objects = append(objects, f.object())
 	}
 	submit := func() {
-		values := map[string]string{}
-		for i, f := range pg.Fields {
-			values[f.Name] = fields[i].Value()
-		}
-		answer, wrong := pg.Filled(values)
-		first := fyne.Focusable(nil)
-		for i, f := range pg.Fields {
-			fields[i].Wrong(wrong[f.Name])
-			if wrong[f.Name] != "" && first == nil {
-				first = fields[i].Focusable()
-			}
-		}
+		answer, wrong := pg.Filled(values(pg.Fields, fields))
+		first := mark(pg.Fields, fields, wrong)
 		if wrong == nil {
 			act.Answer(answer)
 			return
@@ -49,6 +32,42 @@ func form(pg flow.Page, act Actions) *Screen {
 		s.First = fields[0].Focusable()
 	}
 	return s
+}
+
+func newInputs(fields []flow.Field) []input {
+	out := make([]input, len(fields))
+	for i, f := range fields {
+		if f.Optional {
+			f.Label += " (if any)"
+		}
+		if len(f.Of) > 0 {
+			out[i] = newPick(f)
+			continue
+		}
+		text := kit.NewTextField(f.Label, f.Hint, f.Max)
+		text.SetValue(f.Value)
+		out[i] = typed{text}
+	}
+	return out
+}
+
+func values(fields []flow.Field, inputs []input) map[string]string {
+	out := map[string]string{}
+	for i, f := range fields {
+		out[f.Name] = inputs[i].Value()
+	}
+	return out
+}
+
+// mark says at each field what is wrong with it, and gives the first such field.
+func mark(fields []flow.Field, inputs []input, wrong flow.Wrong) (first fyne.Focusable) {
+	for i, f := range fields {
+		inputs[i].Wrong(wrong[f.Name])
+		if wrong[f.Name] != "" && first == nil {
+			first = inputs[i].Focusable()
+		}
+	}
+	return first
 }
 
 // input is one field of a form.
@@ -73,6 +92,14 @@ type pick struct {
 	say    func(string, kit.Tone)
 }
 
+func choiceOf(answers []flow.Choice) *kit.Choice {
+	items := make([]kit.ChoiceItem, len(answers))
+	for i, a := range answers {
+		items[i] = kit.ChoiceItem{Label: a.Label, Help: a.Help}
+	}
+	return kit.NewChoice(items...)
+}
+
 func newPick(f flow.Field) *pick {
 	p := &pick{of: f.Of, choice: choiceOf(f.Of)}
 	for i, c := range f.Of {
@@ -82,7 +109,11 @@ func newPick(f flow.Field) *pick {
 	}
 	var said *kit.Text
 	said, p.say = message(fyne.TextAlignLeading)
-	p.whole = kit.Column(6, kit.NewText(f.Label, kit.Style{Size: theme.Small, Weight: kit.SemiBold, Ink: theme.Soft, Wrap: true}), p.choice, said)
+	above := kit.NewText(f.Label, kit.Style{Size: theme.Small, Weight: kit.SemiBold, Ink: theme.Soft, Wrap: true})
+	p.whole = kit.Column(6, above, p.choice, said)
+	if f.Hint != "" {
+		p.whole = kit.Column(6, above, p.choice, kit.NewText(f.Hint, kit.Style{Size: theme.Small, Ink: theme.Muted, Wrap: true}), said)
+	}
 	return p
 }
 

@@ -23,10 +23,14 @@ func sign(pg flow.Page, act Actions) *Screen {
 	disagree := kit.NewButton(kit.Secondary, "I do not agree", nil)
 	reason := kit.NewTextField("Why not? This is recorded and printed", "", 500)
 	reason.Object.Hide()
+	var silent *kit.Button
+	if pg.CanWithhold && act.Withhold != nil {
+		silent = kit.NewButton(kit.Secondary, "Does not sign", act.Withhold)
+	}
 	if pg.Secret.Label == "" {
 		agree.OnAct = func() { act.Answer(flow.Signed(nil)) }
 		disagree.OnAct = refuse(s, reason, func() *secret.Buffer { return nil }, act)
-		s.Object, s.Dock, s.First = column, kit.Column(10, reason.Object, foot(pg, act, agree, disagree)), agree
+		s.Object, s.Dock, s.First = column, kit.Column(10, reason.Object, foot(pg, act, some(agree, disagree, silent)...)), agree
 		return s
 	}
 
@@ -55,7 +59,7 @@ func sign(pg flow.Page, act Actions) *Screen {
 	}
 	practice := practiceButton(pg, act, func(b *secret.Buffer) { fill(entry, b, say); focus(agree) }, say)
 	s.Object, s.First = column, entry
-	s.Dock = kit.Column(12, entry, said, reason.Object, foot(pg, act, some(agree, disagree, practice)...))
+	s.Dock = kit.Column(12, entry, said, reason.Object, foot(pg, act, some(agree, disagree, practice, silent)...))
 	return s
 }
 

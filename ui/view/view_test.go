@@ -52,6 +52,11 @@ func snapshot() ceremony.Snapshot {
 		Site:   ceremony.SiteView{Organisation: "Northwind Root CA · vault room 2", Practice: true, People: []ceremony.PersonView{person("tn", "Tomas Novak", "TN", "approver", "", "idle"), person("mb", "Marta Brandt", "MB", "administrator", "", "idle")}},
 		Ledger: ceremony.LedgerView{Records: 2319, Last: "5ac19e702d4b90fe1b3307acaabbccdd5ac19e702d4b90fe1b3307acaabbccdd", Verified: true, SignedTo: 2310},
 		HSM:    ceremony.HSMView{State: "open", Label: "NW-HSM-01", Serial: "7700 4312"},
+		Sheets: map[ceremony.Action][]ceremony.Field{
+			ceremony.Deviate: {{Name: "expected", Label: "What was expected", Max: 1000}, {Name: "happened", Label: "What happened", Max: 1000}, {Name: "exposed", Label: "Was key material exposed", Of: []string{"yes", "no", "unknown"}},
+				{Name: "decision", Label: "Decision", Of: []string{"continue", "repeat", "replace", "lock-out", "abort"}}, {Name: "decided-by", Label: "Decided by", Of: []string{"tn"}, Value: "tn"}, {Name: "objections", Label: "Objections, who and why", Max: 1000, Optional: true}},
+			ceremony.Presence:  {{Name: "event", Label: "What happened", Of: []string{"left", "returned", "substituted", "observer-arrived", "observer-left"}}, {Name: "person", Label: "Who", Hint: "one of mb, ao; or the id of a new observer", Max: 63}},
+			ceremony.TakeBreak: {{Name: "stay", Label: "Which two stay with the equipment", Value: "mb, ao", Max: 200}}, ceremony.Pause: {{Name: "stay", Label: "Who stays with the equipment", Max: 200, Optional: true}}, ceremony.Withhold: nil, ceremony.Abort: nil},
 		Ceremony: &ceremony.CeremonyView{
 			Number: "2026-014", Title: "Key generation", Script: "3f9a1c07", About: "northwind-root-2026", Started: noon.Add(-72 * time.Minute), Planned: 90 * time.Minute,
 			Phases: []ceremony.PhaseView{
@@ -88,7 +93,7 @@ var starts = []flow.Start{
 }
 
 func nothing() Actions {
-	return Actions{Answer: func(a ceremony.Answer) { a.Secret.Wipe() }, Practice: func(func(*secret.Buffer), func(string)) {}, Deviate: func() {}, Pause: func() {}, Abort: func() {}, Later: func(time.Duration, func()) {}}
+	return Actions{Answer: func(a ceremony.Answer) { a.Secret.Wipe() }, Practice: func(func(*secret.Buffer), func(string)) {}, Deviate: func() {}, Pause: func() {}, Withhold: func() {}, Later: func(time.Duration, func()) {}}
 }
 
 // prompts are one of each kind, in the words of a real step.
@@ -186,11 +191,12 @@ func screens(look *theme.Theme) map[string]func() (fyne.CanvasObject, *Screen) {
 	if look.Appearance == theme.Light || os.Getenv("CLAVIGER_PICTURES") != "" {
 		recordScreens(public) // colours take no room
 	}
-	public("deviation", snapshot(), func() *Screen {
-		return Deviation(flow.Deciders(snapshot()), func(ceremony.Answer) {}, func() {})
-	})
-	public("pause", snapshot(), func() *Screen { return Pause(func(ceremony.Answer) {}, func() {}) })
-	public("abort", snapshot(), func() *Screen { return Abort("ABORT 2026-014", func(ceremony.Answer) {}, func() {}) })
+	for name, action := range map[string]ceremony.Action{"deviation": ceremony.Deviate, "pause": ceremony.Pause, "break": ceremony.TakeBreak, "presence": ceremony.Presence, "withhold": ceremony.Withhold, "abort": ceremony.Abort} {
+		public(name, snapshot(), func() *Screen {
+			sheet, _ := flow.NewSheet(snapshot(), action)
+			return Sheet(sheet, func(ceremony.Answer) {}, func() {})
+		})
+	}
 	public("working", snapshot(), func() *Screen {
 		line := kit.NewProgressLine()
 		line.Set("The token is making the key", "0:03")
@@ -205,7 +211,12 @@ func screens(look *theme.Theme) map[string]func() (fyne.CanvasObject, *Screen) {
 func TestNoScreenIsClipped(t *testing.T) {
 	app := test.NewTempApp(t)
 	pictures := os.Getenv("CLAVIGER_PICTURES")
-	for _, look := range []*theme.Theme{theme.New(theme.Light, 1), theme.New(theme.Light, 2), theme.New(theme.Dark, 1), theme.New(theme.HighContrast, 1), theme.New(theme.Projector, 1)} {
+	// The other appearances differ by their colours only.
+	looks := []*theme.Theme{theme.New(theme.Light, 1), theme.New(theme.Light, 2), theme.New(theme.Projector, 1)}
+	if pictures != "" {
+		looks = append(looks, theme.New(theme.Dark, 1), theme.New(theme.HighContrast, 1))
+	}
+	for _, look := range looks {
 		app.Settings().SetTheme(look)
 		for name, make := range screens(look) {
 			object, screen := make()
