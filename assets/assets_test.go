@@ -60,13 +60,6 @@ func TestPassphraseWords(t *testing.T) {
 	}
 }
 
-func kinds(kind string) bool {
-	return slices.Contains([]string{"room-check", "workstation-check", "enrol-founders", "roll-call",
-		"identify-token", "initialise-token", "issue-set", "open-token", "make-ledger-key", "authorise",
-		"generate-key", "read-fingerprint", "add-token", "load-wrapping-key", "back-up-key", "restore-key", "change-set", "rewrap-backups", "check-cards", "gates", "copy-register", "approve", "destroy-key", "destroy-media", "conclude-destruction", "attest", "seal", "adopt-policy", "policy-exception",
-		"enrol-person", "retire-person", "change-person", "rekey-person"}, kind)
-}
-
 // Each shipped script can be ordered as it is: every parameter has a default.
 func TestShippedScripts(t *testing.T) {
 	names, err := fs.Glob(assets.Scripts, "scripts/*.yaml")
@@ -79,7 +72,7 @@ func TestShippedScripts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		plan, err := script.Parse(source, kinds)
+		plan, err := script.Parse(source, nil)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
@@ -125,7 +118,7 @@ func checkSpoken(t *testing.T, name string, b *script.Bound) {
 		t.Errorf("%s does not end with the seal in a phase without sign-off", name)
 	}
 	for _, p := range b.Phases[:len(b.Phases)-1] {
-		if !slices.Equal(p.Sign, []string{script.Administrator, script.Witness}) {
+		if len(p.Sign) < 2 || !slices.Equal(p.Sign[:2], []string{script.Administrator, script.Witness}) {
 			t.Errorf("%s, phase %q is signed by %v", name, p.Title, p.Sign)
 		}
 	}

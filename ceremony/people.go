@@ -120,8 +120,8 @@ func (s *State) personEnrolled(r *record, b *PersonEnrolled) error {
 	if !personID.MatchString(b.Person) {
 		return r.refuse("person.id", "%q is no id: small letters, digits and dashes, a letter first", b.Person)
 	}
-	if err := s.conflicting(b.Roles); err != nil {
-		return r.refuse("role.conflict", "%s: %v", b.Name, err)
+	if err := s.MayHave(b.Person, b.Roles); err != nil {
+		return r.refuse(ruleOf(err, "role.conflict"), "%v", err)
 	}
 	if len(unhex(b.Document)) != len(ledger.Hash{}) {
 		return r.refuse("person.document", "no document of %s is named", b.Name)
@@ -208,11 +208,8 @@ func (s *State) personChanged(r *record, b *PersonChanged) error {
 	if err != nil {
 		return err
 	}
-	if err := s.conflicting(b.Roles); err != nil {
-		return r.refuse("role.conflict", "%s: %v", h.Body.Name, err)
-	}
-	if card := s.cardOf(b.Person); card != "" && !slices.Contains(b.Roles, script.Custodian) {
-		return r.refuse("role.holds-share", "%s holds %s and stays a custodian until it is handed over", h.Body.Name, card)
+	if err := s.MayHave(b.Person, b.Roles); err != nil {
+		return r.refuse(ruleOf(err, "role.conflict"), "%v", err)
 	}
 	if h.Leaf != b.Key {
 		return r.refuse("signoff.key", "%s signs this with another key", h.Body.Name)
@@ -270,6 +267,17 @@ func (s *State) personRetired(r *record, b *PersonRetired) error {
 		return r.refuse("person.holds", "%s still holds %s, and the record says %s", h.Body.Name, strings.Join(s.StillHeld(b.Person), ", "), strings.Join(b.Holds, ", "))
 	}
 	h.Retired = true
+	return nil
+}
+
+// MayHave says, as a *Broken, why one person may not have these roles.
+func (s *State) MayHave(person string, roles []string) error {
+	if err := s.conflicting(roles); err != nil {
+		return &Broken{"role.conflict", fmt.Sprintf("%s: %v", s.Someone(person).Name, err)}
+	}
+	if card := s.cardOf(person); card != "" && !slices.Contains(roles, script.Custodian) {
+		return &Broken{"role.holds-share", fmt.Sprintf("%s holds %s and stays a custodian until it is handed over", s.Someone(person).Name, card)}
+	}
 	return nil
 }
 

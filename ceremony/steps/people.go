@@ -97,6 +97,11 @@ func admitPeople(s *ceremony.State, st script.Step, fresh bool) error {
 		if !fresh && h != nil && h.Retired {
 			return broken("person.retired", "%s is retired", h.Body.Name)
 		}
+		if o.roles != nil {
+			if err := s.MayHave(o.person, o.roles); err != nil {
+				return err
+			}
+		}
 		if s.Open == nil {
 			continue
 		}
