@@ -98,7 +98,7 @@ func VerifySignature(public crypto.PublicKey, message, signature []byte) error {
 		ok = rsa.VerifyPKCS1v15(key, crypto.SHA256, sum[:], signature) == nil
 	}
 	if !ok {
-		return fmt.Errorf("the signature is not of this key (%T) and message", public)
+		return fmt.Errorf("the signature is not of this key (%T) and message: %w", public, ErrAnswer)
 	}
 	return nil
 }
@@ -116,7 +116,9 @@ func curveDigest(curve elliptic.Curve, message []byte) []byte {
 	return sum[:]
 }
 
-var errAnswer = errors.New("the token's answer is not that of the private key")
+// ErrAnswer: the token answered without an error, and wrong. The key it showed is not
+// the one it holds.
+var ErrAnswer = errors.New("the token's answer is not that of the private key")
 
 func proveDecryption(ctx context.Context, p Prover, spec KeySpec, public *rsa.PublicKey) (proof Proof, err error) {
 	secret := make([]byte, 32)
@@ -136,7 +138,7 @@ func proveDecryption(ctx context.Context, p Prover, spec KeySpec, public *rsa.Pu
 			continue // or the token does not have OAEP with this digest
 		}
 		if !bytes.Equal(proof.Answer, secret) {
-			return proof, errAnswer
+			return proof, ErrAnswer
 		}
 		return proof, nil
 	}
@@ -168,7 +170,7 @@ func proveAgreement(ctx context.Context, p Prover, spec KeySpec, public *ecdsa.P
 			return proof, nil
 		}
 	}
-	return proof, errAnswer
+	return proof, ErrAnswer
 }
 
 // ZeroBlock is one block of zeros under an AES key that is used for nothing else.

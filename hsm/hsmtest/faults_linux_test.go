@@ -222,6 +222,35 @@ func acts() []act {
 		{"change the PIN", "", nothing, func(ctx context.Context, s *scene) error {
 			return hsm.ChangePIN(ctx, s.session, hsm.Operator, s.User, s.newPIN)
 		}, (*scene).samePIN, true},
+		{"change the officer's PIN", "", nothing, func(ctx context.Context, s *scene) error {
+			return hsm.ChangePIN(ctx, s.session, hsm.SecurityOfficer, s.SO, s.newPIN)
+		}, (*scene).sameOfficer, true},
+		{"prove", hsm.Operator, func(s *scene) error {
+			if n, err := s.count("agrees"); err != nil || n == 2 {
+				return err
+			}
+			_, err := s.session.Generate(context.Background(), agrees())
+			return err
+		}, func(ctx context.Context, s *scene) error {
+			key, err := s.session.(hsm.Inspector).Inspect(ctx, agrees())
+			if err != nil {
+				return err
+			}
+			_, err = hsm.ProvePossession(ctx, s.session, agrees(), key, nil)
+			if errors.Is(err, hsm.ErrAnswer) { // it has no class: the token said nothing wrong, and did
+				return &hsm.Mismatch{Label: "agrees"}
+			}
+			return err
+		}, func(s *scene, said error) error {
+			// Of what was agreed on nothing is left in the session.
+			found, err := s.session.Find(context.Background(), hsm.Query{Class: "secret-key"})
+			for _, o := range found {
+				if o.Label == "" {
+					return fmt.Errorf("it left %v", o)
+				}
+			}
+			return err
+		}, false},
 		{"set the user PIN", hsm.SecurityOfficer, nothing, func(ctx context.Context, s *scene) error {
 			return s.session.InitPIN(ctx, s.newPIN)
 		}, (*scene).samePIN, true},
@@ -302,6 +331,10 @@ func acts() []act {
 	}
 }
 
+func agrees() hsm.KeySpec {
+	return hsm.KeySpec{ID: hsmtest.ID("agrees"), Label: "agrees", Algorithm: hsm.ECP256, Purpose: hsm.Derive, Protection: hsm.ModuleOnly}
+}
+
 func macKey() hsm.KeySpec {
 	return hsm.KeySpec{ID: hsmtest.ID("mac"), Label: "mac", Algorithm: hsm.HMACSHA256, Purpose: hsm.Sign, Protection: hsm.ModuleOnly}
 }
@@ -351,15 +384,19 @@ func (s *scene) expect(n int) error {
 
 // samePIN: after a change that succeeded the new PIN is the right one, after one
 // that failed either is, and never neither.
-func (s *scene) samePIN(said error) error {
+func (s *scene) samePIN(said error) error { return s.either(said, hsm.Operator, s.User) }
+
+func (s *scene) sameOfficer(said error) error { return s.either(said, hsm.SecurityOfficer, s.SO) }
+
+func (s *scene) either(said error, who hsm.User, old *secret.Buffer) error {
 	ctx := context.Background()
-	if err := s.session.Login(ctx, hsm.Operator, s.newPIN); err == nil {
-		return s.session.SetPIN(ctx, s.newPIN, s.User)
+	if err := s.session.Login(ctx, who, s.newPIN); err == nil {
+		return s.session.SetPIN(ctx, s.newPIN, old)
 	}
 	if said == nil {
 		return errors.New("it said the PIN was changed, and it is not")
 	}
-	return s.session.Login(ctx, hsm.Operator, s.User)
+	return s.session.Login(ctx, who, old)
 }
 
 func (s *scene) initialisedOrNot(said error) error {
