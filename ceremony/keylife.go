@@ -183,6 +183,11 @@ func (s *State) keyChanged(r *record, b *KeyChanged) error {
 		return r.refuse("key.quarantined", "%s is quarantined: it may only be inspected or destroyed", k.Body.Label)
 	case b.Reason == "":
 		return r.refuse("key.state", "a reason is missing")
+	case !isDay(b.At):
+		return r.refuse("key.state", "%q is not a day like 2026-11-22", b.At)
+	case b.State == Active && k.State == PreActivation && !s.partial && !s.reported(k.Ceremony):
+		// T4: what owner and approver accept is a report that somebody made.
+		return r.refuse("key.unreported", "no report of ceremony %s was made, so nobody can have accepted %s", k.Ceremony, k.Body.Label)
 	}
 	roles, err := s.signedBy(r, b.Signatures, func(site string) ([]byte, error) { return KeyChangedMessage(*b, r.Prev, site) })
 	if err != nil {
@@ -199,6 +204,16 @@ func (s *State) keyChanged(r *record, b *KeyChanged) error {
 	k.State = b.State
 	k.Changes = append(k.Changes, Change{Body: *b, Leaf: r.Leaf, Seq: r.Seq, At: r.Time})
 	return nil
+}
+
+func isDay(s string) bool {
+	_, err := time.Parse(time.DateOnly, s)
+	return err == nil
+}
+
+func (s *State) reported(ceremony string) bool {
+	_, ok := s.Reports[ceremony]
+	return ok
 }
 
 func changedKind(to KeyState) string {
