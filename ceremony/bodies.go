@@ -57,6 +57,7 @@ const (
 	ArtifactStoredKind     = "artifact.stored"
 	SetIssuedKind          = "set.issued"
 	SetReadBackKind        = "set.read-back"
+	SetWithdrawnKind       = "set.withdrawn"
 	ItemSealedKind         = "item.sealed"
 	ItemOpenedKind         = "item.opened"
 	ItemMovedKind          = "item.moved"
@@ -125,6 +126,7 @@ var bodies = map[string]func() any{
 	ArtifactStoredKind:     func() any { return new(ArtifactStored) },
 	SetIssuedKind:          func() any { return new(SetIssued) },
 	SetReadBackKind:        func() any { return new(SetReadBack) },
+	SetWithdrawnKind:       func() any { return new(SetWithdrawn) },
 	ItemSealedKind:         func() any { return new(ItemSealed) },
 	ItemOpenedKind:         func() any { return new(ItemOpened) },
 	ItemMovedKind:          func() any { return new(ItemMoved) },

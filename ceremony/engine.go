@@ -10,6 +10,7 @@ import (
 
 	"claviger/ceremony/script"
 	"claviger/hsm"
+	"claviger/hsm/secret"
 	"claviger/ledger"
 )
 
@@ -22,6 +23,7 @@ type Engine struct {
 	host   Host
 	folder *Folder
 	load   func(context.Context) (hsm.Module, error)
+	check  CardChecker
 	told   Told
 
 	state    *State
@@ -55,12 +57,18 @@ type Config struct {
 	Module func(context.Context) (hsm.Module, error)
 	// Told hears how far the verification at the start has come; nil is fine.
 	Told Told
+	// CheckCard says why a typed card is not the one with this fingerprint, "" if it
+	// is, in a process of its own.
+	CheckCard CardChecker
 }
+
+// CardChecker compares one card with its fingerprint and forgets it.
+type CardChecker func(ctx context.Context, text *secret.Buffer, fingerprint [32]byte, practice bool) (why string, err error)
 
 // NewEngine verifies and folds the whole ledger. A run that the program left
 // open is closed as interrupted: start and restart are one path.
 func NewEngine(ctx context.Context, c Config) (*Engine, error) {
-	e := &Engine{store: c.Store, kinds: c.Kinds, room: c.Room, host: c.Host, folder: c.Folder, load: c.Module, told: c.Told,
+	e := &Engine{store: c.Store, kinds: c.Kinds, room: c.Room, host: c.Host, folder: c.Folder, load: c.Module, check: c.CheckCard, told: c.Told,
 		staged: map[ledger.Hash][]byte{}, sessions: map[string]hsm.Session{}, seen: "not looked at"}
 	e.keys = newKeyring(c.Folder, func() bool { return e.state.Site.Practice })
 	if err := e.fold(ctx); err != nil {

@@ -441,6 +441,10 @@ func (e *env) sign(ctx context.Context, ask SignOffAsk, a Answer) (SignOff, erro
 	return b, nil
 }
 
+func (e *env) CheckCard(ctx context.Context, text *secret.Buffer, fingerprint [32]byte, practice bool) (string, error) {
+	return e.check(ctx, text, fingerprint, practice)
+}
+
 // Together asks for every passphrase first, because nothing may be written between
 // the signatures and their record.
 func (e *env) Together(ctx context.Context, people []Part, p Prompt, message func(prev ledger.Hash) ([]byte, error)) ([]SignedBy, error) {

@@ -87,6 +87,8 @@ type Env interface {
 	// Together has several people sign one record, each with the enrolled key: all
 	// sign the same bytes, over the record that comes next.
 	Together(ctx context.Context, people []Part, p Prompt, message func(prev ledger.Hash) ([]byte, error)) ([]SignedBy, error)
+	// CheckCard compares a typed card with its fingerprint in a process of its own.
+	CheckCard(ctx context.Context, text *secret.Buffer, fingerprint [32]byte, practice bool) (why string, err error)
 	// Login records the attempt, then logs in to a token of the ceremony.
 	Login(ctx context.Context, serial string, as hsm.User, cards []Held, pin *secret.Buffer) error
 	// Logout closes a token of the ceremony, if it is open.

@@ -41,6 +41,7 @@ const (
 	ExceptionStep = "policy-exception"
 	BackupStep    = "back-up-key"
 	RestoreStep   = "restore-key"
+	ChangeStep    = "change-set"
 
 	EnrolPersonStep  = "enrol-person"
 	ChangePersonStep = "change-person"

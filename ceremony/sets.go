@@ -49,6 +49,30 @@ func (s *State) pinsSet(r *record, b *PINsSet) error {
 	return nil
 }
 
+// SetWithdrawn takes a set out of use: no token's PIN comes from it any more. Its
+// cards are destroyed after it, each with a record of its own.
+type SetWithdrawn struct {
+	Set string `json:"set"`
+}
+
+func (s *State) setWithdrawn(r *record, b *SetWithdrawn) error {
+	set := s.Sets[b.Set]
+	if set == nil || set.Withdrawn {
+		return r.refuse("set.withdrawn", "%q is no set that is in use", b.Set)
+	}
+	for _, serial := range sortedKeys(s.Tokens) {
+		if t := s.Tokens[serial]; t.UserSet == b.Set || t.SOSet == b.Set {
+			return r.refuse("set.still-opens", "the cards of set %s still open token %s", set.Body.Name, serial)
+		}
+	}
+	set.Withdrawn = true
+	return nil
+}
+
+// WrappedUnder names a key whose wrapped backup the cards of a set still open, ""
+// if there is none.
+func (s *State) WrappedUnder(set string) string { return s.wrappedUnder(set) }
+
 // SetFor is the set whose cards open a token, in the role of who logs in, nil if
 // there is none.
 func (s *State) SetFor(serial, as string) *Set {
@@ -139,9 +163,10 @@ func needsSecond(plan *script.Bound) bool {
 	return slices.ContainsFunc(plan.Steps(), func(st script.Step) bool { return st.Kind == RestoreStep && st.With["waiver"] == "" })
 }
 
-// usesSecond says whether it would.
+// usesSecond says whether a script works on another token where there is one: it
+// restores to it, or changes its PINs with those of the first.
 func usesSecond(plan *script.Bound) bool {
-	return slices.ContainsFunc(plan.Steps(), func(st script.Step) bool { return st.Kind == RestoreStep })
+	return slices.ContainsFunc(plan.Steps(), func(st script.Step) bool { return st.Kind == RestoreStep || st.Kind == ChangeStep })
 }
 
 func (s *State) loginTried(r *record, b *LoginTried) error {

@@ -398,7 +398,7 @@ func (s *State) admit(r *record) error {
 			return nil
 		}
 		return s.fact(r)
-	case *TokenEnrolled, *PINsSet, *LedgerKeyEnrolled, *LedgerKeyRetired, *SetIssued, *SetReadBack, *TokenInventory,
+	case *TokenEnrolled, *PINsSet, *SetWithdrawn, *LedgerKeyEnrolled, *LedgerKeyRetired, *SetIssued, *SetReadBack, *TokenInventory,
 		*KeyGenerated, *KeyQuarantined, *KeyWrapped, *KeyRestored, *RestoreWaived, *KeyDeleted, *KeyDestroyed, *ArtifactStored,
 		*ItemSealed, *ItemOpened, *ItemMoved, *ItemChecked, *ItemLost, *ItemDestroyed:
 		return s.fact(r)
@@ -923,6 +923,10 @@ func (s *State) fact(r *record) error {
 		}
 	case *PINsSet:
 		if err := s.pinsSet(r, b); err != nil {
+			return err
+		}
+	case *SetWithdrawn:
+		if err := s.setWithdrawn(r, b); err != nil {
 			return err
 		}
 	case *LedgerKeyEnrolled:

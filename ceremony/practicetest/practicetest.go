@@ -12,19 +12,24 @@ import (
 	"time"
 
 	"claviger/ceremony"
+	"claviger/ceremony/share"
 	"claviger/hsm/p11"
 	"claviger/hsm/worker"
 )
 
-const workerArg = "module-worker"
+const (
+	workerArg  = "module-worker"
+	checkerArg = "card-checker" // as package rehearse calls it
+)
 
 // Serve ends the program, after its work, where it was started as the process
-// that holds the module.
+// that holds the module, or as the one that checks a card.
 func Serve() {
-	if len(os.Args) < 2 || os.Args[1] != workerArg {
+	serve := map[string]func() error{workerArg: func() error { return worker.Serve(p11.Open) }, checkerArg: share.ServeCheck}
+	if len(os.Args) < 2 || serve[os.Args[1]] == nil {
 		return
 	}
-	if err := worker.Serve(p11.Open); err != nil {
+	if err := serve[os.Args[1]](); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

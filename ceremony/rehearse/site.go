@@ -14,8 +14,10 @@ import (
 	"claviger/ceremony"
 	"claviger/ceremony/report"
 	"claviger/ceremony/script"
+	"claviger/ceremony/share"
 	"claviger/ceremony/steps"
 	"claviger/hsm"
+	"claviger/hsm/secret"
 	"claviger/hsm/softhsm"
 	"claviger/hsm/worker"
 	"claviger/ledger"
@@ -68,6 +70,20 @@ func Open(ctx context.Context, c Setting) (*Site, error) {
 	return s, nil
 }
 
+// checker compares cards in a process of its own, where the setting names a program
+// that can be one.
+func (c Setting) checker() ceremony.CardChecker {
+	if len(c.Worker) == 0 {
+		return func(_ context.Context, text *secret.Buffer, fingerprint [32]byte, practice bool) (string, error) {
+			return share.CheckText(text, fingerprint, practice)
+		}
+	}
+	return share.Apart(c.Worker[0], CheckerArg)
+}
+
+// CheckerArg starts a worker's program as the process that checks one card.
+const CheckerArg = "card-checker"
+
 func open(ctx context.Context, c Setting, folder *ceremony.Folder, store ledger.Store) (*Site, error) {
 	s := &Site{Folder: folder, Prop: Props(folder.Practice()), store: store, serial: c.Serial}
 	if err := os.MkdirAll(s.Folder.Practice(), 0o700); err != nil {
@@ -80,7 +96,7 @@ func open(ctx context.Context, c Setting, folder *ceremony.Folder, store ledger.
 	if err != nil {
 		return nil, err
 	}
-	engine, err := ceremony.NewEngine(ctx, ceremony.Config{Store: s.store, Kinds: c.kinds, Room: c.Room, Host: c.Host, Folder: s.Folder, Module: load})
+	engine, err := ceremony.NewEngine(ctx, ceremony.Config{Store: s.store, Kinds: c.kinds, Room: c.Room, Host: c.Host, Folder: s.Folder, Module: load, CheckCard: c.checker()})
 	if err != nil {
 		return nil, err
 	}
@@ -202,6 +218,8 @@ func (s *Site) Plan(source []byte, set map[string]string) (ceremony.Plan, error)
 			values[p.Name] = s.newcomer(p.Default)
 		case p.Type == "key" && k != nil:
 			values[p.Name] = k.Body.Label
+		case p.Type == "set" && s.State().SetFor(s.Token(), "user") != nil:
+			values[p.Name] = s.State().SetFor(s.Token(), "user").Body.Name
 		}
 	}
 	return ceremony.Plan{Script: source, Parameters: values, People: parts, Token: s.Token()}, nil

@@ -11,7 +11,6 @@ import (
 
 	"claviger/ceremony"
 	"claviger/ceremony/share"
-	"claviger/hsm"
 	"claviger/hsm/secret"
 	"claviger/ledger"
 )
@@ -226,9 +225,9 @@ func checkCardItem(body any) error {
 	return nil
 }
 
-// loginSO logs the security officer in with the cards of a recovery set.
-func loginSO(ctx context.Context, env ceremony.Env, serial string, set *ceremony.Set) error {
-	S, held, err := useCards(ctx, env, set, "the security officer's PIN")
+// loginCards logs in with the cards of a set, as the one whose PIN they give.
+func loginCards(ctx context.Context, env ceremony.Env, serial string, set *ceremony.Set) error {
+	S, held, err := useCards(ctx, env, set, "the PIN of a token")
 	if err != nil {
 		return err
 	}
@@ -238,7 +237,7 @@ func loginSO(ctx context.Context, env ceremony.Env, serial string, set *ceremony
 		return err
 	}
 	defer pin.Wipe()
-	return env.Login(ctx, serial, hsm.SecurityOfficer, held, pin)
+	return env.Login(ctx, serial, asOf(set), held, pin)
 }
 
 // destroyVoid has the cards of sets that never came to be destroyed, one by one.

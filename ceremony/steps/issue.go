@@ -518,7 +518,7 @@ func reconcilePINs(ctx context.Context, env ceremony.Env, b ceremony.PINsSet) (c
 		return ceremony.Found{}, err
 	}
 	// A mistyped transport PIN looks the same: the cards decide.
-	if err := loginSO(ctx, env, b.Serial, env.State().Sets[b.SOSet]); err != nil {
+	if err := loginCards(ctx, env, b.Serial, env.State().Sets[b.SOSet]); err != nil {
 		return ceremony.Found{}, err
 	}
 	return pinsFound(b), env.Logout(ctx, b.Serial, "the recovery cards open it")

@@ -22,7 +22,6 @@ const (
 	loadKey      = "load-wrapping-key"
 	importKey    = "import-wrapping-key"
 	wrapKeyLabel = "claviger-wrapping-key"
-	rewrap       = "rewrap-backups"
 )
 
 // hostHeld is what a report has to say of every ceremony that rebuilds the wrapping
@@ -80,7 +79,7 @@ func (k loadWrappingKey) Acts(s *ceremony.State, st script.Step) ([]ceremony.Act
 func (loadWrappingKey) Lapsed(s *ceremony.State, st script.Step) bool {
 	after := false
 	for _, other := range s.Open.Plan.Steps() {
-		if after && (other.Kind == ceremony.BackupStep || other.Kind == ceremony.RestoreStep || other.Kind == rewrap) && !s.Open.Steps[other.ID].Done {
+		if after && (other.Kind == ceremony.BackupStep || other.Kind == ceremony.RestoreStep) && !s.Open.Steps[other.ID].Done {
 			return true
 		}
 		after = after || other.ID == st.ID

@@ -27,6 +27,7 @@ import (
 
 	"claviger/ceremony"
 	"claviger/ceremony/rehearse"
+	"claviger/ceremony/share"
 	"claviger/hsm/p11"
 	"claviger/hsm/secret"
 	"claviger/hsm/worker"
@@ -42,6 +43,13 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 func run(args []string, out, diag io.Writer) int {
 	if len(args) > 0 && args[0] == workerArg {
 		if err := worker.Serve(p11.Open); err != nil {
+			fmt.Fprintln(diag, "claviger:", err)
+			return 1
+		}
+		return 0
+	}
+	if len(args) > 0 && args[0] == rehearse.CheckerArg {
+		if err := share.ServeCheck(); err != nil {
 			fmt.Fprintln(diag, "claviger:", err)
 			return 1
 		}
