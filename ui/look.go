@@ -3,7 +3,6 @@ package ui
 import (
 	"fyne.io/fyne/v2"
 
-	"claviger/ui/flow"
 	"claviger/ui/theme"
 )
 
@@ -28,7 +27,7 @@ func (s *Shell) setLook(look *theme.Theme) {
 	s.app.Preferences().SetInt(keyAppearance, int(look.Appearance))
 	s.app.Preferences().SetFloat(keyScale, float64(look.Scale))
 	s.app.Settings().SetTheme(look)
-	s.frame.Update(flow.NewFrame(s.snapshot))
+	s.frame.Update(s.face())
 	s.witness.look()
 	// The toolkit takes the theme over in its own time, and gives the page below
 	// a grown menu its new height only when the menu is drawn anew.

@@ -114,7 +114,7 @@ func (s *Shell) work(what string, do func(ctx context.Context, now func(what str
 	s.running, s.outside = true, true
 	s.visit()
 	s.frame.SetPlaces(nil)
-	s.frame.Update(flow.NewFrame(s.snapshot))
+	s.frame.Update(s.face())
 	s.busy(what)
 	s.off(func(ctx context.Context) func() {
 		then, err := do(ctx, func(what string) { s.do(func() { s.snapshot.Working = what }) })
@@ -135,7 +135,7 @@ func (s *Shell) showTop() {
 	p := s.trail[len(s.trail)-1]
 	s.place = p.place
 	s.frame.SetPlaces(s.places())
-	s.frame.Update(flow.NewFrame(s.snapshot))
+	s.frame.Update(s.face())
 	s.page(p.screen)
 	s.title(p.what, p.which, "")
 }

@@ -79,6 +79,8 @@ type Shell struct {
 	visits   int          // of places: what was read for one is not shown in another
 	place    string       // where we are outside a ceremony
 	trail    []shown      // the page that is shown there, behind those that led to it
+	network  func() ([]string, error)
+	net      flow.Network
 	ctx      context.Context
 	cancel   context.CancelFunc
 }
@@ -120,6 +122,9 @@ type Config struct {
 	Do      Dispatcher
 	Later   Timer
 	Now     func() time.Time
+	// Network names what of this machine's network is up; it may take its time.
+	// Nil where nobody can tell.
+	Network func() (up []string, err error)
 }
 
 // size is that of the smallest screen we promise to fit.
@@ -128,6 +133,7 @@ var size = fyne.NewSize(1280, 800)
 // New makes the window; it shows nothing before Start.
 func New(c Config) *Shell {
 	s := &Shell{app: c.App, program: c.Program, do: c.Do, later: c.Later, now: c.Now, look: savedLook(c.App), line: kit.NewProgressLine()}
+	s.network = c.Network
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.app.Settings().SetTheme(s.look)
 	s.window = c.App.NewWindow("Claviger")
@@ -152,6 +158,7 @@ func (s *Shell) Start() {
 	s.window.Show()
 	s.home()
 	s.tick()
+	s.listen()
 }
 
 // Stop ends what the shell began: the engine is told, and typed secrets go.
@@ -159,6 +166,28 @@ func (s *Shell) Stop() {
 	s.cancel()
 	s.withdraw()
 }
+
+// face is what stands around the page now.
+func (s *Shell) face() flow.Frame { return flow.NewFrame(s.snapshot).With(s.net) }
+
+// listen looks at the network, once in a while; a change is seen at once.
+func (s *Shell) listen() {
+	if s.network == nil {
+		return
+	}
+	s.off(func(context.Context) func() {
+		up, err := s.network()
+		return func() {
+			if net := flow.NewNetwork(up, err); net != s.net {
+				s.net = net
+				s.frame.Update(s.face())
+			}
+			s.later(listenTime, func() { s.do(s.listen) })
+		}
+	})
+}
+
+const listenTime = 5 * time.Second
 
 // tick moves the clock on, once a second, until the shell stops.
 func (s *Shell) tick() {
@@ -241,7 +270,7 @@ func (s *Shell) prepare(st flow.Start) {
 func (s *Shell) takeIn(c flow.Carried) {
 	s.visit()
 	s.frame.SetPlaces(s.places())
-	s.frame.Update(flow.NewFrame(s.snapshot))
+	s.frame.Update(s.face())
 	s.page(view.TakeIn(c, s.compare, s.home))
 	s.title("take-in", "", "")
 }
@@ -255,7 +284,7 @@ func (s *Shell) compare(c flow.Carried) {
 	s.running, s.outside, s.asked = true, true, 0
 	s.visit()
 	s.frame.SetPlaces(nil) // there is no other place until who is asked answers
-	s.frame.Update(flow.NewFrame(s.snapshot))
+	s.frame.Update(s.face())
 	s.busy("Reading the checkpoint")
 	s.off(func(ctx context.Context) func() {
 		err := s.program.TakeIn(ctx, room{s}, c)
@@ -298,7 +327,7 @@ func (s *Shell) play(run func(context.Context, ceremony.Room) (flow.Finished, er
 			}
 			s.snapshot.Ceremony, s.snapshot.Working = nil, ""
 			s.frame.SetPlaces(s.places())
-			s.frame.Update(flow.NewFrame(s.snapshot))
+			s.frame.Update(s.face())
 			s.page(view.Done(flow.NewDone(finished), s.home))
 			s.title("done", finished.Status, "")
 		}
@@ -341,7 +370,7 @@ func (s *Shell) working() {
 // only what stands around it is drawn anew.
 func (s *Shell) show(snapshot ceremony.Snapshot) {
 	s.snapshot = snapshot
-	s.frame.Update(flow.NewFrame(snapshot))
+	s.frame.Update(s.face())
 	s.frame.Tick(flow.Elapsed(snapshot, s.now()), flow.Clock(s.now()))
 	if s.pending == nil && snapshot.Working != "" {
 		s.working()
@@ -398,7 +427,7 @@ func (s *Shell) prompt() {
 	if p.page.Private {
 		s.screen = screen
 		s.scanner.Guard(screen.Object)
-		s.witness.content(view.Private(flow.NewFrame(s.snapshot), screen, s.look))
+		s.witness.content(view.Private(s.face(), screen, s.look))
 	} else {
 		s.page(screen)
 	}

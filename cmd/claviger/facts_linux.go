@@ -55,17 +55,29 @@ func found(label, none string, some []string) ceremony.HostFact {
 
 // network: links of every kind that are up, with or without an address.
 func network() ceremony.HostFact {
-	links, err := net.Interfaces()
+	up, err := linksUp()
 	if err != nil {
 		return unread("Network")
+	}
+	for i := range up {
+		up[i] += " is up"
+	}
+	return found("Network", "no interface is up", up)
+}
+
+// linksUp names the interfaces over which somebody else could be reached.
+func linksUp() ([]string, error) {
+	links, err := net.Interfaces()
+	if err != nil {
+		return nil, fmt.Errorf("couldn't list the network interfaces: %w", err)
 	}
 	var up []string
 	for _, l := range links {
 		if l.Flags&net.FlagUp != 0 && l.Flags&net.FlagLoopback == 0 {
-			up = append(up, l.Name+" is up")
+			up = append(up, l.Name)
 		}
 	}
-	return found("Network", "no interface is up", up)
+	return up, nil
 }
 
 // radios: wireless devices that are not blocked (rfkill), bluetooth among them.

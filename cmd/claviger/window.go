@@ -60,7 +60,7 @@ func window(ctx context.Context, args []string, diag io.Writer) error {
 	}
 	p := &program{setting: rehearse.Setting{Dir: *dir, Worker: argv, Host: host, Module: *module, Serial: number}}
 	a := app.NewWithID("claviger.ceremony")
-	shell := ui.New(ui.Config{App: a, Program: p, Do: ui.OnWindow, Later: ui.Later, Now: time.Now})
+	shell := ui.New(ui.Config{App: a, Program: p, Do: ui.OnWindow, Later: ui.Later, Now: time.Now, Network: linksUp})
 	a.Lifecycle().SetOnStarted(shell.Start)
 	go func() {
 		<-ctx.Done()

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"errors"
 	"maps"
 	"strings"
 	"testing"
@@ -78,6 +79,25 @@ func TestFrameOfACeremony(t *testing.T) {
 	}
 	if got := Elapsed(ceremony.Snapshot{Ceremony: ceremonyView()}, noon); got != "Elapsed 01:12:00 of 01:30:00" {
 		t.Errorf("elapsed: %q", got)
+	}
+}
+
+func TestHeaderSaysWhetherThereIsANetwork(t *testing.T) {
+	for name, c := range map[string]struct {
+		up   []string
+		err  error
+		want []Pill
+	}{
+		"none":      {nil, nil, []Pill{{"Offline", NoLamp}}},
+		"a link":    {[]string{"eth0", "wlan0"}, nil, []Pill{{"Network up: eth0, wlan0", LampOn}}},
+		"not known": {nil, errors.New("refused"), []Pill{{"Network not known", LampOn}}},
+	} {
+		if diff := cmp.Diff(c.want, Frame{}.With(NewNetwork(c.up, c.err)).Pills); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	if got := (Frame{}).With(Network{}).Pills; got != nil {
+		t.Errorf("before anybody looked the header says %v", got)
 	}
 }
 

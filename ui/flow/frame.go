@@ -46,6 +46,37 @@ const (
 	LampOn
 )
 
+// Network is what the header says of this machine's network: "" where nobody
+// looked.
+type Network struct {
+	Text string
+	Off  bool
+}
+
+// NewNetwork says what is up; an error says that it is not known.
+func NewNetwork(up []string, err error) Network {
+	switch {
+	case err != nil:
+		return Network{Text: "Network not known"}
+	case len(up) > 0:
+		return Network{Text: "Network up: " + strings.Join(up, ", ")}
+	}
+	return Network{Text: "Offline", Off: true}
+}
+
+// With adds the network to the header. What should be off and is not has a lit
+// lamp.
+func (f Frame) With(n Network) Frame {
+	if n.Text != "" {
+		p := Pill{Text: n.Text}
+		if !n.Off {
+			p.Lamp = LampOn
+		}
+		f.Pills = append(f.Pills, p)
+	}
+	return f
+}
+
 // Status is the strip at the foot.
 type Status struct {
 	Record, Head, State string
