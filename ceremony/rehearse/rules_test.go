@@ -200,7 +200,14 @@ func played(t *testing.T) (*Site, []ledger.Record, string) {
 
 func TestRulesRefuseByName(t *testing.T) {
 	s, all, number := played(t)
-	for name, f := range forgeries(number) {
+	eachRefused(t, s, all, forgeries(number))
+}
+
+// eachRefused forces each forged record into a copy of the ledger: the checker
+// names the rule and the record, and exits 1.
+func eachRefused(t *testing.T, s *Site, all []ledger.Record, forged map[string]forgery) {
+	t.Helper()
+	for name, f := range forged {
 		t.Run(name, func(t *testing.T) {
 			cut := slices.IndexFunc(all, func(r ledger.Record) bool {
 				b, err := ceremony.Body(r)
