@@ -162,8 +162,8 @@ func testBackup(t *testing.T, k *Token) {
 	_, err := w.ImportWrappingKey(t.Context(), restore, value)
 	must(t, err)
 	for _, spec := range AllKinds() {
-		if spec.Protection != hsm.WrapBackup || !k.Can(t, spec) {
-			continue
+		if spec.Protection != hsm.WrapBackup || !k.Can(t, spec) || spec.Algorithm == hsm.RSA3072 && !Proof() {
+			continue // RSA: seconds a key
 		}
 		key := generate(t, s, spec)
 		wrapped, err := w.Wrap(t.Context(), spec.ID, kek.ID)
