@@ -2,14 +2,18 @@ package rehearse
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"maps"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
 	"claviger/ceremony"
 	"claviger/ceremony/audit"
+	"claviger/ceremony/script"
+	"claviger/ceremony/steps"
 	"claviger/ledger"
 )
 
@@ -175,4 +179,62 @@ func refusedBy(t *testing.T, err error, rule string) {
 	if !errors.As(err, &problem) || problem.Happened == "" || problem.Do == "" {
 		t.Errorf("%s is not told to people: %v", rule, err)
 	}
+}
+
+// TestRealSiteRunsOnOrders: without an order nobody is asked for anything; the
+// first one is on paper, because nobody can sign it here yet.
+func TestRealSiteRunsOnOrders(t *testing.T) {
+	folder, err := ceremony.OpenFolder(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	room := &lobby{}
+	e, err := ceremony.NewEngine(t.Context(), ceremony.Config{Store: ledger.NewMemory(), Kinds: steps.Kinds(), Room: room, Host: clock{}, Folder: folder})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.OpenSite(t.Context(), "Northwind", false, make([]byte, 32)); err != nil {
+		t.Fatal(err)
+	}
+	src := source(t, opening)
+	plan, err := script.Parse(src, e.State().KnownKind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	people, err := Parts(plan.Roles)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := ceremony.OrderPlan{Plan: ceremony.Plan{Script: src, People: people}, Approver: "tomas-novak", Reference: "REQ-1", Witness: "amara-okafor",
+		From: time.Now().Add(-time.Hour), Until: time.Now().Add(time.Hour)}
+	refusedBy(t, e.Hold(t.Context(), o.Plan), "order.missing")
+	_, err = e.Order(t.Context(), o)
+	refusedBy(t, err, "order.signature")
+	o.Paper = true
+	leaf, err := e.Order(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.Plan.Order = leaf.String()
+	before := room.asked
+	var stop *ceremony.Stop
+	if err := e.Hold(t.Context(), o.Plan); !errors.As(err, &stop) || room.asked == before {
+		t.Errorf("the ordered opening did not begin: %v", err)
+	}
+}
+
+// lobby fills in a paper's hash and aborts everything else.
+type lobby struct{ asked int }
+
+func (*lobby) Show(ceremony.Snapshot) {}
+
+func (l *lobby) Ask(_ context.Context, p ceremony.Prompt) (ceremony.Answer, error) {
+	l.asked++
+	switch {
+	case len(p.Fields) == 1 && p.Fields[0].Name == "paper":
+		return ceremony.Answer{Fields: map[string]string{"paper": strings.Repeat("ab", 32)}}, nil
+	case p.Step == "":
+		return ceremony.Answer{}, nil
+	}
+	return ceremony.Answer{Action: ceremony.Abort, Reason: "enough"}, nil
 }

@@ -141,3 +141,25 @@ func TestSevenPeopleFifteenSteps(t *testing.T) {
 		t.Errorf("%d entries of secrets, want at most 50", n)
 	}
 }
+
+// TestCustodiansOfOneManager: two cards suffice, and their holders do not report
+// to one person who could order both.
+func TestCustodiansOfOneManager(t *testing.T) {
+	s, tr := openSite(t, setting(copySite(t), nil))
+	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+		if p.Who.ID == "farah-noor" && asks(p, "manager") {
+			a.Fields["manager"] = "Ines Falk" // as Li Chen does
+		}
+	}
+	about(t, s, "enrol", map[string]string{"what": "change", "people": "farah-noor custodian"})
+	plan := s.plan(t, generation(t), nil)
+	for i := range plan.People {
+		if plan.People[i].Person == "jonas-dahl" {
+			plan.People[i].Person = "farah-noor"
+		}
+	}
+	var refusal *ceremony.Refusal
+	if err := s.Hold(t.Context(), plan); !errors.As(err, &refusal) || refusal.Rule != "custodian.one-manager" {
+		t.Errorf("got %v", err)
+	}
+}
