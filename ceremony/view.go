@@ -31,7 +31,8 @@ func (e *Engine) Snapshot() Snapshot {
 		h := s.People[id]
 		v.Site.People = append(v.Site.People, PersonView{Someone: s.Someone(id), Role: strings.Join(h.Body.Roles, ", "), Organisation: h.Body.Organisation})
 	}
-	if s.Open != nil {
+	// In a record that does not hold nothing is under way, whatever it says.
+	if s.Open != nil && len(e.findings) == 0 {
 		v.Ceremony = e.ceremonyView(s.Open)
 		v.Sheets = map[Action][]Field{Deviate: s.DeviationFields(), Presence: s.PresenceFields(), TakeBreak: s.BreakFields(), Pause: s.PauseFields(), Abort: nil, Withhold: nil}
 	}

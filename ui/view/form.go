@@ -37,7 +37,7 @@ func form(pg flow.Page, act Actions) *Screen {
 func newInputs(fields []flow.Field) []input {
 	out := make([]input, len(fields))
 	for i, f := range fields {
-		if f.Optional {
+		if f.Optional && f.Value == "" {
 			f.Label += " (if any)"
 		}
 		if len(f.Of) > 0 {
