@@ -205,7 +205,7 @@ func TestRulesRefuseByName(t *testing.T) {
 
 // eachRefused forces each forged record into a copy of the ledger: the checker
 // names the rule and the record, and exits 1.
-func eachRefused(t *testing.T, s *Site, all []ledger.Record, forged map[string]forgery) {
+func eachRefused(t *testing.T, s *Site, all []ledger.Record, forged map[string]forgery, blobs ...[]byte) {
 	t.Helper()
 	for name, f := range forged {
 		t.Run(name, func(t *testing.T) {
@@ -225,7 +225,7 @@ func eachRefused(t *testing.T, s *Site, all []ledger.Record, forged map[string]f
 				prefix, body = replay(t, all[:cut])
 			}
 			d := f.forge(t, all[:cut+1], body)
-			path := force(t, s, prefix, d)
+			path := force(t, s, prefix, d, blobs...)
 			got, err := audit.Ledger(t.Context(), path, audit.Options{})
 			if err != nil {
 				t.Fatal(err)
@@ -268,7 +268,7 @@ func replay(t *testing.T, prefix []ledger.Record) ([]ledger.Record, any) {
 }
 
 // force writes records as someone would who has the file and not the program.
-func force(t *testing.T, s *Site, prefix []ledger.Record, d ledger.Draft) string {
+func force(t *testing.T, s *Site, prefix []ledger.Record, d ledger.Draft, blobs ...[]byte) string {
 	t.Helper()
 	ctx := context.Background()
 	path := filepath.Join(t.TempDir(), "ledger.db")
@@ -281,7 +281,7 @@ func force(t *testing.T, s *Site, prefix []ledger.Record, d ledger.Draft) string
 	if err != nil {
 		t.Fatal(err)
 	}
-	head, err := st.Append(ctx, empty, ledger.Batch{Records: prefix, Blobs: blobsOf(t, s)})
+	head, err := st.Append(ctx, empty, ledger.Batch{Records: prefix, Blobs: append(blobsOf(t, s), blobs...)})
 	if err != nil {
 		t.Fatal(err)
 	}

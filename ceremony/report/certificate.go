@@ -138,7 +138,7 @@ func (d *doc) end() {
 		d.para(words("They were not answered."), 0)
 	}
 	d.heading("Copies")
-	d.table([]column{{"Copy", 26}, {"Form", 13}, {"Where, held by", 22}, {"Bag", 10}, {"Fate here", 15}, {"Now", 14}}, d.copyRows())
+	d.table([]column{{"Copy", 26}, {"Form", 13}, {"Where, held by", 20}, {"Bag", 13}, {"Fate here", 14}, {"Now", 14}}, d.copyRows())
 	d.heading("Proof of absence")
 	if len(d.t.deleted) == 0 {
 		d.para(words("No object was deleted from a token in this ceremony."), 0)

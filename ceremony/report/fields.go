@@ -134,7 +134,7 @@ func (d *doc) fieldsA3() group {
 		{"Access-control reference", missing()},
 		{"Visitor log reference", missing()},
 		{"Occupancy rule", missing()},
-		{"Cameras", missing()},
+		{"Cameras", words(strings.Trim(d.factOf("room-check", "Camera")+"; "+d.factOf(ceremony.AttestStep, "Camera"), "; "))},
 		{"Clock", offset},
 	}}
 }

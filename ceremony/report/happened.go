@@ -27,6 +27,10 @@ var summary = map[string][]string{
 	"make-ledger-key":  {"Label"},
 	"issue-set":        {"Set", "Quorum"},
 	"authorise":        {"For"},
+	"approve":          {"Signed by"},
+	"destroy-key":      {"Deleted", "In this token"},
+
+	"conclude-destruction": {"Outcome"},
 }
 
 func (d *doc) result(st script.Step) string {
@@ -48,6 +52,12 @@ func (d *doc) result(st script.Step) string {
 		return fmt.Sprintf("%s read, %d failed; see “Workstation and module”", plural(len(ss.Facts), "fact"), failed)
 	case ceremony.RollCallStep, ceremony.EnrolStep:
 		return people(len(d.p.Body.People)) + " present"
+	case "gates":
+		return "Five conditions answered, each with its evidence; see “Conditions”"
+	case "copy-register":
+		if d.gone != nil {
+			return fmt.Sprintf("%s in the register; see “Copies”", plural(len(d.gone.Copies), "copy"))
+		}
 	case ceremony.AttestStep:
 		said := fmt.Sprintf("%d of %d attested", len(d.p.Attested), len(d.p.Body.People))
 		if no := d.p.NotAccepted(); len(no) > 0 {

@@ -20,7 +20,7 @@ func (d *doc) custody() {
 	for _, m := range d.t.movements {
 		rows = append(rows, row{cells: [][]run{code.pt(8).of(clock(m.at)), cells.of(m.item), cells.of(m.what), codeOr(m.bag), cellOr(m.seal), cells.of(d.surname(m.person)), cells.of(d.surname(m.witness)), cells.of(fmt.Sprint(m.seq))}})
 	}
-	d.table([]column{{"UTC", 10}, {"Item", 20}, {"What", 20}, {"Bag", 14}, {"Seal", 9}, {"Held by", 10}, {"Watched by", 10}, {"Record", 7}}, rows)
+	d.table([]column{{"UTC", 10}, {"Item", 20}, {"What", 20}, {"Bag", 14}, {"Seal", 9}, {"Held by", 10}, {"Witness", 10}, {"Record", 7}}, rows)
 	if !d.handsOut() {
 		return
 	}

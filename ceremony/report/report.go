@@ -193,6 +193,12 @@ func Rebuild(kinds ceremony.Kinds, records []ledger.Record, blob ceremony.Blobs)
 		return in, claims, errors.New("the records are not those of one ceremony whose last run has ended")
 	}
 	in.State, in.Ceremony = s, s.Ceremonies[0]
+	// Signatures of a key outlive it: its certificate carries the public half.
+	if k := in.ending(); k != nil && !k.Body.Public.IsZero() {
+		if _, err := s.Blob(k.Body.Public); err != nil {
+			return in, claims, fmt.Errorf("the public key of %s is not there: %w", k.Body.Label, err)
+		}
+	}
 	return in, claims, nil
 }
 
