@@ -162,6 +162,7 @@ func (s *Shell) list(place string, table func(flow.Record, time.Time) flow.Table
 		return func() {
 			s.open(shown{place, view.Table(t, view.TableActions{
 				Open: func(id string) { s.detail(flow.Ref{Place: place, ID: id}) },
+				Home: func() { s.goTo(flow.InOverview) },
 				Act:  func(a flow.Act) { s.act(a, flow.Ref{Place: place}) }}), "list", place})
 		}, nil
 	})

@@ -344,7 +344,7 @@ func troubleOf(err error) *flow.Trouble {
 }
 
 func (s *Shell) failed(err error) {
-	s.page(view.Done(flow.NewDone(flow.Finished{Trouble: troubleOf(err)}), s.home))
+	s.page(view.Done(flow.NewFailed(troubleOf(err)), s.home))
 	s.title("trouble", "", "")
 }
 

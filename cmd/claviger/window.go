@@ -204,7 +204,7 @@ func (p *program) Starts(ctx context.Context) ([]flow.Start, error) {
 	for _, name := range names {
 		plan, err := p.plan(s, name)
 		if err != nil {
-			return nil, err
+			continue // what this program cannot play is not offered
 		}
 		if st, ok := flow.NewStart(plan, s.State(), s.FreeLabel); ok && plan.Name != "site-opening" {
 			out = append(out, st)

@@ -447,6 +447,11 @@ type Audited struct {
 
 // NewVerification tells what an audit found.
 func NewVerification(a Audited, at time.Time) Verification {
+	// The checker's own words name its options, which the window does not have.
+	plain := strings.NewReplacer(" (--site)", "", " (--checkpoint)", "")
+	for i, s := range a.NotChecked {
+		a.NotChecked[i] = capital(plain.Replace(s))
+	}
 	v := Verification{Result: "✓ Holds, " + moment(at), Tone: Good, Signed: reach(a.Records, a.SignedTo, a.PeopleTo), Findings: a.Findings, Checked: a.Checked, NotChecked: a.NotChecked}
 	if !a.Holds {
 		v.Result, v.Tone = "Does not hold, "+moment(at), Bad

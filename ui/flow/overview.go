@@ -317,6 +317,11 @@ type DonePage struct {
 	Trouble     *Trouble
 }
 
+// NewFailed says that something outside of ceremonies did not work.
+func NewFailed(t *Trouble) DonePage {
+	return DonePage{Title: "This did not work", State: "Stopped", Tone: Bad, Trouble: t}
+}
+
 // NewDone says how the run ended and what to do with what it left.
 func NewDone(f Finished) DonePage {
 	d := DonePage{Trouble: f.Trouble}

@@ -394,6 +394,25 @@ func TestWhatPeopleStartMostIsOfferedFirst(t *testing.T) {
 	}
 }
 
+func TestChoicesAreInWords(t *testing.T) {
+	for want, got := range map[string]Choice{
+		"EC P-384": choiceFor("algorithm", "ec-p384"), "Signing only": choiceFor("purpose", "sign"), "Module only": choiceFor("protection", "module-only"), "No longer needed": choiceFor("reason", "no-longer-needed")} {
+		if got.Label != want {
+			t.Errorf("%q is said as %q", got.ID, got.Label)
+		}
+	}
+	if c := choiceFor("protection", "wrap-backup"); c.Help != "Leaves only wrapped; any k cards and a backup can rebuild it outside an HSM." {
+		t.Errorf("the consequence: %q", c.Help)
+	}
+}
+
+func TestVerificationNamesNoOptionsOfTheChecker(t *testing.T) {
+	v := NewVerification(Audited{Holds: true, NotChecked: []string{"whose record this is: bring the site's verifier key (--site)."}}, noon)
+	if v.NotChecked[0] != "Whose record this is: bring the site's verifier key." {
+		t.Errorf("told %q", v.NotChecked[0])
+	}
+}
+
 func TestReceiptSaysTheHashInWords(t *testing.T) {
 	d := NewReceipt(Receipt{Of: "the ledger", Folder: "/media/usb/claviger", Files: []Copied{{Name: "ledger.db", Bytes: 196608}}})
 	if d.State != "✓ Safe to remove" || len(d.Groups) != 2 || len(d.Groups[1].Hashes[0].Words) != 32 || d.Groups[1].Facts[0].Value != "196 608 bytes" {

@@ -39,7 +39,7 @@ func NewStart(plan *script.Plan, s *ceremony.State, free func(string) string) (S
 			p.Default = free(par.Default)
 		case "choice":
 			for _, v := range par.Of {
-				p.Of = append(p.Of, Choice{ID: v, Label: ceremony.AlgorithmName(v)})
+				p.Of = append(p.Of, choiceFor(par.Name, v))
 			}
 		case "person":
 			things = peopleFor(s, par.Name)
@@ -76,6 +76,21 @@ func InOrder(starts []Start) []Start {
 	}
 	slices.SortStableFunc(starts, func(a, b Start) int { return cmp.Or(cmp.Compare(place(a), place(b)), cmp.Compare(a.Name, b.Name)) })
 	return starts
+}
+
+// choiceFor says one value of a choice as people do.
+func choiceFor(parameter, value string) Choice {
+	c := Choice{ID: value, Label: ceremony.AlgorithmName(value)}
+	if c.Label == value {
+		c.Label = capital(strings.ReplaceAll(value, "-", " "))
+	}
+	switch parameter {
+	case "purpose":
+		c.Label = purpose(value)
+	case "protection":
+		c.Help = protection(value)
+	}
+	return c
 }
 
 // needsPeople says whom a script needs.

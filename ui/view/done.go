@@ -11,7 +11,9 @@ func Done(d flow.DonePage, back func()) *Screen {
 	if d.Trouble != nil {
 		column.Add(trouble(d.Trouble))
 	}
-	column.Add(kit.Body(d.Text))
+	if d.Text != "" {
+		column.Add(kit.Body(d.Text))
+	}
 	if card := factCard("Evidence", "", d.Facts, nil); card != nil {
 		column.Add(card)
 	}

@@ -12,6 +12,7 @@ import (
 type TableActions struct {
 	Open func(id string)
 	Act  func(flow.Act)
+	Home func() // to the overview, where things begin
 }
 
 // Table is a page that lists things. Typing filters it; Enter opens a row.
@@ -19,12 +20,9 @@ func Table(t flow.Table, act TableActions) *Screen {
 	acts := actButtons(t.Acts, kit.Secondary, act.Act)
 	if len(t.Rows) == 0 {
 		column := kit.Column(16, kit.Title(t.Title), kit.Card(6, kit.Heading("Nothing here yet"), kit.Soft(t.First)))
-		s := &Screen{Object: column}
-		if len(acts) > 0 {
-			column.Add(kit.Actions(acts...))
-			s.First = acts[0]
-		}
-		return s
+		home := kit.NewButton(kit.Primary, "Go to the overview", act.Home)
+		column.Add(kit.Actions(append([]*kit.Button{home}, acts...)...))
+		return &Screen{Object: column, First: home}
 	}
 	rows := t.Rows
 	columns := make([]kit.TableColumn, len(t.Columns))

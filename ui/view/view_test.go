@@ -189,7 +189,8 @@ func screens(look *theme.Theme) map[string]func() (fyne.CanvasObject, *Screen) {
 		return Settings(look, func(*theme.Theme) {}, flow.NewSettings(recordOf(sample.Site())), SettingsActions{})
 	})
 	if look.Appearance == theme.Light || os.Getenv("CLAVIGER_PICTURES") != "" {
-		recordScreens(public) // colours take no room
+		// Colours take no room.
+		recordScreens(func(name string, s ceremony.Snapshot, make func() *Screen) { public("record-"+name, s, make) })
 	}
 	for name, action := range map[string]ceremony.Action{"deviation": ceremony.Deviate, "pause": ceremony.Pause, "break": ceremony.TakeBreak, "presence": ceremony.Presence, "withhold": ceremony.Withhold, "abort": ceremony.Abort} {
 		public(name, snapshot(), func() *Screen {
