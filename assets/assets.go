@@ -26,6 +26,12 @@ import (
 //go:embed scripts/*.yaml
 var Scripts embed.FS
 
+// Recovery is the recipe that is printed with the cards: how a key is rebuilt from k
+// cards and a backup without this program.
+//
+//go:embed recovery.txt
+var Recovery string
+
 //go:embed duties.json
 var duties []byte
 

@@ -1,0 +1,109 @@
+package rehearse
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"claviger/assets"
+	"claviger/ceremony"
+)
+
+// backedUpSite is a practice site whose key was backed up, with that key.
+func backedUpSite(t *testing.T) (*Site, *ceremony.Key) {
+	t.Helper()
+	s, _ := openSite(t, setting(copySite(t), nil))
+	if err := s.provide(t.Context(), "recovery-drill"); err != nil {
+		t.Fatal(err)
+	}
+	return s, s.newestKey(backedUp)
+}
+
+// cardsOf reads the practice cards of a set, as many as suffice, from the last on.
+func cardsOf(t *testing.T, s *Site, set *ceremony.Set) []string {
+	t.Helper()
+	var out []string
+	for _, c := range set.Body.Cards[set.Body.Count-set.Body.Threshold:] {
+		b, err := s.Prop.get(c.Holder + "." + strings.ReplaceAll(set.Body.Name, " ", "-") + ".card")
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, string(b.Bytes()))
+		b.Wipe()
+	}
+	return out
+}
+
+// TestRecoveryWithoutClaviger follows the printed recipe to the letter: the program
+// that it prints, two cards and a medium give the key, whose public half has the
+// fingerprint of the record. Ledger, workstation and tokens are not asked.
+func TestRecoveryWithoutClaviger(t *testing.T) {
+	s, key := backedUpSite(t)
+	set := s.State().SetFor(s.Token(), "so")
+	_, program, found := strings.Cut(assets.Recovery, "--- recover.py\n")
+	if !found {
+		t.Fatal("the recipe has no program")
+	}
+	path := filepath.Join(t.TempDir(), "recover.py")
+	if err := os.WriteFile(path, []byte(program), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	medium := filepath.Join(s.Folder.Practice(), "media", strings.TrimPrefix(key.Backups()[1].Name, "medium "))
+	files, err := os.ReadDir(medium)
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	recover := func(cards ...string) ([]byte, string, error) {
+		c := exec.CommandContext(t.Context(), "python3", append([]string{path, filepath.Join(medium, files[0].Name())}, cards...)...)
+		var out, diag bytes.Buffer
+		c.Stdout, c.Stderr = &out, &diag
+		err := c.Run()
+		return out.Bytes(), diag.String(), err
+	}
+	cards := cardsOf(t, s, set)
+	der, said, err := recover(cards...)
+	if err != nil {
+		t.Fatalf("the recipe fails: %v\n%s", err, said)
+	}
+	if !strings.Contains(said, set.Body.Commitment) {
+		t.Errorf("the recipe's commitment is not that of the record: %s", said)
+	}
+	spki := tool(t, nil, der, "openssl", "pkey", "-inform", "DER", "-pubout", "-outform", "DER")
+	if sum := sha256.Sum256([]byte(spki)); hex.EncodeToString(sum[:]) != key.Body.Fingerprint {
+		t.Errorf("the key has the fingerprint %x, the record says %s", sum, key.Body.Fingerprint)
+	}
+	if _, _, err := recover(cards[0]); err == nil {
+		t.Error("one card of two gave something")
+	}
+	activation := cardsOf(t, s, s.State().SetFor(s.Token(), "user"))
+	if _, _, err := recover(activation...); err == nil {
+		t.Error("cards of another set opened the backup")
+	}
+}
+
+// TestRecoveryNeedsNoLedger: what the recipe compares with stands in the evidence
+// PDF of the opening, too.
+func TestRecoveryNeedsNoLedger(t *testing.T) {
+	s, _ := openSite(t, setting(copySite(t), nil))
+	set := s.State().SetFor(s.Token(), "so")
+	report, err := s.Evidence(t.Context(), s.last(opening).Number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved := t.TempDir()
+	tool(t, nil, nil, "pdfdetach", "-saveall", "-o", saved, report)
+	records, err := os.ReadFile(filepath.Join(saved, "records.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range append([]string{set.Body.Commitment, set.Body.KCV}, set.Body.Cards[0].Fingerprint, set.Body.Cards[2].Fingerprint) {
+		if !bytes.Contains(records, []byte(want)) {
+			t.Errorf("the evidence of the opening does not carry %s", want)
+		}
+	}
+}
