@@ -1,0 +1,285 @@
+package rehearse
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"claviger/ceremony"
+	"claviger/ceremony/audit"
+	"claviger/ledger"
+)
+
+// records gives the whole ledger of a site.
+func records(t *testing.T, s *Site) []ledger.Record {
+	t.Helper()
+	var all []ledger.Record
+	for r, err := range s.store.Records(t.Context(), 0, s.State().Size) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// TestRulesOfSharesAndBackups: each record that the rules of cards, sets and backups
+// refuse is refused by its rule's name, forced into a real ledger by someone who has
+// the file and not the program.
+func TestRulesOfSharesAndBackups(t *testing.T) {
+	s, key := backedUpSite(t)
+	old := s.State().SetFor(s.Token(), "user")
+	if err := s.Begin(t.Context(), source(t, "change-custodians"), nil); err != nil {
+		t.Fatal(err)
+	}
+	all := records(t, s)
+	item := func(want string) func(any) bool {
+		return func(b any) bool {
+			switch b := b.(type) {
+			case *ceremony.ItemOpened:
+				return b.Item == want
+			case *ceremony.ItemDestroyed:
+				return b.Item == want
+			}
+			return false
+		}
+	}
+	instead := func(kind string, make func(t *testing.T, body any) any) func(*testing.T, ledger.Record, any) ledger.Draft {
+		return func(t *testing.T, r ledger.Record, body any) ledger.Draft {
+			return ledger.Draft{Ceremony: r.Ceremony, Kind: kind, V: 1, Time: r.Time, Body: make(t, body)}
+		}
+	}
+	attests := func(b any) bool { return b.(*ceremony.SignOff).Act == ceremony.ActAttest }
+	inBackup := func(r ledger.Record) bool {
+		return s.State().Find(r.Ceremony) != nil && s.State().Find(r.Ceremony).Plan.Name == "key-backup"
+	}
+	inChange := func(r ledger.Record) bool {
+		return s.State().Find(r.Ceremony) != nil && s.State().Find(r.Ceremony).Plan.Name == "change-custodians"
+	}
+	anywhere := func(ledger.Record) bool { return true }
+	for name, f := range map[string]struct {
+		rule  string
+		where func(ledger.Record) bool
+		kind  string
+		also  func(any) bool
+		forge func(*testing.T, ledger.Record, any) ledger.Draft
+	}{
+		"a card used that nobody took out of its bag": {"custody.unopened", inBackup, ceremony.ItemOpenedKind, nil,
+			instead(ceremony.LoginTriedKind, func(t *testing.T, _ any) any {
+				set := s.State().SetFor(s.Token(), "so").Body
+				return ceremony.LoginTried{As: "so", Attempt: 1, Serial: s.Token(), Step: "load", Cards: []ceremony.Held{
+					{Index: 1, Person: set.Cards[0].Holder, Set: set.Set}, {Index: 2, Person: set.Cards[1].Holder, Set: set.Set}}}
+			})},
+		"another bag than the record's": {"custody.bag", inBackup, ceremony.ItemOpenedKind, nil,
+			instead(ceremony.ItemOpenedKind, func(t *testing.T, body any) any {
+				b := *body.(*ceremony.ItemOpened)
+				b.Bag = "PR-OTHER"
+				return b
+			})},
+		"a card moved that no witness watched": {"custody.witness", inBackup, ceremony.ItemOpenedKind, nil,
+			instead(ceremony.ItemOpenedKind, func(t *testing.T, body any) any {
+				b := *body.(*ceremony.ItemOpened)
+				b.Witness = b.Person
+				return b
+			})},
+		"the security officer by activation cards": {"token.cards", inBackup, ceremony.LoginTriedKind, func(b any) bool { return b.(*ceremony.LoginTried).As == "so" },
+			instead(ceremony.LoginTriedKind, func(t *testing.T, body any) any {
+				b := *body.(*ceremony.LoginTried)
+				b.Cards = slices.Clone(b.Cards)
+				for i := range b.Cards {
+					b.Cards[i].Set = old.Body.Set
+				}
+				return b
+			})},
+		"the transport PIN after the cards rule": {"token.cards", inBackup, ceremony.LoginTriedKind, func(b any) bool { return b.(*ceremony.LoginTried).As == "so" },
+			instead(ceremony.LoginTriedKind, func(t *testing.T, body any) any {
+				b := *body.(*ceremony.LoginTried)
+				b.Cards = []ceremony.Held{}
+				return b
+			})},
+		"a key wrapped under no set's key": {"set.kcv", inBackup, ceremony.KeyWrappedKind, nil,
+			instead(ceremony.KeyWrappedKind, func(t *testing.T, body any) any {
+				b := *body.(*ceremony.KeyWrapped)
+				b.KCV = "000000"
+				return b
+			})},
+		"a copy that is not what was wrapped": {"copy.other", inBackup, ceremony.ArtifactStoredKind, nil,
+			instead(ceremony.ArtifactStoredKind, func(t *testing.T, body any) any {
+				b := *body.(*ceremony.ArtifactStored)
+				b.SHA256 = strings.Repeat("0", 64)
+				return b
+			})},
+		"a restored key that is another": {"key.restored", inBackup, ceremony.KeyRestoredKind, nil,
+			instead(ceremony.KeyRestoredKind, func(t *testing.T, body any) any {
+				b := *body.(*ceremony.KeyRestored)
+				b.Fingerprint = strings.Repeat("0", 64)
+				return b
+			})},
+		"a test copy called kept": {"key.authorised", inBackup, ceremony.KeyRestoredKind, nil,
+			instead(ceremony.KeyRestoredKind, func(t *testing.T, body any) any {
+				b := *body.(*ceremony.KeyRestored)
+				b.Test = false
+				return b
+			})},
+		"a restore waived by the owner alone": {"key.waiver", inBackup, ceremony.KeyRestoredKind, nil,
+			instead(ceremony.RestoreWaivedKind, func(t *testing.T, _ any) any {
+				owner := s.State().People[key.Body.Owner]
+				return ceremony.RestoreWaived{Key: key.Body.ID, Reason: "no time", Signatures: []ceremony.SignedBy{{Key: owner.Leaf, Person: owner.Body.Person, Role: "owner", Signature: "00"}}}
+			})},
+		"a new PIN before every card is read back": {"set.unread", inChange, ceremony.SetReadBackKind, nil,
+			instead(ceremony.SetIssuedKind, func(t *testing.T, body any) any {
+				for _, r := range all {
+					b, err := ceremony.Body(r)
+					if issued, ok := b.(*ceremony.SetIssued); err == nil && ok && issued.Intent == body.(*ceremony.SetReadBack).Intent {
+						return *issued
+					}
+				}
+				t.Fatal("the set was not found")
+				return nil
+			})},
+		"another set withdrawn than the one that was changed": {"set.withdrawn", inChange, ceremony.SetWithdrawnKind, nil,
+			instead(ceremony.SetWithdrawnKind, func(t *testing.T, _ any) any {
+				return ceremony.SetWithdrawn{Set: s.State().SetFor(s.Token(), "user").Body.Set}
+			})},
+		"a card destroyed of a set in use": {"set.in-use", inChange, ceremony.ItemDestroyedKind, item(old.CardNames()[0]),
+			instead(ceremony.ItemDestroyedKind, func(t *testing.T, body any) any {
+				b := *body.(*ceremony.ItemDestroyed)
+				set := s.State().SetFor(s.Token(), "user")
+				b.Item = set.CardNames()[0]
+				return b
+			})},
+		"an attestation over a backup that was never tried": {"key.unrestored", inBackup, ceremony.StepStartedKind, func(b any) bool { return b.(*ceremony.StepStarted).Step == "restore" },
+			func(t *testing.T, r ledger.Record, _ any) ledger.Draft {
+				for _, other := range all {
+					b, err := ceremony.Body(other)
+					if err == nil && other.Ceremony == r.Ceremony && other.Kind == ceremony.SignOffKind && attests(b) {
+						return ledger.Draft{Ceremony: r.Ceremony, Kind: other.Kind, V: 1, Time: r.Time, Body: b}
+					}
+				}
+				t.Fatal("no attestation was found")
+				return ledger.Draft{}
+			}},
+		"a second card for one person": {"custody.quorum", anywhere, ceremony.ItemSealedKind, func(b any) bool {
+			i := b.(*ceremony.ItemSealed)
+			return i.Kind == ceremony.CardItem && i.Index == 2 && !i.Intent.IsZero()
+		},
+			instead(ceremony.ItemSealedKind, func(t *testing.T, body any) any {
+				b := *body.(*ceremony.ItemSealed)
+				b.Person = old.Body.Cards[0].Holder
+				return b
+			})},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var body any
+			cut := slices.IndexFunc(all, func(r ledger.Record) bool {
+				b, err := ceremony.Body(r)
+				body = b
+				return err == nil && r.Kind == f.kind && f.where(r) && (f.also == nil || f.also(b))
+			})
+			if cut < 0 {
+				t.Fatal("the true record was not found")
+			}
+			path := force(t, s, all[:cut], f.forge(t, all[cut], body))
+			got, err := audit.Ledger(t.Context(), path, audit.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got.Findings) == 0 || got.Findings[0].Rule != f.rule || got.Findings[0].Seq != int64(cut) {
+				t.Errorf("the checker finds %v, want %s at record %d", got.Findings, f.rule, cut)
+			}
+		})
+	}
+}
+
+// TestModuleOnlyKeyHasNoBackup is said before anyone comes together for it.
+func TestModuleOnlyKeyHasNoBackup(t *testing.T) {
+	s, tr := openSite(t, setting(copySite(t), nil))
+	if err := s.Begin(t.Context(), generation(t), nil); err != nil {
+		t.Fatal(err)
+	}
+	size := s.State().Size
+	tr.asked = nil
+	err := s.Begin(t.Context(), source(t, "key-backup"), map[string]string{"key": "signing-key"})
+	if err == nil || !strings.Contains(err.Error(), "signing-key was made to stay in its HSM for ever") {
+		t.Errorf("got %v", err)
+	}
+	if s.State().Size != size || len(tr.asked) > 0 {
+		t.Error("a refused backup left records, or people were asked")
+	}
+}
+
+// TestBackupWithoutSecondToken: owner and approver waive the restore, and the
+// reason stands among the facts.
+func TestBackupWithoutSecondToken(t *testing.T) {
+	s, tr := openSite(t, setting(copySite(t), nil))
+	if err := s.Begin(t.Context(), generation(t), map[string]string{"protection": "wrap-backup"}); err != nil {
+		t.Fatal(err)
+	}
+	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+		if strings.HasPrefix(p.Title, "Try the backup of") {
+			a.Fields["reason"] = "the second HSM comes next week"
+		}
+	}
+	if err := s.Begin(t.Context(), source(t, "key-backup"), nil); err != nil {
+		t.Fatal(err)
+	}
+	p := s.last("key-backup")
+	if len(p.Waived) != 1 || p.Waived[0].Reason != "the second HSM comes next week" || len(p.Waived[0].Signatures) != 2 {
+		t.Errorf("waived %+v", p.Waived)
+	}
+	holds(t, s, 1)
+}
+
+// TestLostCard: a card that is asked for and cannot be brought is recorded, and the
+// next custodian is asked.
+func TestLostCard(t *testing.T) {
+	s, tr := openSite(t, setting(copySite(t), nil))
+	src := []byte(strings.Replace(string(generation(t)), "custodian: 2 }\nparameters", "custodian: 3 }\nparameters", 1))
+	lost := false
+	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+		if strings.HasPrefix(p.Title, "Look at the bag of Li Chen") && !lost {
+			lost = true
+			a.Fields["seal"] = "it is lost"
+		}
+	}
+	if err := s.Begin(t.Context(), src, nil); err != nil {
+		t.Fatal(err)
+	}
+	set := s.State().SetFor(s.Token(), "user")
+	if it := s.State().Items[set.CardNames()[0]]; it.State != ceremony.Lost {
+		t.Errorf("the card of Li Chen is %s", it.State)
+	}
+	p := s.State().Ceremonies[len(s.State().Ceremonies)-1]
+	var used []int
+	for _, c := range p.Cards {
+		used = append(used, c.Index)
+	}
+	if !slices.Equal(used, []int{2, 3}) {
+		t.Errorf("opened by cards %v, want 2 and 3", used)
+	}
+}
+
+// TestBrokenSeal: nothing is opened with a card whose seal was broken before
+// somebody has decided.
+func TestBrokenSeal(t *testing.T) {
+	s, tr := openSite(t, setting(copySite(t), nil))
+	broken, decided := false, 0
+	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+		switch {
+		case strings.HasPrefix(p.Title, "Look at the bag of Li Chen") && !broken:
+			broken = true
+			a.Fields["seal"] = "broken"
+		case p.Title == "The seal was broken":
+			if decided++; decided == 2 {
+				*a = ceremony.Answer{Action: ceremony.Deviate, Fields: map[string]string{
+					"expected": "an intact seal", "happened": "the bag was torn", "exposed": "unknown", "decision": "continue", "decided-by": "tomas-novak"}}
+			}
+		}
+	}
+	if err := s.Begin(t.Context(), generation(t), nil); err != nil {
+		t.Fatal(err)
+	}
+	if decided < 2 || len(s.State().Ceremonies[len(s.State().Ceremonies)-1].Deviations) != 1 {
+		t.Errorf("asked %d times", decided)
+	}
+}
