@@ -59,7 +59,7 @@ var mayImport = map[string][]string{
 
 	"ceremony/medium": {},
 
-	forTests: {"ceremony", "hsm/p11", "hsm/worker"},
+	forTests: {"ceremony", "ceremony/share", "hsm/p11", "hsm/worker"},
 
 	"cmd/claviger":        {"..."},
 	"cmd/claviger-verify": {"ceremony/audit", "ledger"},

@@ -84,6 +84,11 @@ func Undisturbed(t *testing.T) bool {
 	case !bytes.Contains(out, []byte("--- PASS")):
 		t.Errorf("it did not run:\n%s", out)
 	}
+	for line := range strings.Lines(string(out)) {
+		if strings.HasPrefix(line, "PROOF: ") {
+			fmt.Print(line)
+		}
+	}
 	return false
 }
 
