@@ -21,7 +21,7 @@ import (
 // with people who then do as they are asked the ceremony comes to an end.
 func TestRandomWalks(t *testing.T) {
 	names := shipped(t)
-	walks := 25
+	walks := 8
 	// The whole count takes an hour or more where few processors are: the proof
 	// says how many it came to in its time.
 	deadline := time.Now().Add(20 * time.Minute)

@@ -1,6 +1,7 @@
 package steps
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -104,6 +105,9 @@ func look(ctx context.Context, env ceremony.Env) ([]ceremony.Line, *ceremony.Pro
 	if t.Initialised {
 		state = "initialised"
 	}
+	if why := notForReal(env.State().Site.Practice, t); why != "" {
+		return lines, &ceremony.Problem{Happened: fmt.Sprintf("The token %s, and this is a real site.", why), Safe: "It was not touched.", Do: "Connect the hardware security module that belongs to this site, then look again.", Code: cmp.Or(t.Serial, "no serial number yet")}, nil
+	}
 	if env.State().Tokens[serial] == nil && t.Initialised && !t.PracticeMark {
 		return lines, &ceremony.Problem{Happened: fmt.Sprintf("The token with serial number %s holds something already and is not marked for practice.", serial), Safe: "It was not touched: to prepare it would erase it.",
 			Do: "Connect an empty token, or one with the public data object claviger-practice."}, nil
@@ -114,6 +118,20 @@ func look(ctx context.Context, env ceremony.Env) ([]ceremony.Line, *ceremony.Pro
 	lines = append(lines, mono("Serial number", t.Serial), line("Label", t.Label), line("Manufacturer and model", strings.TrimSpace(t.Manufacturer+" "+t.Model)),
 		line("Hardware, firmware", t.HardwareVersion+", "+t.FirmwareVersion), line("State", state))
 	return lines, nil, nil
+}
+
+// notForReal says why a token has no place on a real site: what is software has
+// its keys in a file, and what is marked for practice stays practice.
+func notForReal(practice bool, t hsm.TokenInfo) string {
+	switch {
+	case practice:
+		return ""
+	case t.PracticeMark:
+		return "is marked for practice"
+	case !t.HardwareSlot:
+		return "says of itself that it is software"
+	}
+	return ""
 }
 
 func attached(tokens []hsm.TokenInfo) string {

@@ -32,6 +32,7 @@ type Model struct {
 }
 
 type modelToken struct {
+	hardware      bool
 	serial, label string
 	so, user      []byte
 	objects       []*modelObject
@@ -50,6 +51,9 @@ type modelObject struct {
 
 // NewModel is a device with one free token.
 func NewModel() *Model { return &Model{tokens: []*modelToken{{}}} }
+
+// NewHardwareModel is one whose slot says that it is hardware (CKF_HW_SLOT).
+func NewHardwareModel() *Model { return &Model{tokens: []*modelToken{{hardware: true}}} }
 
 // Start opens the device, as a new process would. Path and env mean nothing here.
 func (m *Model) Start(context.Context, string, []string) (hsm.Module, error) {
@@ -166,7 +170,8 @@ func (k *modelToken) info() hsm.TokenInfo {
 	return hsm.TokenInfo{
 		Serial: k.serial, Label: k.label, Manufacturer: "Claviger", Model: "model", SlotDescription: "model",
 		HardwareVersion: "1.0", FirmwareVersion: "1.0",
-		Initialised: k.so != nil, UserPINSet: k.user != nil, Random: true, MinPIN: 4, MaxPIN: 255,
+		HardwareSlot: k.hardware,
+		Initialised:  k.so != nil, UserPINSet: k.user != nil, Random: true, MinPIN: 4, MaxPIN: 255,
 		PracticeMark: slices.ContainsFunc(k.objects, func(o *modelObject) bool {
 			return o.Class == "data" && !o.private && o.Label == hsm.PracticeMark
 		}),
