@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -234,7 +235,7 @@ func (d *doc) deviations() {
 			at := d.t.decided[b.Number]
 			list = append(list,
 				fact{"Decision", words(dec.Decision)},
-				fact{"Decided by", append(stated(d.name(dec.By)), body.of("; heard by "+d.names(dec.HeardBy))...)},
+				fact{"Decided by", append(stated(d.name(dec.By)), body.of(d.heard(dec))...)},
 				fact{"Reason", stated(dec.Reason)},
 				fact{"Objections", statedOrNone(dec.Objections)},
 				fact{"Step text instead", statedOrNone(dec.Text)},
@@ -511,4 +512,33 @@ func sorted[V any](m map[string]V) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// heard says how a decision came into the record.
+func (d *doc) heard(dec *ceremony.DeviationDecided) string {
+	if len(dec.Signatures) > 0 {
+		return "; signed with the own key"
+	}
+	return "; heard by " + d.names(dec.HeardBy)
+}
+
+// withheld tells of sign-offs that somebody did not give, and of what observers
+// said: they sign nothing.
+func (d *doc) withheld() {
+	for _, w := range d.p.Withheld {
+		what := "the statement"
+		if w.Act == ceremony.ActPhase {
+			what = strings.ReplaceAll(w.Step, "-", " ")
+		}
+		d.para(append(body.in(medium).of(fmt.Sprintf("%s on %s: ", d.name(w.Person), what)), run{"withheld", body.in(semibold).col(red)},
+			run{fmt.Sprintf(" (%s), as attested by %s.", w.Reason, d.names(w.AttestedBy)), body}), 0)
+	}
+	for _, id := range slices.Sorted(maps.Keys(d.p.Observers)) {
+		o := d.p.Observers[id]
+		said := "left no statement."
+		if o.Statement != "" {
+			said = fmt.Sprintf("stated: “%s”", o.Statement)
+		}
+		d.para(append(body.in(medium).of(fmt.Sprintf("Observer %s, %s, ", o.Name, cmp.Or(o.Organisation, "organisation not recorded"))), body.of(said)...), 0)
+	}
 }

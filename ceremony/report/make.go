@@ -608,6 +608,7 @@ func (d *doc) statements() {
 			}
 		}
 	}
+	d.withheld()
 	d.gap(2)
 	d.para(dim.pt(8.4).of("Each statement was signed with that person's own key over the record as it then stood; the numbers are those records. The lines below are for signing this paper by hand."), 0)
 	lines := []string{"Administrator", "Witness"}
