@@ -212,8 +212,9 @@ func (c *chain) parts(ctx context.Context) iter.Seq[part] {
 		defer wg.Wait() // the reader is the caller's again only then
 		defer cancel()
 		var under []chan part // under way, the oldest first
-		for next := int64(0); ; {
-			for len(under) < runtime.GOMAXPROCS(0)+1 {
+		ahead := 1            // until the first is good: most ledgers are shorter than one
+		for next := int64(0); ; ahead = runtime.GOMAXPROCS(0) + 1 {
+			for len(under) < ahead {
 				done, from := make(chan part, 1), next
 				wg.Go(func() { done <- c.verifyPart(ctx, from) })
 				under, next = append(under, done), next+verifyChunk
