@@ -1,15 +1,18 @@
 package main
 
 import (
+	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"claviger/assets"
 	"claviger/ceremony"
 	"claviger/ceremony/steps"
 	"claviger/ledger/sqlite"
@@ -27,7 +30,8 @@ func TestCommandLine(t *testing.T) {
 }
 
 // TestKillNine ends the program with SIGKILL in the middle of a rehearsal, some
-// records after the start, and goes on with --resume.
+// records after the start, and goes on with --resume: a few times in the
+// everyday test, twenty times in every shipped script in the proof.
 func TestKillNine(t *testing.T) {
 	exe := filepath.Join(t.TempDir(), "claviger")
 	self, err := os.Executable()
@@ -38,41 +42,59 @@ func TestKillNine(t *testing.T) {
 	if err := os.Symlink(self, exe); err != nil {
 		t.Fatal(err)
 	}
-	kills := []int64{1, 30, 90, 121, 135, 150, 158, 165, 175}
+	kills := map[string][]int64{"key-generation": {1, 150, 190}}
 	if os.Getenv("CLAVIGER_PROOF") == "1" {
-		kills = nil
-		for n := int64(1); n < 181; n += 4 {
-			kills = append(kills, n)
+		files, err := fs.Glob(assets.Scripts, "scripts/*.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			name := strings.TrimSuffix(filepath.Base(f), ".yaml")
+			out := t.TempDir()
+			if b, err := exec.CommandContext(t.Context(), exe, "rehearse", name, "--out", out).CombinedOutput(); err != nil {
+				t.Fatalf("%s: %v\n%s", name, err, b)
+			}
+			kills[name] = nil
+			for n, all := int64(0), records(t, out); n < 20; n++ {
+				kills[name] = append(kills[name], 1+n*all/20)
+			}
 		}
 	}
-	for _, n := range kills {
-		t.Run(strconv.FormatInt(n, 10), func(t *testing.T) {
-			out := t.TempDir()
-			killAt(t, exe, out, n)
-			b, err := exec.CommandContext(t.Context(), exe, "rehearse", "key-generation", "--out", out, "--resume").CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v\n%s", err, b)
-			}
-			r, _, err := sqlite.OpenRead(t.Context(), filepath.Join(out, "site", "ledger.db"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer r.Close()
-			s, _, findings, err := ceremony.Fold(t.Context(), r, steps.Kinds())
-			if err != nil || len(findings) > 0 {
-				t.Fatal(findings, err)
-			}
-			if len(s.Keys) != 1 || s.Unfinished() != nil {
-				t.Errorf("%d keys, unfinished %v", len(s.Keys), s.Unfinished())
-			}
-		})
+	for name, after := range kills {
+		for _, n := range after {
+			t.Run(fmt.Sprintf("%s/%d", name, n), func(t *testing.T) {
+				out := t.TempDir()
+				killAt(t, exe, name, out, n)
+				b, err := exec.CommandContext(t.Context(), exe, "rehearse", name, "--out", out, "--resume").CombinedOutput()
+				if err != nil {
+					t.Fatalf("%v\n%s", err, b)
+				}
+				r, _, err := sqlite.OpenRead(t.Context(), filepath.Join(out, "site", "ledger.db"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer r.Close()
+				s, _, findings, err := ceremony.Fold(t.Context(), r, steps.Kinds())
+				if err != nil || len(findings) > 0 {
+					t.Fatal(findings, err)
+				}
+				last := s.Ceremonies[len(s.Ceremonies)-1]
+				if s.Unfinished() != nil || last.Plan.Name != name || last.Status != ceremony.SealedStatus {
+					t.Errorf("the last ceremony is %s, %s", last.Plan.Name, last.Status)
+				}
+				if name == "key-generation" && len(s.Keys) != 1 {
+					t.Errorf("%d keys", len(s.Keys))
+				}
+			})
+		}
+		fmt.Printf("PROOF: %s: killed with SIGKILL %d times, each resumed to a sealed, verifying ceremony\n", name, len(after))
 	}
 }
 
 // killAt starts a rehearsal and ends it as soon as the ledger has n records.
-func killAt(t *testing.T, exe, out string, n int64) {
+func killAt(t *testing.T, exe, name, out string, n int64) {
 	t.Helper()
-	c := exec.CommandContext(t.Context(), exe, "rehearse", "key-generation", "--out", out)
+	c := exec.CommandContext(t.Context(), exe, "rehearse", name, "--out", out)
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
