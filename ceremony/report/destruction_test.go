@@ -1,7 +1,9 @@
 package report_test
 
 import (
+	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,6 +13,7 @@ import (
 	"claviger/ceremony"
 	"claviger/ceremony/audit"
 	"claviger/ceremony/rehearse"
+	"claviger/ceremony/report"
 	"claviger/ledger"
 )
 
@@ -154,6 +157,16 @@ func TestDeletedThenDestroyed(t *testing.T) {
 		t.Errorf("the checker finds %v in edition 3", res.Findings)
 	}
 
+	if out := recipe(t, second.path, ""); !strings.Contains(out, "later: 2 records, not yet covered by the HSM\nHOLDS") {
+		t.Errorf("the recipe says of edition 2\n%s", out)
+	}
+	if out := recipe(t, third.path, ""); !strings.Contains(out, "later: 2 records\nHOLDS") {
+		t.Errorf("the recipe says of edition 3\n%s", out)
+	}
+	if out := recipe(t, third.path, "We watched"); !strings.Contains(out, "DOES NOT HOLD") {
+		t.Errorf("a letter that says something else, and the recipe says\n%s", out)
+	}
+
 	destruction := destroy(t, dir, fate{told: "none", copy: "destroyed here", verdict: ceremony.Pass})
 	destruction.says(t, []string{"Key destruction certificate", "Destroyed: no copy is known to remain", "ended with a record of its own, 2 in all", "Verdict PASS", "destroyed before", "pre-activation before, destroyed now"},
 		[]string{"deletion from module only", "UNKNOWN"})
@@ -169,4 +182,25 @@ func readFile(t *testing.T, path string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// recipe follows HOW-TO-VERIFY.txt literally, with words of what came later
+// changed before.
+func recipe(t *testing.T, path, change string) string {
+	t.Helper()
+	dir := t.TempDir()
+	tool(t, "pdfdetach", "-saveall", "-o", dir, path)
+	if change != "" {
+		later := filepath.Join(dir, report.LaterFile)
+		if err := os.WriteFile(later, bytes.ReplaceAll(readFile(t, later), []byte(change), bytes.Repeat([]byte("x"), len(change))), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("sh", report.HowToFile)
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	if (err != nil) != (change != "") {
+		t.Errorf("the recipe ends with %v\n%s", err, out)
+	}
+	return string(out)
 }

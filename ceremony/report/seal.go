@@ -123,7 +123,7 @@ func (d *doc) howTo() {
 		{{"On any computer: ", say}, {"claviger-verify --site site.vkey report.pdf", typed}, {". The file site.vkey has to come to you by another way than this document.", say}},
 		{{"It takes the records out of this file, checks their chain, every signature and every rule of the ceremony, the HSM's checkpoint, and makes these pages again to compare them with what you see.", say}},
 		{{"With the ledger beside it, ", say}, {"claviger-verify --site site.vkey report.pdf ledger.db", typed}, {", it also checks what only the whole ledger can show: that the facts restated at the start of the run are true, and that this is the newest edition.", say}},
-		{{"Without Claviger: ", say}, {"pdfdetach -saveall -o check report.pdf; cd check; sh HOW-TO-VERIFY.txt", typed}, {". It needs pdfdetach, python3 and openssl; read it first.", say}},
+		{{"Without Claviger: ", say}, {"mkdir check; pdfdetach -saveall -o check report.pdf; cd check; sh HOW-TO-VERIFY.txt", typed}, {". It needs pdfdetach, python3 and openssl; read it first.", say}},
 		{{"By eye: compare the SHA-256 of the public key, in hex or in words, with what you wrote down when it was read aloud.", say}},
 	} {
 		d.para(append(words(fmt.Sprintf("%d.  ", i+1)), step...), 0)
