@@ -124,7 +124,8 @@ func (e *Engine) ceremonyView(p *Progress) *CeremonyView {
 
 func (s *State) stepView(p *Progress, st script.Step, phase string, now bool) StepView {
 	ss := p.Steps[st.ID]
-	v := StepView{Number: st.Number, ID: st.ID, Title: st.Title, Kind: st.Kind, Phase: phase, Status: "todo", Started: ss.Started, Ended: ss.Ended, Planned: time.Duration(st.Minutes) * time.Minute}
+	v := StepView{Number: st.Number, ID: st.ID, Title: st.Title, Kind: st.Kind, Phase: phase, Status: "todo", Started: ss.Started, Ended: ss.Ended, Planned: time.Duration(st.Minutes) * time.Minute,
+		CannotUndo: st.Kind == SealStep || strings.HasPrefix(st.Kind, "destroy-")}
 	switch {
 	case ss.Done && ss.Deviated:
 		v.Status = "deviated"
