@@ -7,6 +7,7 @@ import (
 
 	"fyne.io/fyne/v2"
 
+	"claviger/ceremony"
 	"claviger/ui/flow"
 	"claviger/ui/view"
 )
@@ -218,6 +219,8 @@ func (s *Shell) act(a flow.Act, ref flow.Ref) {
 		s.media("the evidence of ceremony "+ref.ID, ref.ID, nil)
 	case flow.CopyLedger:
 		s.media("the ledger", "", nil)
+	case flow.ChangeKey:
+		s.changeKey(ref, a.To, nil)
 	case flow.TakeInNote:
 		s.takeIn(flow.Carried{})
 	}
@@ -339,6 +342,42 @@ func (s *Shell) instead(ref flow.Ref, note string, err error) {
 		}
 		d.Note = note
 		return d
+	})
+}
+
+// changeKey asks who brings a key to another state, and has them sign.
+func (s *Shell) changeKey(ref flow.Ref, to string, again *flow.KeyChange) {
+	s.read("Reading the record", func(_ context.Context, r flow.Record) (func(), error) {
+		c, ok := flow.NewKeyChange(r, ref.ID, to)
+		if !ok {
+			return nil, errors.New("the key is in a state that this does not follow")
+		}
+		if again != nil {
+			c.Reason, c.Trouble = again.Reason, again.Trouble
+		}
+		return func() {
+			s.open(shown{flow.InKeys, view.KeyChange(c, func(people []ceremony.Part, reason string) {
+				c.Reason = reason
+				s.signChange(ref, c, people)
+			}, s.back), "change", c.Label})
+		}, nil
+	})
+}
+
+func (s *Shell) signChange(ref flow.Ref, c flow.KeyChange, people []ceremony.Part) {
+	s.asked = 0
+	s.work("Reading the record", func(ctx context.Context, _ func(string)) (func(error), error) {
+		err := s.program.ChangeKey(ctx, room{s}, c, people)
+		return func(err error) {
+			s.withdraw()
+			s.trail = s.trail[:max(len(s.trail)-1, 0)]
+			if err != nil {
+				c.Trouble = troubleOf(err)
+				s.changeKey(ref, string(c.To), &c)
+				return
+			}
+			s.instead(ref, c.Label+" is "+string(c.To)+" now.", nil)
+		}, err
 	})
 }
 

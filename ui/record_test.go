@@ -248,6 +248,32 @@ func TestLedgerIsCopiedToAMedium(t *testing.T) {
 	}
 }
 
+// A key is accepted from its page: who signs, why, and then each of them is
+// asked.
+func TestKeyIsAcceptedByKeys(t *testing.T) {
+	p := inUse(20)
+	d := open(t, p)
+	d.until("overview")
+	d.shell.detail(flow.Ref{Place: flow.InKeys, ID: p.state.KeyNamed("northwind-root-2026").Body.ID})
+	d.until("detail · Keys")
+	d.focusOn("Accept the key")
+	d.press(fyne.KeyReturn)
+	d.until("change")
+	d.press(fyne.KeyReturn, fyne.KeyReturn)
+	d.shows("Type the reason: it stands in the record for good.")
+	d.shell.focusFirst()
+	d.write("Report read")
+	d.press(fyne.KeyReturn, fyne.KeyReturn)
+	d.until("confirm · dana-weiss")
+	d.press(fyne.KeyReturn)
+	d.until("confirm · tomas-novak")
+	d.press(fyne.KeyReturn)
+	d.next("northwind-root-2026 is active now.")
+	if p.changed != "active because Report read" {
+		t.Errorf("changed %q", p.changed)
+	}
+}
+
 func TestModulesAreLookedForWhenAsked(t *testing.T) {
 	d := open(t, inUse(20))
 	d.until("overview")

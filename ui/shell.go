@@ -43,6 +43,9 @@ type Program interface {
 	// MakeAgain makes the evidence of a ceremony from the records, and says in
 	// words how it came out.
 	MakeAgain(ctx context.Context, number string) (string, error)
+	// ChangeKey brings a key to another state by the word of these people, who
+	// sign in the room; an error, too, when one of them went back.
+	ChangeKey(ctx context.Context, room ceremony.Room, c flow.KeyChange, people []ceremony.Part) error
 	// Modules are the PKCS#11 modules of this workstation, with their tokens.
 	Modules(ctx context.Context) ([]flow.Module, error)
 	// Media are the removable ones that are mounted.

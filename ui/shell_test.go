@@ -43,12 +43,13 @@ type play struct {
 	practice map[string]string
 	broken   error
 
-	state  *ceremony.State
-	ledger ledger.Reader
-	mu     sync.Mutex    // one loan at a time
-	looks  int           // times that the record was lent
-	gate   chan struct{} // opened once for each loan, where there is one
-	copied func(number string, t flow.Target) (flow.Receipt, error)
+	state   *ceremony.State
+	ledger  ledger.Reader
+	mu      sync.Mutex    // one loan at a time
+	looks   int           // times that the record was lent
+	gate    chan struct{} // opened once for each loan, where there is one
+	changed string
+	copied  func(number string, t flow.Target) (flow.Receipt, error)
 }
 
 func (p *play) Look(_ context.Context, look func(flow.Record) error) error {
@@ -71,6 +72,17 @@ func (p *play) Verify(_ context.Context, progress func(done, total int64)) (flow
 
 func (p *play) MakeAgain(context.Context, string) (string, error) {
 	return "The report is the one that the record names.", p.broken
+}
+
+func (p *play) ChangeKey(ctx context.Context, room ceremony.Room, c flow.KeyChange, people []ceremony.Part) error {
+	for _, part := range people {
+		a, err := room.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Title: c.Label, Who: ceremony.Someone{ID: part.Person, Name: part.Person}, Role: part.Role})
+		if err != nil || a.Action != ceremony.GoOn {
+			return errors.Join(err, errors.New("not everybody signed"))
+		}
+	}
+	p.changed = string(c.To) + " because " + c.Reason
+	return p.broken
 }
 
 func (p *play) Modules(context.Context) ([]flow.Module, error) {

@@ -175,3 +175,20 @@ func (p *program) Modules(ctx context.Context) ([]flow.Module, error) {
 	}
 	return out, nil
 }
+
+func (p *program) ChangeKey(ctx context.Context, room ceremony.Room, c flow.KeyChange, people []ceremony.Part) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, err := p.open(ctx)
+	if err != nil {
+		return p.told(err)
+	}
+	p.relay.set(room)
+	defer p.relay.set(nil)
+	if err := s.ChangeKey(ctx, ceremony.KeyChanged{At: time.Now().UTC().Format(time.DateOnly), Key: c.Key, Reason: strings.TrimSpace(c.Reason), State: c.To}, people); errors.As(err, new(*ceremony.Stop)) {
+		return &ceremony.Problem{Happened: "Not everybody signed.", Safe: "Nothing was recorded, and the key is as it was.", Do: "Begin again when those who sign are here."}
+	} else if err != nil {
+		return p.told(err)
+	}
+	return nil
+}

@@ -208,6 +208,7 @@ func NewKeyDetail(r Record, id string, now time.Time) (Detail, bool) {
 		Group{Title: "Every copy of it", Facts: copies(k)},
 		Group{Title: "Where and how it is kept", Facts: append(product(s, k.Body.Serial), said("Protection", k.Body.Protection), said("Sensitivity", sensitivity(k)))},
 		Group{Title: "Attributes, as read back from the token", Facts: attributes(k.Body.Attributes)})
+	d.Acts = changeActs(k)
 	d.Refs = []Ref{{InCeremonies, k.Ceremony, "Ceremony " + k.Ceremony}}
 	if s.People[k.Body.Owner] != nil {
 		d.Refs = append(d.Refs, Ref{InPeople, k.Body.Owner, called(s, k.Body.Owner)})

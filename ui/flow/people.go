@@ -38,6 +38,9 @@ func rolesOf(p *ceremony.Person) string {
 const vouchers = 2
 
 func personState(s *ceremony.State, p *ceremony.Person) (string, Tone) {
+	if p.Retired {
+		return "Retired", Neutral
+	}
 	if o := s.Open; o != nil && o.Present[p.Body.Person] {
 		return "Present", Good
 	}

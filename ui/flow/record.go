@@ -169,6 +169,7 @@ type Group struct {
 type Act struct {
 	Verb  Verb
 	Label string
+	To    string // the state that a key is brought to
 	Off   string // why it can't be done now
 }
 
@@ -182,6 +183,7 @@ const (
 	CopyOut
 	CopyLedger
 	TakeInNote
+	ChangeKey
 )
 
 // notRecorded stands where the record says nothing.

@@ -413,6 +413,35 @@ func TestVerificationNamesNoOptionsOfTheChecker(t *testing.T) {
 	}
 }
 
+// What can be said of a key follows from its state, and names those whose word
+// it takes.
+func TestKeyChangesFollowFromTheState(t *testing.T) {
+	s := sample.Site()
+	r := recordOf(s)
+	for label, want := range map[string][]string{
+		"northwind-root-2026": {"Accept the key", "Declare it compromised"}, "codesign-2024": {"End its use", "Suspend it", "Declare it compromised"},
+		"codesign-2021": {"Declare it compromised"}, "dnssec-ksk-2023": nil} {
+		var got []string
+		for _, a := range changeActs(s.KeyNamed(label)) {
+			got = append(got, a.Label)
+			if _, ok := NewKeyChange(r, s.KeyNamed(label).Body.ID, a.To); !ok {
+				t.Errorf("%s: %q leads nowhere", label, a.Label)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s offers %v, want %v", label, got, want)
+		}
+	}
+	c, _ := NewKeyChange(r, s.KeyNamed("northwind-root-2026").Body.ID, string(ceremony.Active))
+	if _, wrong := c.Signed([]int{0, -1}, " "); wrong["approver"] == "" || wrong["reason"] == "" {
+		t.Errorf("incomplete: %v", wrong)
+	}
+	parts, wrong := c.Signed([]int{0, 0}, "read")
+	if want := []ceremony.Part{{Person: "dana-weiss", Role: "owner"}, {Person: "tomas-novak", Role: "approver"}}; wrong != nil || !slices.Equal(parts, want) {
+		t.Errorf("signed by %v, %v", parts, wrong)
+	}
+}
+
 func TestReceiptSaysTheHashInWords(t *testing.T) {
 	d := NewReceipt(Receipt{Of: "the ledger", Folder: "/media/usb/claviger", Files: []Copied{{Name: "ledger.db", Bytes: 196608}}})
 	if d.State != "✓ Safe to remove" || len(d.Groups) != 2 || len(d.Groups[1].Hashes[0].Words) != 32 || d.Groups[1].Facts[0].Value != "196 608 bytes" {

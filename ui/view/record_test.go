@@ -114,6 +114,13 @@ func recordScreens(public func(string, ceremony.Snapshot, func() *Screen)) {
 		return flow.NewModules([]flow.Module{{Name: "softhsm2", Path: "/usr/lib/softhsm/libsofthsm2.so", SHA256: r.State.Last.String(), Says: "Implementation of PKCS11 2.6", Tokens: []flow.Found{{Label: "NW-HSM-01", Model: "SoftHSM v2", Serial: "77004312", URI: "pkcs11:token=NW-HSM-01;serial=77004312", States: []string{"ready"}}}},
 			{Name: "vendor", Path: "/opt/vendor/lib.so", Fault: "couldn't load the module: no such file"}})
 	})
+	public("change", overviewSnapshot(), func() *Screen {
+		c, ok := flow.NewKeyChange(r, r.State.KeyNamed("northwind-root-2026").Body.ID, string(ceremony.Active))
+		if !ok {
+			panic("change")
+		}
+		return KeyChange(c, nil, nil)
+	})
 	public("media-none", overviewSnapshot(), func() *Screen { return Media(flow.NewMedia("the ledger", nil, nil), nil, nil, nil) })
 }
 

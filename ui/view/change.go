@@ -1,0 +1,59 @@
+package view
+
+import (
+	"fyne.io/fyne/v2"
+
+	"claviger/ceremony"
+	"claviger/ui/flow"
+	"claviger/ui/kit"
+)
+
+// KeyChange asks who signs a change of a key's state, and why.
+func KeyChange(c flow.KeyChange, sign func(people []ceremony.Part, reason string), back func()) *Screen {
+	column, kind := kit.Column(16), kit.Primary
+	if c.Grave {
+		column.Add(kit.GraveKicker("Cannot be undone"))
+		kind = kit.Danger
+	}
+	column.Add(kit.Title(c.Title))
+	column.Add(kit.Body(c.Text))
+	if c.Trouble != nil {
+		column.Add(trouble(c.Trouble))
+	}
+	reason := kit.NewTextField("Reason", "it stands in the record for good", 400)
+	reason.SetValue(c.Reason)
+	choices := make([]*kit.Choice, len(c.Signers))
+	for i, sg := range c.Signers {
+		column.Add(kit.Heading("Signs as " + sg.Role))
+		choices[i] = choiceOf(sg.People)
+		if len(sg.People) == 1 {
+			choices[i].Choose(0)
+		}
+		column.Add(kit.AtMost(760, choices[i]))
+	}
+	said, say := message(fyne.TextAlignLeading)
+	goOn := kit.NewButton(kind, "Go on to the signatures", nil)
+	goOn.OnAct = func() {
+		chosen := make([]int, len(choices))
+		for i, ch := range choices {
+			chosen[i] = ch.Chosen()
+		}
+		people, wrong := c.Signed(chosen, reason.Value())
+		reason.Wrong(wrong["reason"])
+		missing := ""
+		for _, sg := range c.Signers {
+			if missing == "" {
+				missing = wrong[sg.Role]
+			}
+		}
+		say(missing, kit.Bad)
+		if wrong == nil {
+			sign(people, reason.Value())
+		}
+	}
+	reason.OnSubmitted(func() { focus(goOn) })
+	column.Add(kit.AtMost(760, reason.Object))
+	column.Add(said)
+	column.Add(kit.Actions(goOn, kit.NewButton(kit.Secondary, "Back", back)))
+	return &Screen{Object: column, First: reason.Focusable()}
+}
