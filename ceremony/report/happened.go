@@ -296,6 +296,22 @@ func (d *doc) interruptions() {
 	for _, j := range d.t.jumps {
 		add(j.moment, "The clock jumped", fmt.Sprintf("by %+d s, to %s", j.Offset, j.Wall))
 	}
+	for _, m := range d.t.rooms {
+		switch b := m.body.(type) {
+		case *ceremony.Left:
+			if b.Role != script.Observer {
+				add(m.moment, d.name(b.Person)+" left", cmp.Or(b.Reason, "no reason was given"))
+			}
+		case *ceremony.Substituted:
+			add(m.moment, d.name(b.Comes.Enrolled.Person)+" took a part over", fmt.Sprintf("of %s, as %s, by deviation %d", d.name(b.Leaves), b.Role, b.Deviation))
+		case *ceremony.Break:
+			what := "A break began"
+			if b.Ended {
+				what = "The break ended"
+			}
+			add(m.moment, what, d.names(b.Stay)+" stayed with the equipment; the token was closed")
+		}
+	}
 	for _, h := range d.t.heads {
 		if h.Result != ceremony.HeadAgrees {
 			add(h.moment, "A head contradicts this record: "+h.Result, h.Detail+" ("+h.Source+")")

@@ -33,6 +33,7 @@ type story struct {
 	movements   []movementOf
 	jumps       []jumpOf
 	heads       []headOf
+	rooms       []roomOf
 }
 
 type moment struct {
@@ -89,6 +90,12 @@ type movementOf struct {
 	item, what, bag, seal, person, witness string
 }
 
+// roomOf is a record of who left, took a part over, or stayed in a break.
+type roomOf struct {
+	moment
+	body any
+}
+
 // headOf is a head from outside that was held against the ledger.
 type headOf struct {
 	moment
@@ -130,6 +137,8 @@ func tell(records []ledger.Record) (*story, error) {
 			if _, before := t.arrived[b.Person]; !before {
 				t.arrived[b.Person] = r.Time
 			}
+		case *ceremony.Left, *ceremony.Substituted, *ceremony.Break:
+			t.rooms = append(t.rooms, roomOf{now, b})
 		case *ceremony.PersonEnrolled:
 			t.signatures++
 			t.signed[b.Person] = append(t.signed[b.Person], r.Seq)
