@@ -41,6 +41,9 @@ func (checkCards) Check(s *ceremony.State, st script.Step, r ledger.Record, body
 		}
 		return nil
 	case *ceremony.Result:
+		if len(b.Facts) == 0 {
+			return broken("set.unchecked", "no card was looked at")
+		}
 		return nil
 	}
 	return foreign(st, r)
