@@ -107,6 +107,12 @@ func (r *Result) find(seq int64, rule, why string, args ...any) {
 	r.Findings = append(r.Findings, ceremony.Finding{Seq: seq, Rule: rule, Why: fmt.Sprintf(why, args...)})
 }
 
+// Unreadable says that the file could not be read to its end, or is newer than
+// this program: not that anything in it is wrong.
+func (r *Result) Unreadable(cause error) {
+	r.Findings = append(r.Findings, ceremony.Finding{Seq: nowhere, Rule: "unreadable", Why: cause.Error(), Unknown: true})
+}
+
 func (r *Result) checked(what string, args ...any) {
 	r.Checked = append(r.Checked, fmt.Sprintf(what, args...))
 }

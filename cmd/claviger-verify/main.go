@@ -69,7 +69,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 		// What was found wrong before the reading failed still counts.
 		if res == nil || res.Exit() != 1 {
-			return exitUnreadable
+			return unreadable(stdout, stderr, a, res, err)
 		}
 	}
 	if a.json {
@@ -82,6 +82,25 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitUnreadable
 	}
 	return res.Exit()
+}
+
+// unreadable says in JSON, too, what could be said of a file that cannot be read
+// or that a newer program wrote.
+func unreadable(stdout, stderr io.Writer, a arguments, res *audit.Result, cause error) int {
+	if !a.json {
+		return exitUnreadable
+	}
+	if res == nil {
+		res = &audit.Result{Of: "ledger"}
+		if a.pdf != nil {
+			res.Of = "report"
+		}
+	}
+	res.Unreadable(cause)
+	if err := writeJSON(stdout, a, res); err != nil {
+		fmt.Fprintln(stderr, "claviger-verify:", err)
+	}
+	return exitUnreadable
 }
 
 // progress tells somebody at a terminal how far a long verification has come; a
