@@ -9,6 +9,14 @@
 // answer. Whatever reads a ledger or an HSM runs in such a goroutine too; the
 // window is locked meanwhile and says why.
 //
+// # Places
+//
+// Outside of ceremonies there are places, in the panel and in the menu “Go”. Their
+// pages are made while the [Program] lends the record, beside the window's thread;
+// a page that leads to another one stays behind it and comes back as it was left.
+// What must not be left half done (a copy, a verification) locks the places until
+// it ends.
+//
 // # Titles
 //
 // The window's title names the step, the kind of the prompt and who answers,

@@ -10,4 +10,12 @@
 // [NewPreparation] the form before a ceremony, [NewDone] the last page.
 // [Title] names the page in the window's title: each prompt has another one, so
 // that whoever drives the window waits for it and never sleeps.
+//
+// # Pages of the record
+//
+// A [Table] lists things (ceremonies, keys, what is in custody, people, evidence),
+// a [Detail] tells all of one of them and lists the records that name it. Both are
+// made from a [Record], which is lent for that long. The ledger's own list is read
+// a page at a time by a [Pager]; [Search] finds records by kind, ceremony, person
+// or words.
 package flow
