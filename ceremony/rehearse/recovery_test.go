@@ -12,6 +12,7 @@ import (
 
 	"claviger/assets"
 	"claviger/ceremony"
+	"claviger/ceremony/report"
 )
 
 // backedUpSite is a practice site whose key was backed up, with that key.
@@ -39,13 +40,29 @@ func cardsOf(t *testing.T, s *Site, set *ceremony.Set) []string {
 	return out
 }
 
-// TestRecoveryWithoutClaviger follows the printed recipe to the letter: the program
-// that it prints, two cards and a medium give the key, whose public half has the
-// fingerprint of the record. Ledger, workstation and tokens are not asked.
+// attached takes the files out of a ceremony's evidence, as anyone can.
+func attached(t *testing.T, s *Site, script string) string {
+	t.Helper()
+	evidence, err := s.Evidence(t.Context(), s.last(script).Number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved := t.TempDir()
+	tool(t, nil, nil, "pdfdetach", "-saveall", "-o", saved, evidence)
+	return saved
+}
+
+// TestRecoveryWithoutClaviger follows the recipe that the backup's evidence carries
+// to the letter: its program, two cards and a medium give the key, whose public half
+// has the fingerprint of the record. Ledger, workstation and tokens are not asked.
 func TestRecoveryWithoutClaviger(t *testing.T) {
 	s, key := backedUpSite(t)
 	set := s.State().SetFor(s.Token(), "so")
-	_, program, found := strings.Cut(assets.Recovery, "--- recover.py\n")
+	recipe, err := os.ReadFile(filepath.Join(attached(t, s, "key-backup"), report.RecoveryFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, program, found := strings.Cut(string(recipe), "--- recover.py\n")
 	if !found {
 		t.Fatal("the recipe has no program")
 	}
@@ -91,12 +108,10 @@ func TestRecoveryWithoutClaviger(t *testing.T) {
 func TestRecoveryNeedsNoLedger(t *testing.T) {
 	s, _ := openSite(t, setting(copySite(t), nil))
 	set := s.State().SetFor(s.Token(), "so")
-	report, err := s.Evidence(t.Context(), s.last(opening).Number)
-	if err != nil {
-		t.Fatal(err)
+	saved := attached(t, s, opening)
+	if recipe, err := os.ReadFile(filepath.Join(saved, report.RecoveryFile)); err != nil || string(recipe) != assets.Recovery {
+		t.Errorf("the evidence of the opening does not carry the recipe: %v", err)
 	}
-	saved := t.TempDir()
-	tool(t, nil, nil, "pdfdetach", "-saveall", "-o", saved, report)
 	records, err := os.ReadFile(filepath.Join(saved, "records.jsonl"))
 	if err != nil {
 		t.Fatal(err)

@@ -201,6 +201,10 @@ func (d *doc) shares() {
 		return
 	}
 	d.table([]column{{"Set", 13}, {"Opens", 11}, {"Share", 13}, {"Custodian", 16}, {"Card fingerprint", 24}, {"Bag", 15}, {"Here", 14}}, rows)
+	if d.in.recovers() {
+		d.gap(4)
+		d.para(words("How a key is rebuilt from recovery cards and a backup without this program stands in "+RecoveryFile+", inside this document. Print it, and keep it with the cards and with the media."), 0)
+	}
 }
 
 func opens(purpose string) string {

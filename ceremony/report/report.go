@@ -34,6 +34,7 @@ import (
 	"maps"
 	"slices"
 
+	"claviger/assets"
 	"claviger/ceremony"
 	"claviger/ceremony/script"
 	"claviger/ledger"
@@ -131,6 +132,20 @@ func (in Input) key() *ceremony.Key {
 		}
 	}
 	return nil
+}
+
+// recovers says whether the ceremony handed out cards that open backups, or made a
+// backup: whoever keeps either keeps the recipe with it.
+func (in Input) recovers() bool {
+	if len(in.Ceremony.Wrapped) > 0 {
+		return true
+	}
+	for _, set := range in.State.Sets {
+		if set.Body.Purpose == ceremony.Recovery && slices.ContainsFunc(in.Ceremony.Intents, func(i *ceremony.IntentState) bool { return i.Leaf == set.Body.Intent }) {
+			return true
+		}
+	}
+	return false
 }
 
 // Collect gathers a document's input from a ledger. s is the fold of that
@@ -245,6 +260,7 @@ const (
 	KeyFile        = "public-key.pem"  // of the key that was made
 	LaterFile      = "later.jsonl"     // what came after the ceremony, where there is something
 	HowToFile      = "HOW-TO-VERIFY.txt"
+	RecoveryFile   = "RECOVERY.txt" // how a key is rebuilt without this program, where the ceremony made what that takes
 )
 
 // NotSigned stands in checkpoint.txt while no checkpoint covers the last run.
@@ -282,7 +298,11 @@ func (in Input) Attachments() ([]Attachment, error) {
 		{ContentFile, content},
 		{PublicFile, public},
 	}
-	if k := in.key(); k != nil {
+	if in.recovers() {
+		out = append(out, Attachment{RecoveryFile, []byte(assets.Recovery)})
+	}
+	// The key is among the public keys, too, where the files would be ten.
+	if k := in.key(); k != nil && !(in.recovers() && len(in.Later) > 0) {
 		out = append(out, Attachment{KeyFile, publicPEM(in.Blobs[k.Body.Public])})
 	}
 	if len(in.Later) > 0 {

@@ -259,7 +259,7 @@ func TestProperties(t *testing.T) {
 func TestSiteOpening(t *testing.T) {
 	in := collect(t, 0)
 	paper := onPaper(t, makePDF(t, in))
-	for _, want := range []string{"Ceremony report", opening, "Open a site", "Completed, 14 of 14 steps", "People enrolled", "The ledger key", "Farah Noor", "card 3", "Vouched for by"} {
+	for _, want := range []string{"Ceremony report", opening, "Open a site", "Completed, 14 of 14 steps", "People enrolled", "The ledger key", "Farah Noor", "card 3", "Vouched for by", report.RecoveryFile} {
 		if !strings.Contains(paper, want) {
 			t.Errorf("%q is not in the report", want)
 		}

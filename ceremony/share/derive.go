@@ -5,6 +5,7 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"fmt"
+	"hash"
 	"strings"
 
 	"claviger/hsm/secret"
@@ -82,9 +83,39 @@ func derive(from *secret.Buffer, info string, n int) (*secret.Buffer, error) {
 	if from.Len() < SecretLen {
 		return nil, fmt.Errorf("couldn't derive from a secret of %d bytes: it must have %d", from.Len(), SecretLen)
 	}
-	b, err := hkdf.Key(sha256.New, from.Bytes(), nil, info, n)
+	var used digests
+	defer used.forget()
+	prk, err := hkdf.Extract(used.sha256, from.Bytes(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("couldn't derive %d bytes: %w", n, err)
 	}
-	return secret.From(b), nil
+	defer clear(prk)
+	// The library leaves its last block on the heap. A block more than is needed is
+	// asked for, so that what stays there is used by nobody; HKDF's output begins the
+	// same at any length (RFC 5869, 2.3).
+	b, err := hkdf.Expand(used.sha256, prk, info, n+sha256.Size)
+	if err != nil {
+		return nil, fmt.Errorf("couldn't derive %d bytes: %w", n, err)
+	}
+	defer clear(b)
+	return secret.From(b[:n]), nil
+}
+
+// digests are the hashes that a secret went through. Each keeps the last bytes it
+// was given until the next block is full.
+type digests []hash.Hash
+
+func (u *digests) sha256() hash.Hash {
+	d := sha256.New()
+	*u = append(*u, d)
+	return d
+}
+
+// forget writes over what the digests keep: a block less a byte stays in each.
+func (u *digests) forget() {
+	var zeros [sha256.BlockSize - 1]byte
+	for _, d := range *u {
+		d.Reset()
+		d.Write(zeros[:])
+	}
 }

@@ -43,7 +43,6 @@ package share
 
 import (
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
 	"strings"
@@ -99,7 +98,7 @@ type Card struct {
 func (c *Card) Wipe() { c.payload.Wipe() }
 
 // Fingerprint names the card without telling anything of its share.
-func (c *Card) Fingerprint() [32]byte { return hash(cardDomain, c.payload.Bytes()) }
+func (c *Card) Fingerprint() [32]byte { return digest(cardDomain, c.payload.Bytes()) }
 
 // there refuses a card that was wiped.
 func (c *Card) there() error {
@@ -168,15 +167,17 @@ func combine(cards []*Card) (*secret.Buffer, error) {
 	return secret.From(s), nil
 }
 
-func commitment(id [4]byte, S *secret.Buffer) [32]byte { return hash(setDomain, id[:], S.Bytes()) }
+func commitment(id [4]byte, S *secret.Buffer) [32]byte { return digest(setDomain, id[:], S.Bytes()) }
 
 func (s Set) commitsTo(S *secret.Buffer) bool {
 	c := commitment(s.ID, S)
 	return subtle.ConstantTimeCompare(c[:], s.Commitment[:]) == 1
 }
 
-func hash(domain string, parts ...[]byte) [32]byte {
-	h := sha256.New()
+func digest(domain string, parts ...[]byte) [32]byte {
+	var used digests
+	defer used.forget()
+	h := used.sha256()
 	h.Write([]byte(domain))
 	for _, p := range parts {
 		h.Write(p)
