@@ -21,7 +21,7 @@ func TestPolicyIsAdopted(t *testing.T) {
 	long := bytes.Replace(generation(t), []byte("ceiling: 3y"), []byte("ceiling: 9y"), 1)
 	plan := s.plan(t, long, map[string]string{"lifetime": "4y"})
 	refusedBy(t, s.Hold(t.Context(), plan), "policy.lifetime")
-	old := bytes.Replace(generation(t), []byte("ec-p384, rsa-3072]"), []byte("ec-p384, rsa-2048, ec-p224, sm2]"), 1)
+	old := bytes.Replace(generation(t), []byte("ed25519]"), []byte("ed25519, rsa-2048, ec-p224, sm2]"), 1)
 	for _, algorithm := range []string{"rsa-2048", "ec-p224", "sm2"} {
 		refusedBy(t, s.Hold(t.Context(), s.plan(t, old, map[string]string{"algorithm": algorithm})), "policy.algorithm")
 	}

@@ -338,7 +338,7 @@ func (s *modelSession) cipherOf(op string, with []byte) (*modelObject, cipher.AE
 	if err != nil {
 		return nil, nil, refuse(hsm.Broken, op, err.Error())
 	}
-	sealer, err := cipher.NewGCMWithRandomNonce(block)
+	sealer, err := cipher.NewGCM(block)
 	if err != nil {
 		return nil, nil, refuse(hsm.Broken, op, err.Error())
 	}
@@ -370,7 +370,10 @@ func (s *modelSession) Wrap(ctx context.Context, id, with []byte) (hsm.Wrapped, 
 			return hsm.Wrapped{}, refuse(hsm.Broken, op, err.Error())
 		}
 	}
-	return hsm.Wrapped{Mechanism: modelWrap, Blob: sealer.Seal(nil, nil, plain, nil)}, nil
+	// RFC 5649 wraps the same key into the same bytes each time, and so does this.
+	sum := sha256.Sum256(plain)
+	nonce := sum[:sealer.NonceSize()]
+	return hsm.Wrapped{Mechanism: modelWrap, Blob: sealer.Seal(bytes.Clone(nonce), nonce, plain, nil)}, nil
 }
 
 func (s *modelSession) Unwrap(ctx context.Context, spec hsm.KeySpec, with []byte, wrapped hsm.Wrapped, spki []byte) (hsm.Key, error) {
@@ -390,7 +393,11 @@ func (s *modelSession) Unwrap(ctx context.Context, spec hsm.KeySpec, with []byte
 	if err != nil {
 		return hsm.Key{}, err
 	}
-	plain, err := sealer.Open(nil, nil, wrapped.Blob, nil)
+	nonce, sealed := wrapped.Blob[:min(len(wrapped.Blob), sealer.NonceSize())], wrapped.Blob[min(len(wrapped.Blob), sealer.NonceSize()):]
+	if len(nonce) < sealer.NonceSize() {
+		return hsm.Key{}, refuse(hsm.NotAllowed, op, "the wrapped key is too short")
+	}
+	plain, err := sealer.Open(nil, nonce, sealed, nil)
 	if err != nil {
 		return hsm.Key{}, refuse(hsm.NotAllowed, op, "the wrapped key is damaged or of another wrapping key")
 	}
