@@ -192,6 +192,9 @@ func (s *State) custody(r *record) error {
 		case !slices.Contains([]string{Pass, Fail, UnknownIfAny}, b.Result):
 			return r.refuse("custody.result", "%q is neither PASS, FAIL nor UNKNOWN", b.Result)
 		}
+		if it.Kind == CardItem && b.Method == "card" && b.Result == Fail {
+			s.Open.failedCard = it.Name
+		}
 		it.touched(r)
 	case *ItemLost:
 		it, err := s.item(r, b.Item, b.Person, b.Witness)

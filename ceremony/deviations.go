@@ -92,7 +92,7 @@ func (s *State) deviationDecided(r *record, b *DeviationDecided) error {
 		return r.refuse("deviation.decision", "no step is under way that could be repeated")
 	}
 	d.Decided = b
-	p.jumped, p.brokenSeal = false, ""
+	p.jumped, p.brokenSeal, p.failedCard = false, "", ""
 	switch b.Decision {
 	case DecideRepeat:
 		if d.Raised.Step == st.ID {

@@ -101,6 +101,7 @@ type Progress struct {
 	login          *ledger.Record
 	tried          *LoginTried
 	brokenSeal     string
+	failedCard     string          // does not agree with its fingerprint, and nobody has decided about it
 	usedItems      map[string]bool // taken out of their bags in this run, or out when it began
 	founding       bool
 	called         bool            // everyone was here in this run
@@ -538,6 +539,10 @@ func (p *Progress) decidedAt(step string) bool {
 // BrokenSeal names an item whose seal was found broken and about which no
 // deviation has decided, "" if there is none.
 func (p *Progress) BrokenSeal() string { return p.brokenSeal }
+
+// FailedCard names a card that did not agree with its fingerprint and about which no
+// deviation has decided, "" if there is none.
+func (p *Progress) FailedCard() string { return p.failedCard }
 
 // DecidedIn is the last deviation of a step that people have decided about in the
 // run under way, 0 if there is none.

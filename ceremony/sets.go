@@ -73,6 +73,53 @@ func (s *State) setWithdrawn(r *record, b *SetWithdrawn) error {
 // if there is none.
 func (s *State) WrappedUnder(set string) string { return s.wrappedUnder(set) }
 
+// Unaccounted lists the cards of a set that nobody answers for: lost, or in the
+// hands of somebody who is retired. They count together.
+func (s *State) Unaccounted(set *Set) []string {
+	var out []string
+	for _, name := range set.CardNames() {
+		it := s.Items[name]
+		if it == nil || it.State == Gone {
+			continue
+		}
+		holder := s.People[it.Holder]
+		if departed := holder != nil && holder.Retired; it.State == Lost || departed {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// SetDue is what a set asks of people.
+type SetDue struct {
+	Set         *Set
+	Unaccounted []string // as many as open what the set still opens: its secret is to be changed; else none
+	Wraps       string   // label of a key whose backup only the cards of this withdrawn set open
+}
+
+// SetsDue lists the sets that still open something and whose secret must be changed,
+// as too many of their cards are unaccounted for, and those that were withdrawn and
+// still open a backup.
+func (s *State) SetsDue() []SetDue {
+	var out []SetDue
+	for _, id := range sortedKeys(s.Sets) {
+		set := s.Sets[id]
+		d := SetDue{Set: set}
+		if set.Withdrawn {
+			if d.Wraps = s.wrappedUnder(id); d.Wraps == "" {
+				continue
+			}
+		}
+		if un := s.Unaccounted(set); len(un) >= set.Body.Threshold {
+			d.Unaccounted = un
+		}
+		if d.Wraps != "" || len(d.Unaccounted) > 0 {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
 // SetFor is the set whose cards open a token, in the role of who logs in, nil if
 // there is none.
 func (s *State) SetFor(serial, as string) *Set {

@@ -582,8 +582,11 @@ func deletePrivate(t *testing.T, s *Site, id []byte) {
 func TestCanary(t *testing.T) {
 	out := t.TempDir()
 	var print bytes.Buffer
-	if err := Run(t.Context(), Options{Setting: setting("", nil), Script: "key-generation", Out: out, Print: &print}); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"key-generation", "key-backup", "key-restore", "change-custodians", "share-check"} {
+		o := Options{Setting: setting(filepath.Join(out, "site"), nil), Script: name, Out: filepath.Join(out, name), Print: &print}
+		if err := Run(t.Context(), o); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
 	}
 	s, _ := openSite(t, setting(filepath.Join(out, "site"), nil))
 	var secrets [][]byte

@@ -82,6 +82,10 @@ func (changeSet) Acts(s *ceremony.State, st script.Step) ([]ceremony.Act, error)
 	}
 	var acts []ceremony.Act
 	act := ceremony.Act{Do: issue, With: map[string]string{"count": st.With["count"], "purpose": old.Body.Purpose, "replaces": st.With["set"], "serial": s.Open.Token, "threshold": st.With["threshold"]}}
+	if label := s.WrappedUnder(old.Body.Set); label != "" {
+		// Officers sign for it before anything happens.
+		act.With["old-cards"] = "still open the backup of " + label + " until it is backed up anew and the old media are destroyed"
+	}
 	if !s.Open.Did(st.ID, act) {
 		acts = append(acts, act)
 	}
@@ -378,6 +382,9 @@ func (withdrawSet) Do(ctx context.Context, env ceremony.Env, st script.Step) err
 	}
 	lines := []ceremony.Line{mono("Withdrawn set", old.Body.Name)}
 	if left := env.State().WrappedUnder(old.Body.Set); left != "" {
+		if un := env.State().Unaccounted(old); len(un) >= old.Body.Threshold {
+			lines = append(lines, line("Must be changed", fmt.Sprintf("nobody answers for %s: that is enough to open the wrapped backup of %s. Have the old media destroyed, or change the key", strings.Join(un, ", "), left)))
+		}
 		return finish(ctx, env, st, append(lines, line("Old cards", "kept in their bags: any "+strconv.Itoa(old.Body.Threshold)+" of them still open the wrapped backup of "+left+". Back it up anew, have the old media destroyed, and then the cards"))...)
 	}
 	var gone, left []string

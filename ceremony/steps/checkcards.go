@@ -44,6 +44,9 @@ func (checkCards) Check(s *ceremony.State, st script.Step, r ledger.Record, body
 		if len(b.Facts) == 0 {
 			return broken("set.unchecked", "no card was looked at")
 		}
+		if name := s.Open.FailedCard(); name != "" {
+			return broken("set.card-failed", "%s does not agree with its fingerprint, and no deviation has decided about it", name)
+		}
 		return nil
 	}
 	return foreign(st, r)
@@ -61,6 +64,9 @@ func (checkCards) Do(ctx context.Context, env ceremony.Env, st script.Step) erro
 	}
 	set, err := shareSet(known.Body)
 	if err != nil {
+		return err
+	}
+	if err := decideFailed(ctx, env); err != nil {
 		return err
 	}
 	var lines []ceremony.Line
@@ -87,9 +93,26 @@ func (checkCards) Do(ctx context.Context, env ceremony.Env, st script.Step) erro
 		if err := putBack(ctx, env, it.Name); err != nil {
 			return err
 		}
+		if err := decideFailed(ctx, env); err != nil {
+			return err
+		}
 		lines = append(lines, line(fmt.Sprintf("Card %d", it.Index), result+", "+env.State().Someone(person).Name))
 	}
 	return finish(ctx, env, st, append([]ceremony.Line{mono("Set", known.Body.Name)}, lines...)...)
+}
+
+// decideFailed waits for people to decide about a card that is not as it was handed
+// out: one card less, and nobody knows since when.
+func decideFailed(ctx context.Context, env ceremony.Env) error {
+	for env.State().Open.FailedCard() != "" {
+		name := env.State().Open.FailedCard()
+		if _, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "The card failed", Verb: "Look again", Facts: facts([]ceremony.Line{line("Item", name)}),
+			Problem: &ceremony.Problem{Happened: "The " + name + " does not agree with its fingerprint: it opens nothing.", Safe: "The failed check is recorded, and the card is in its bag.",
+				Do: "Note a deviation that says what follows, such as a change of custodians, or stop the ceremony."}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkOne has a custodian type the own card until it agrees, or until people say

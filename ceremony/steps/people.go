@@ -455,5 +455,10 @@ func (retirePerson) Do(ctx context.Context, env ceremony.Env, st script.Step) er
 			return err
 		}
 	}
+	for _, d := range env.State().SetsDue() {
+		if len(d.Unaccounted) > 0 {
+			lines = append(lines, line("Must be changed", "the secret of set "+d.Set.Body.Name+": with those who left and what was lost, nobody answers for "+strings.Join(d.Unaccounted, ", ")))
+		}
+	}
 	return finish(ctx, env, st, lines...)
 }

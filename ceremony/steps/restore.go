@@ -302,14 +302,17 @@ func (restoreKey) waive(ctx context.Context, env ceremony.Env, key *ceremony.Key
 
 // restore reads a backup from its medium and has the second token unwrap it.
 func (restoreKey) restore(ctx context.Context, env ceremony.Env, st script.Step, act ceremony.Act, key *ceremony.Key) error {
-	backup, blob, err := readMedium(ctx, env, key)
+	set, err := recoverySet(env.State())
+	if err != nil {
+		return err
+	}
+	backup, blob, err := readMedium(ctx, env, key, set)
 	if err != nil {
 		return err
 	}
 	made := key.WrappedAs(backup.SHA256)
-	if set, err := recoverySet(env.State()); err != nil || made == nil || set.Body.Set != made.Set {
-		return &ceremony.Problem{Happened: fmt.Sprintf("The backup of %s on %s was wrapped under the cards of another set than the one in use.", key.Body.Label, backup.Name), Safe: "Nothing was unwrapped.",
-			Do: "Look for a backup that was made under the set in use."}
+	if made == nil {
+		return fmt.Errorf("no record says how the backup on %s was made", backup.Name)
 	}
 	return env.Act(ctx, act, func(ctx context.Context, intent ledger.Hash) (ceremony.Found, error) {
 		env.Working("The second token unwraps the key")
@@ -341,13 +344,13 @@ func (restoreKey) restore(ctx context.Context, env ceremony.Env, st script.Step,
 	})
 }
 
-// readMedium takes a backup's medium out of its bag, reads the file that the record
+// readMedium takes the medium of a backup that the set in use opens out of its bag, reads the file that the record
 // names by hash, and has the medium sealed again. A medium that is lost gives way
 // to the next.
-func readMedium(ctx context.Context, env ceremony.Env, key *ceremony.Key) (ceremony.Copy, []byte, error) {
+func readMedium(ctx context.Context, env ceremony.Env, key *ceremony.Key, set *ceremony.Set) (ceremony.Copy, []byte, error) {
 	for _, c := range env.State().Keys[key.Body.ID].Backups() {
 		it := env.State().Items[c.Name]
-		if it == nil {
+		if it == nil || c.Set != set.Body.Set {
 			continue
 		}
 		there, err := takeOut(ctx, env, it, "a restore from the backup on it")
@@ -368,7 +371,7 @@ func readMedium(ctx context.Context, env ceremony.Env, key *ceremony.Key) (cerem
 			return c, blob, nil
 		}
 	}
-	return ceremony.Copy{}, nil, &ceremony.Problem{Happened: fmt.Sprintf("No medium with a backup of %s could be read.", key.Body.Label), Safe: "Nothing was changed in any token.", Do: "Look for another medium with a copy, or make a new backup."}
+	return ceremony.Copy{}, nil, &ceremony.Problem{Happened: fmt.Sprintf("No medium with a backup of %s that the cards of set %s open could be read.", key.Body.Label, set.Body.Name), Safe: "Nothing was changed in any token.", Do: "Look for another medium with a copy, or make a new backup."}
 }
 
 const (

@@ -127,6 +127,15 @@ func dueHere(s *ceremony.State, keys []*ceremony.Key, now time.Time) []Due {
 			out = append(out, Due{capital(name) + " is out of its bag, with " + called(s, it.Holder), Waiting, Ref{InCustody, anItem + name, "See"}})
 		}
 	}
+	for _, d := range s.SetsDue() {
+		ref := Ref{Place: InCustody, Label: "See"}
+		if d.Wraps != "" {
+			out = append(out, Due{"The old cards of set " + d.Set.Body.Name + " still open the backup of " + d.Wraps + ": back it up anew, then destroy the old media and the cards", Waiting, ref})
+		}
+		if len(d.Unaccounted) > 0 {
+			out = append(out, Due{"The secret of set " + d.Set.Body.Name + " must be changed: nobody answers for " + strings.Join(d.Unaccounted, ", "), Bad, ref})
+		}
+	}
 	if last := s.Looked; last != nil && len(last.Unknown) > 0 {
 		out = append(out, Due{"The HSM holds " + countOf(len(last.Unknown), "object", "objects") + " that this record does not know: the next ceremony asks what becomes of it", Waiting, Ref{InCustody, aToken + last.Serial, "See"}})
 	}
