@@ -68,10 +68,10 @@ func TestFailedCard(t *testing.T) {
 }
 
 // TestDepartedHolders: what was lost and what left with people counts together; as
-// many cards as open the token make a changed secret due.
+// many cards as suffice make a changed secret due.
 func TestDepartedHolders(t *testing.T) {
 	s, tr := openSite(t, setting(copySite(t), nil))
-	set := s.State().SetFor(s.Token(), "user")
+	set := s.State().SetFor(s.Token(), "so")
 	acts := [][2]string{{"call it lost", set.CardNames()[1]}}
 	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
 		if p.Title == "Choose what is handled next" {
