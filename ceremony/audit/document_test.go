@@ -299,7 +299,7 @@ func TestTwoReadings(t *testing.T) {
 // breaks nor is led to other pages.
 func TestAnyByte(t *testing.T) {
 	pdf := readFile(t, site(t), "report.pdf")
-	tries := 150
+	tries := 40
 	if os.Getenv("CLAVIGER_PROOF") != "" {
 		tries = 4_000
 	}

@@ -42,7 +42,7 @@ func TestDeathAtEveryRecord(t *testing.T) {
 		keys   int
 	}{{"key-generation", 1}, {opening, 0}} {
 		t.Run(c.script, func(t *testing.T) {
-			step := 13
+			step := 17
 			if full() {
 				step = 1
 			}

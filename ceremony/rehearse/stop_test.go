@@ -20,7 +20,7 @@ func TestStopAnywhere(t *testing.T) {
 			batches, calls := length(t, name)
 			every := 1
 			if !full() {
-				every = (batches + calls*len(strikes())) / 5
+				every = (batches + calls*len(strikes())) / 2
 			}
 			var sealed, decided, points int
 			stop := func(f fate) {
