@@ -14,9 +14,6 @@ import (
 // BenchmarkOpenLedger opens the list of 100 000 records, from the key that is
 // pressed to the first rows, beside that of 100.
 func BenchmarkOpenLedger(b *testing.B) {
-	if testing.Short() {
-		b.Skip("makes a ledger of 100 000 records")
-	}
 	type site struct {
 		records int
 		newest  string

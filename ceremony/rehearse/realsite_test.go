@@ -67,20 +67,23 @@ func orderOpening(t *testing.T, s *Site) ceremony.Plan {
 	return p
 }
 
-// TestRealSiteRefuses: without an order a real site begins nothing, and a
-// software token never becomes its own.
-func TestRealSiteRefuses(t *testing.T) {
-	s, sc := realSite(t, hsmtest.NewModel())
+// TestRealSiteNeedsAnOrder: without an order a real site begins nothing.
+func TestRealSiteNeedsAnOrder(t *testing.T) {
+	s, _ := realSite(t, hsmtest.NewModel())
 	var refusal *ceremony.Refusal
 	err := s.Hold(t.Context(), ceremony.Plan{Script: source(t, opening), People: orderOpening(t, s).People})
 	if !errors.As(err, &refusal) || refusal.Rule != "order.missing" {
 		t.Errorf("without an order: %v", err)
 	}
+}
+
+// TestRealSiteRefusesSoftware: a software token never becomes a real site's own.
+func TestRealSiteRefusesSoftware(t *testing.T) {
 	if !full() {
-		t.Skip("the founders' keys take a minute to be made; make proof goes on")
+		t.Skip("each founder's key is sealed at the full cost of scrypt, minutes of computing in all; make proof does it")
 	}
-	p := orderOpening(t, s)
-	err = s.Hold(t.Context(), p)
+	s, sc := realSite(t, hsmtest.NewModel())
+	err := s.Hold(t.Context(), orderOpening(t, s))
 	if err == nil || len(s.State().Tokens) > 0 {
 		t.Errorf("a software token was taken: %v", err)
 	}
@@ -93,7 +96,7 @@ func TestRealSiteRefuses(t *testing.T) {
 // paper, a real site is opened to its end, and a ledger key signs it.
 func TestRealSiteOpens(t *testing.T) {
 	if !full() {
-		t.Skip("the founders' keys take a minute to be made; make proof does it")
+		t.Skip("each founder's key is sealed at the full cost of scrypt, minutes of computing in all; make proof does it")
 	}
 	s, sc := realSite(t, hsmtest.NewHardwareModel())
 	if err := s.Hold(t.Context(), orderOpening(t, s)); err != nil {
