@@ -118,17 +118,10 @@ func checkGenerateResult(s *ceremony.State, st script.Step, b *ceremony.Result) 
 		}
 	case prove:
 		k := keyMade(s)
-		sig, err := hex.DecodeString(value(b.Facts, "Signature"))
-		if k == nil || err != nil {
-			return broken("key.proof", "there is no key, or no signature, to check")
+		if k == nil {
+			return broken("key.proof", "there is no key to check")
 		}
-		spki, err := s.Blob(k.Body.Public)
-		if err != nil {
-			return broken("key.public", "the public key is not stored: %v", err)
-		}
-		if err := verify(spki, challenge(s, b.Intent), sig); err != nil {
-			return broken("key.proof", "%v", err)
-		}
+		return checkProof(s, k, b)
 	}
 	return nil
 }
@@ -320,23 +313,29 @@ func proveKey(ctx context.Context, env ceremony.Env, s hsm.Session, act ceremony
 	k := keyMade(env.State())
 	return env.Act(ctx, act, func(ctx context.Context, intent ledger.Hash) (ceremony.Found, error) {
 		env.Working("The token signs to prove that it holds the key")
-		id, err := hex.DecodeString(k.Body.ID)
-		if err != nil {
-			return ceremony.Found{}, err
-		}
-		sig, err := s.Sign(ctx, id, challenge(env.State(), intent))
-		if err != nil {
-			return ceremony.Found{}, err
-		}
-		spki, err := env.State().Blob(k.Body.Public)
-		if err != nil {
-			return ceremony.Found{}, err
-		}
-		if err := verify(spki, challenge(env.State(), intent), sig); err != nil {
-			return ceremony.Found{}, err
-		}
-		return ceremony.Found{Outcome: ceremony.Done, Facts: []ceremony.Line{line("Proof of possession", "the token signed, the signature verifies with the public key"), mono("Signature", hex.EncodeToString(sig))}}, nil
+		return signs(ctx, env, s, intent, k.Body.ID, k.Body.Public, line("Proof of possession", "the token signed, the signature verifies with the public key"))
 	})
+}
+
+// signs has the key with this id sign the act's challenge; only a signature that
+// the public key on record verifies is a proof.
+func signs(ctx context.Context, env ceremony.Env, s hsm.Session, intent ledger.Hash, id string, public ledger.Hash, proof ceremony.Line) (ceremony.Found, error) {
+	raw, err := hex.DecodeString(id)
+	if err != nil {
+		return ceremony.Found{}, err
+	}
+	sig, err := s.Sign(ctx, raw, challenge(env.State(), intent))
+	if err != nil {
+		return ceremony.Found{}, err
+	}
+	spki, err := env.State().Blob(public)
+	if err != nil {
+		return ceremony.Found{}, err
+	}
+	if err := verify(spki, challenge(env.State(), intent), sig); err != nil {
+		return ceremony.Found{}, err
+	}
+	return ceremony.Found{Outcome: ceremony.Done, Facts: []ceremony.Line{proof, mono("Signature", hex.EncodeToString(sig))}}, nil
 }
 
 // verify checks a signature as hsm.Session.Sign makes it.

@@ -180,7 +180,7 @@ func attribute(list []ceremony.Attribute, name string) string {
 	return ""
 }
 
-// checkProof: the restored key signed, and the original public key verifies it.
+// checkProof: the key signed in the token, and the public key on record verifies it.
 func checkProof(s *ceremony.State, k *ceremony.Key, b *ceremony.Result) error {
 	sig, err := hex.DecodeString(value(b.Facts, "Signature"))
 	if err != nil {
@@ -417,22 +417,7 @@ func (restoreKey) prove(ctx context.Context, env ceremony.Env, act ceremony.Act,
 		if err != nil {
 			return ceremony.Found{}, err
 		}
-		id, err := hex.DecodeString(restored(env.State(), key.Body.ID).ID)
-		if err != nil {
-			return ceremony.Found{}, err
-		}
-		sig, err := s.Sign(ctx, id, challenge(env.State(), intent))
-		if err != nil {
-			return ceremony.Found{}, err
-		}
-		spki, err := env.State().Blob(key.Body.Public)
-		if err != nil {
-			return ceremony.Found{}, err
-		}
-		if err := verify(spki, challenge(env.State(), intent), sig); err != nil {
-			return ceremony.Found{}, err
-		}
-		return ceremony.Found{Outcome: ceremony.Done, Facts: []ceremony.Line{line("Proof", "the restored key signed, the signature verifies with the original public key"), mono("Signature", hex.EncodeToString(sig))}}, nil
+		return signs(ctx, env, s, intent, restored(env.State(), key.Body.ID).ID, key.Body.Public, line("Proof", "the restored key signed, the signature verifies with the original public key"))
 	})
 }
 
