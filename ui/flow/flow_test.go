@@ -89,8 +89,8 @@ func TestHeaderSaysWhetherThereIsANetwork(t *testing.T) {
 		want []Pill
 	}{
 		"none":      {nil, nil, []Pill{{"Offline", NoLamp}}},
-		"a link":    {[]string{"eth0", "wlan0"}, nil, []Pill{{"Network up: eth0, wlan0", LampOn}}},
-		"not known": {nil, errors.New("refused"), []Pill{{"Network not known", LampOn}}},
+		"a link":    {[]string{"eth0", "wlan0"}, nil, []Pill{{"Network up: eth0, wlan0", LampWarns}}},
+		"not known": {nil, errors.New("refused"), []Pill{{"Network not known", LampWarns}}},
 	} {
 		if diff := cmp.Diff(c.want, Frame{}.With(NewNetwork(c.up, c.err)).Pills); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)

@@ -44,6 +44,7 @@ const (
 	NoLamp Lamp = iota
 	LampOff
 	LampOn
+	LampWarns
 )
 
 // Network is what the header says of this machine's network: "" where nobody
@@ -64,13 +65,13 @@ func NewNetwork(up []string, err error) Network {
 	return Network{Text: "Offline", Off: true}
 }
 
-// With adds the network to the header. What should be off and is not has a lit
-// lamp.
+// With adds the network to the header. What should be off and is not has a lamp
+// that warns.
 func (f Frame) With(n Network) Frame {
 	if n.Text != "" {
 		p := Pill{Text: n.Text}
 		if !n.Off {
-			p.Lamp = LampOn
+			p.Lamp = LampWarns
 		}
 		f.Pills = append(f.Pills, p)
 	}

@@ -14,6 +14,7 @@ const (
 	NoLamp Lamp = iota
 	LampOff
 	LampOn
+	LampWarns // what should be off is on, or nobody knows
 )
 
 // Pill is a short fact at the right of the header.
@@ -39,11 +40,8 @@ func pill(p Pill) fyne.CanvasObject {
 	label := NewText(p.Text, Style{Size: theme.Small, Weight: Medium, Ink: theme.OnHeader})
 	content := fyne.CanvasObject(label)
 	if p.Lamp != NoLamp {
-		lamp := NewDot(theme.OnHeaderDim, 0.65*em(theme.Small))
-		if p.Lamp == LampOn {
-			lamp = NewDot(theme.Lamp, 0.65*em(theme.Small))
-		}
-		content = Row(7, container.NewCenter(lamp), label)
+		color := map[Lamp]fyne.ThemeColorName{LampOff: theme.OnHeaderDim, LampOn: theme.Lamp, LampWarns: theme.LampWarns}[p.Lamp]
+		content = Row(7, container.NewCenter(NewDot(color, 0.65*em(theme.Small))), label)
 	}
 	return On(NewFrame(theme.Pill, theme.Pill, 12), 11, 3, content)
 }

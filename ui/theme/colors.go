@@ -53,7 +53,8 @@ const (
 	Amber       fyne.ThemeColorName = "claviger-amber"
 	Red         fyne.ThemeColorName = "claviger-red"
 	Blue        fyne.ThemeColorName = "claviger-blue"
-	Lamp        fyne.ThemeColorName = "claviger-lamp" // the open HSM, on a header pill
+	Lamp        fyne.ThemeColorName = "claviger-lamp"       // the open HSM, on a header pill
+	LampWarns   fyne.ThemeColorName = "claviger-lamp-warns" // a network that is up
 )
 
 // The practice band looks alike in every appearance.
@@ -78,7 +79,7 @@ var light = palette{
 	Ink: rgb(0x14202e), Soft: rgb(0x4a5a6b), Muted: rgb(0x5d6c7b),
 	OnHeader: rgb(0xffffff), OnHeaderDim: rgb(0xb9c4cf), OnPrimary: rgb(0xffffff), OnDanger: rgb(0xffffff),
 	OnOff: rgb(0x5d6670), OnGreen: rgb(0xffffff),
-	Green: rgb(0x1a6f44), Amber: rgb(0x855806), Red: rgb(0xa3241c), Blue: rgb(0x1f5c99), Lamp: rgb(0x5ac38b),
+	Green: rgb(0x1a6f44), Amber: rgb(0x855806), Red: rgb(0xa3241c), Blue: rgb(0x1f5c99), Lamp: rgb(0x5ac38b), LampWarns: rgb(0xf0b429),
 	Stripe: rgb(0xe0a100), StripeDark: rgb(0x1a1a1a),
 }
 
@@ -92,7 +93,7 @@ var dark = palette{
 	Ink: rgb(0xffffff), Soft: rgb(0xb9c4cf), Muted: rgb(0x9fb0c0),
 	OnHeader: rgb(0xffffff), OnHeaderDim: rgb(0xb9c4cf), OnPrimary: rgb(0x14202e), OnDanger: rgb(0xffffff),
 	OnOff: rgb(0xa3b2c0), OnGreen: rgb(0xffffff),
-	Green: rgb(0x6fd09b), Amber: rgb(0xe0b04a), Red: rgb(0xff9a90), Blue: rgb(0x8fc1f5), Lamp: rgb(0x5ac38b),
+	Green: rgb(0x6fd09b), Amber: rgb(0xe0b04a), Red: rgb(0xff9a90), Blue: rgb(0x8fc1f5), Lamp: rgb(0x5ac38b), LampWarns: rgb(0xf0b429),
 	Stripe: rgb(0xe0a100), StripeDark: rgb(0x1a1a1a),
 }
 
@@ -106,7 +107,7 @@ var highContrast = palette{
 	Ink: rgb(0x000000), Soft: rgb(0x000000), Muted: rgb(0x333333),
 	OnHeader: rgb(0xffffff), OnHeaderDim: rgb(0xffffff), OnPrimary: rgb(0xffffff), OnDanger: rgb(0xffffff),
 	OnOff: rgb(0x4a4a4a), OnGreen: rgb(0xffffff),
-	Green: rgb(0x00451f), Amber: rgb(0x5a3900), Red: rgb(0x7a0000), Blue: rgb(0x00307a), Lamp: rgb(0xffffff),
+	Green: rgb(0x00451f), Amber: rgb(0x5a3900), Red: rgb(0x7a0000), Blue: rgb(0x00307a), Lamp: rgb(0xffffff), LampWarns: rgb(0xffd000),
 	Stripe: rgb(0xffd000), StripeDark: rgb(0x000000),
 }
 
@@ -122,7 +123,7 @@ var projector = palette{
 	Ink: rgb(0x000a1a), Soft: rgb(0x1f2a36), Muted: rgb(0x303b46),
 	OnHeader: rgb(0xffffff), OnHeaderDim: rgb(0xe6ecf2), OnPrimary: rgb(0xffffff), OnDanger: rgb(0xffffff),
 	OnOff: rgb(0x3a444e), OnGreen: rgb(0xffffff),
-	Green: rgb(0x00532a), Amber: rgb(0x5f3d00), Red: rgb(0x8f0f0a), Blue: rgb(0x0a3a80), Lamp: rgb(0x7fe0a8),
+	Green: rgb(0x00532a), Amber: rgb(0x5f3d00), Red: rgb(0x8f0f0a), Blue: rgb(0x0a3a80), Lamp: rgb(0x7fe0a8), LampWarns: rgb(0xf0b429),
 	Stripe: rgb(0xffc400), StripeDark: rgb(0x000000),
 }
 
