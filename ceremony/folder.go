@@ -53,6 +53,21 @@ func (f *Folder) Policy() string                  { return filepath.Join(f.Dir, 
 func (f *Folder) Practice() string                { return filepath.Join(f.Dir, "practice") }
 func (f *Folder) Evidence(ceremony string) string { return filepath.Join(f.Dir, "evidence", ceremony) }
 
+// Module is the path of the library by which a real site reaches its tokens. What is
+// loaded in a ceremony, and its SHA-256, the ledger holds.
+func (f *Folder) Module() (string, error) {
+	b, err := os.ReadFile(filepath.Join(f.Dir, "module"))
+	if err != nil {
+		return "", fmt.Errorf("couldn't read by which library the tokens of this site are reached: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+// SetModule names another library, after an update of the vendor's.
+func (f *Folder) SetModule(path string) error {
+	return replace(filepath.Join(f.Dir, "module"), []byte(path+"\n"))
+}
+
 var personID = regexp.MustCompile(`^[a-z][a-z0-9-]{0,62}$`)
 
 // SaveSealed keeps a person's sealed signing key and gives the file's SHA-256.

@@ -394,6 +394,19 @@ func (e *Engine) Order(ctx context.Context, o OrderPlan) (ledger.Hash, error) {
 	return records[0].Leaf, nil
 }
 
+// HoldOrdered holds the ceremony that an order names, exactly as it names it.
+func (e *Engine) HoldOrdered(ctx context.Context, leaf ledger.Hash) error {
+	o := e.state.order(leaf.String())
+	if o == nil {
+		return fmt.Errorf("no order with the leaf %s was given", leaf)
+	}
+	src, err := e.store.Blob(ctx, o.Body.Script)
+	if err != nil {
+		return fmt.Errorf("couldn't read the script that was ordered: %w", err)
+	}
+	return e.Hold(ctx, Plan{Script: src, Parameters: o.Body.Parameters, People: o.Body.People, Token: o.Body.Token, Order: leaf.String()})
+}
+
 // RegisterScript makes a script one that this site may order, signed by an
 // approver; Withdraw takes it, or one order, out of use again.
 func (e *Engine) RegisterScript(ctx context.Context, source []byte, approver string) error {

@@ -19,7 +19,7 @@ import (
 
 const (
 	workerArg  = "module-worker"
-	checkerArg = "card-checker" // as package rehearse calls it
+	checkerArg = "card-checker" // as package site calls it
 )
 
 // Serve ends the program, after its work, where it was started as the process

@@ -116,7 +116,7 @@ func ofTwo(b *testing.B) (*Site, []ledger.Record, ceremony.Blobs) {
 		b.Fatal(err)
 	}
 	var all []ledger.Record
-	for r, err := range s.store.Records(b.Context(), 0, ledger.End) {
+	for r, err := range s.Record().Records(b.Context(), 0, ledger.End) {
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -125,7 +125,7 @@ func ofTwo(b *testing.B) (*Site, []ledger.Record, ceremony.Blobs) {
 	kept := map[ledger.Hash][]byte{}
 	return s, all, func(h ledger.Hash) ([]byte, error) {
 		if kept[h] == nil {
-			content, err := s.store.Blob(context.Background(), h)
+			content, err := s.Record().Blob(context.Background(), h)
 			if err != nil {
 				return nil, err
 			}

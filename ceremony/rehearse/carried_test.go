@@ -30,7 +30,7 @@ func brings(tr *troupe, person string) {
 // the next start knows the same.
 func verified(t *testing.T, s *Site) {
 	t.Helper()
-	again, _, findings, err := ceremony.Fold(t.Context(), s.store, steps.Kinds())
+	again, _, findings, err := ceremony.Fold(t.Context(), s.Record(), steps.Kinds())
 	if err != nil || len(findings) > 0 {
 		t.Fatalf("the record does not verify: %v %v", findings, err)
 	}
@@ -155,7 +155,7 @@ func TestCarriedCheckpointContradicts(t *testing.T) {
 				t.Fatalf("got %q (%s), %v", b.Result, b.Detail, err)
 			}
 			if c.result == ceremony.HeadForked || c.result == ceremony.HeadRewritten {
-				theirs, err := ledger.RootAt(s.store, b.Size)
+				theirs, err := ledger.RootAt(s.Record(), b.Size)
 				if err != nil || !strings.Contains(b.Detail, theirs.String()) || !strings.Contains(b.Detail, b.Root.String()) {
 					t.Errorf("both roots are the proof: %s, %v", b.Detail, err)
 				}
@@ -254,7 +254,7 @@ func TestCarriedCheckpointsAreJudgedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	var all []ledger.Record
-	for r, err := range s.store.Records(t.Context(), 0, s.State().Size) {
+	for r, err := range s.Record().Records(t.Context(), 0, s.State().Size) {
 		if err != nil {
 			t.Fatal(err)
 		}

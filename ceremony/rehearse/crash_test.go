@@ -108,13 +108,13 @@ func dieAndResume(t *testing.T, name string, batches, keys int) bool {
 	err = nil
 	if s.State().Unfinished() != nil {
 		err = s.Resume(t.Context())
-	} else if s.last(name) == nil {
+	} else if s.Last(name) == nil {
 		err = s.Begin(t.Context(), source, nil)
 	}
 	if err != nil {
 		t.Fatalf("after %d batches: %v", batches, err)
 	}
-	if s.State().Unfinished() != nil || s.last(name) == nil {
+	if s.State().Unfinished() != nil || s.Last(name) == nil {
 		t.Fatalf("after %d batches: the ceremony is not sealed", batches)
 	}
 	holds(t, s, keys)

@@ -71,7 +71,7 @@ func TestCustody(t *testing.T) {
 	if out := s.State().Unbagged(); len(out) > 0 {
 		t.Errorf("%v is out of its bag after the seal", out)
 	}
-	p := s.last("custody")
+	p := s.Last("custody")
 	for _, thing := range []string{"HSM", "laptop"} {
 		bag := ""
 		for _, l := range p.Steps["bags"].Facts {
@@ -105,7 +105,7 @@ func TestWrongBagNeedsADecision(t *testing.T) {
 	if err := s.Begin(t.Context(), source(t, "custody"), nil); err != nil {
 		t.Fatal(err)
 	}
-	p := s.last("custody")
+	p := s.Last("custody")
 	if decided < 2 || len(p.Deviations) != 1 {
 		t.Errorf("asked %d times, %d deviations", decided, len(p.Deviations))
 	}
@@ -125,13 +125,13 @@ func TestCustodyRules(t *testing.T) {
 		[2]string{"put it into a new bag", safeKey},
 		[2]string{"call it lost", safeKey})
 	var all []ledger.Record
-	for r, err := range s.store.Records(t.Context(), 0, s.State().Size) {
+	for r, err := range s.Record().Records(t.Context(), 0, s.State().Size) {
 		if err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, r)
 	}
-	p := s.last("custody")
+	p := s.Last("custody")
 	second := cardHeldBy(t, s, "jonas-dahl")
 	// The last of its kind that speaks of the safe key.
 	of := func(kind string) int {

@@ -57,7 +57,7 @@ func TestFailedCard(t *testing.T) {
 	if err := s.Begin(t.Context(), source(t, "share-check"), nil); err != nil {
 		t.Fatal(err)
 	}
-	p := s.last("share-check")
+	p := s.Last("share-check")
 	if asked < 2 || len(p.Deviations) != 1 {
 		t.Errorf("asked %d times, %d deviations; want two and one", asked, len(p.Deviations))
 	}
@@ -112,7 +112,7 @@ func TestRecoveryCustodiansChange(t *testing.T) {
 	if err := s.Begin(t.Context(), source(t, "change-custodians"), map[string]string{"set": old.Body.Name}); err != nil {
 		t.Fatal(err)
 	}
-	if in := s.last("change-custodians").Intents[0].Body.Act; !strings.Contains(in.With["old-cards"], key.Body.Label) {
+	if in := s.Last("change-custodians").Intents[0].Body.Act; !strings.Contains(in.With["old-cards"], key.Body.Label) {
 		t.Errorf("officers signed %v", in.With)
 	}
 	due := s.State().SetsDue()

@@ -52,7 +52,7 @@ func destroyed(t *testing.T) (*Site, []ledger.Record, string) {
 		t.Fatal(err)
 	}
 	var all []ledger.Record
-	for r, err := range s.store.Records(t.Context(), 0, s.State().Size) {
+	for r, err := range s.Record().Records(t.Context(), 0, s.State().Size) {
 		if err != nil {
 			t.Fatal(err)
 		}

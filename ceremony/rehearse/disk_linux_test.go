@@ -271,7 +271,7 @@ func goesOn(t *testing.T, dir string, said int64) {
 	var err error
 	if s.State().Unfinished() != nil {
 		err = s.Resume(t.Context())
-	} else if s.last("key-generation") == nil {
+	} else if s.Last("key-generation") == nil {
 		err = s.Begin(t.Context(), generation(t), nil)
 	}
 	if err != nil {

@@ -46,7 +46,7 @@ func TestThreeOfFive(t *testing.T) {
 			t.Fatalf("%s: %v", c.name, err)
 		}
 	}
-	p := s.last("key-restore")
+	p := s.Last("key-restore")
 	if len(p.Cards) != 3 || len(p.Restored) != 1 || p.Restored[0].Serial == s.Token() || p.Restored[0].Test {
 		t.Errorf("opened by %v, restored %+v", p.Cards, p.Restored)
 	}

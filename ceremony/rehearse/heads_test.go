@@ -53,7 +53,7 @@ func TestYesterdaysFilePutBack(t *testing.T) {
 	if s.State().Contradiction == "" {
 		t.Error("the next start has forgotten the contradiction")
 	}
-	if _, _, findings, err := ceremony.Fold(t.Context(), s.store, steps.Kinds()); err != nil || len(findings) > 0 {
+	if _, _, findings, err := ceremony.Fold(t.Context(), s.Record(), steps.Kinds()); err != nil || len(findings) > 0 {
 		t.Errorf("the record of the contradiction does not verify: %v %v", findings, err)
 	}
 }

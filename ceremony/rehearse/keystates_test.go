@@ -54,7 +54,7 @@ func TestLifeOfAKey(t *testing.T) {
 
 	due("accept the key, or have it destroyed")
 	refused("key.unreported", change(ceremony.Active, owner, approver))
-	if _, err := s.Evidence(t.Context(), s.last("key-generation").Number); err != nil {
+	if _, err := s.Evidence(t.Context(), s.Last("key-generation").Number); err != nil {
 		t.Fatal(err)
 	}
 	refused("key.change-by", change(ceremony.Active, owner))

@@ -61,7 +61,7 @@ func lived(t *testing.T) (*Site, []ledger.Record) {
 	must(s.Withdraw(t.Context(), ledger.BlobHash(o.Script), "", "tomas-novak", "a newer one is there"))
 	must(s.RegisterScript(t.Context(), o.Script, "tomas-novak"))
 	var all []ledger.Record
-	for r, err := range s.store.Records(t.Context(), 0, s.State().Size) {
+	for r, err := range s.Record().Records(t.Context(), 0, s.State().Size) {
 		must(err)
 		all = append(all, r)
 	}

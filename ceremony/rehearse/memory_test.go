@@ -144,7 +144,7 @@ func (sc *scene) open(t failer, f *fate, room ceremony.Room) (*Site, *troupe) {
 	if room == nil {
 		room = tr
 	}
-	c := Setting{Dir: sc.dir, Host: clock{}, Room: room, kinds: sc.kinds, load: func(ctx context.Context) (hsm.Module, error) {
+	c := Setting{Dir: sc.dir, Host: clock{}, Room: room, Kinds: sc.kinds, Load: func(ctx context.Context) (hsm.Module, error) {
 		if f.dead {
 			return nil, errDead
 		}

@@ -48,7 +48,7 @@ func TestPeopleComeAndGo(t *testing.T) {
 	if err != nil || !bytes.Contains(identity, []byte(`"last-four":"0000"`)) {
 		t.Errorf("the document's file: %s %v", identity, err)
 	}
-	for r, err := range s.store.Records(t.Context(), 0, s.State().Size) {
+	for r, err := range s.Record().Records(t.Context(), 0, s.State().Size) {
 		if err != nil || bytes.Contains(r.Body, []byte("last-four")) {
 			t.Fatal("the last four characters are in the ledger", err)
 		}

@@ -250,7 +250,7 @@ func TestPauseSaysWhoStays(t *testing.T) {
 		t.Fatal("it did not pause")
 	}
 	var stayed []string
-	for r, err := range s.store.Records(t.Context(), 0, s.State().Size) {
+	for r, err := range s.Record().Records(t.Context(), 0, s.State().Size) {
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,52 +1,46 @@
 package rehearse
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"claviger/ceremony"
+	"claviger/ceremony/audit"
 	"claviger/ceremony/script"
-	"claviger/ceremony/steps"
+	"claviger/ceremony/site"
 	"claviger/hsm"
 	"claviger/hsm/hsmtest"
 	"claviger/ledger"
 )
 
-// realSite is a site that is not practice, with people who answer as the cast
-// does; their keys are sealed with the full work factor, so it takes a while.
-func realSite(t *testing.T, token *hsmtest.Model) (*Site, *scene) {
+// realSite is a site that is not practice, made as the program makes one, with
+// people who answer as the cast does; their keys are sealed with the full work
+// factor, so it takes a while.
+func realSite(t *testing.T, token *hsmtest.Model) *Site {
 	t.Helper()
-	sc := &scene{store: ledger.NewMemory(), token: token, dir: filepath.Join(t.TempDir(), "site")}
-	folder, err := ceremony.OpenFolder(sc.dir)
-	if err != nil {
-		t.Fatal(err)
-	}
 	tr := &troupe{}
-	e, err := ceremony.NewEngine(t.Context(), ceremony.Config{Store: sc.store, Kinds: steps.Kinds(), Room: tr, Host: clock{}, Folder: folder, Module: func(ctx context.Context) (hsm.Module, error) { return token.Start(ctx, "", nil) }})
+	s, err := site.Create(t.Context(), site.Setting{Dir: filepath.Join(t.TempDir(), "site"), Host: clock{}, Room: tr, Module: os.Args[0],
+		Load: func(ctx context.Context) (hsm.Module, error) { return token.Start(ctx, "", nil) }}, "Northwind Root CA")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { e.Close() })
-	s := &Site{Engine: e, Folder: folder, Prop: Props(t.TempDir()), store: sc.store}
-	tr.site = s
-	if err := e.OpenSite(t.Context(), "Northwind Root CA", false, bytes.Repeat([]byte{7}, 32)); err != nil {
-		t.Fatal(err)
-	}
+	t.Cleanup(func() { s.Close() })
+	tr.site = &Site{Site: s, Prop: Props(t.TempDir())}
 	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
 		if p.Title == "Take in an order on paper" {
 			a.Fields = map[string]string{"paper": strings.Repeat("ab", 32)}
 		}
 	}
-	return s, sc
+	return tr.site
 }
 
 // orderOpening has the opening ordered on paper, as nobody is enrolled yet.
-func orderOpening(t *testing.T, s *Site) ceremony.Plan {
+func orderOpening(t *testing.T, s *Site) (ceremony.Plan, ledger.Hash) {
 	t.Helper()
 	src := source(t, opening)
 	plan, err := script.Parse(src, s.State().KnownKind)
@@ -63,16 +57,15 @@ func orderOpening(t *testing.T, s *Site) ceremony.Plan {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Order = leaf.String()
-	return p
+	return p, leaf
 }
 
 // TestRealSiteNeedsAnOrder: without an order a real site begins nothing.
 func TestRealSiteNeedsAnOrder(t *testing.T) {
-	s, _ := realSite(t, hsmtest.NewModel())
+	s := realSite(t, hsmtest.NewModel())
+	plan, _ := orderOpening(t, s)
 	var refusal *ceremony.Refusal
-	err := s.Hold(t.Context(), ceremony.Plan{Script: source(t, opening), People: orderOpening(t, s).People})
-	if !errors.As(err, &refusal) || refusal.Rule != "order.missing" {
+	if err := s.Hold(t.Context(), plan); !errors.As(err, &refusal) || refusal.Rule != "order.missing" {
 		t.Errorf("without an order: %v", err)
 	}
 }
@@ -82,14 +75,12 @@ func TestRealSiteRefusesSoftware(t *testing.T) {
 	if !full() {
 		t.Skip("each founder's key is sealed at the full cost of scrypt, minutes of computing in all; make proof does it")
 	}
-	s, sc := realSite(t, hsmtest.NewModel())
-	err := s.Hold(t.Context(), orderOpening(t, s))
-	if err == nil || len(s.State().Tokens) > 0 {
+	s := realSite(t, hsmtest.NewModel())
+	_, leaf := orderOpening(t, s)
+	if err := s.HoldOrdered(t.Context(), leaf); err == nil || len(s.State().Tokens) > 0 {
 		t.Errorf("a software token was taken: %v", err)
 	}
-	if _, _, findings, err := ceremony.Fold(t.Context(), sc.store, steps.Kinds()); err != nil || len(findings) > 0 {
-		t.Errorf("%v %v", findings, err)
-	}
+	outsideHolds(t, s)
 }
 
 // TestRealSiteOpens: on a device whose slot says that it is hardware, ordered on
@@ -98,8 +89,9 @@ func TestRealSiteOpens(t *testing.T) {
 	if !full() {
 		t.Skip("each founder's key is sealed at the full cost of scrypt, minutes of computing in all; make proof does it")
 	}
-	s, sc := realSite(t, hsmtest.NewHardwareModel())
-	if err := s.Hold(t.Context(), orderOpening(t, s)); err != nil {
+	s := realSite(t, hsmtest.NewHardwareModel())
+	_, leaf := orderOpening(t, s)
+	if err := s.HoldOrdered(t.Context(), leaf); err != nil {
 		t.Fatal(err)
 	}
 	if !s.Ready() || s.State().Site.Practice || strings.Contains(s.State().Site.Origin, "practice") {
@@ -111,5 +103,17 @@ func TestRealSiteOpens(t *testing.T) {
 	if _, due := s.State().CopiesDue(); due != 2 {
 		t.Errorf("%d copies of the ledger are due, want 2", due)
 	}
-	sc.sound(t)
+	outsideHolds(t, s)
+}
+
+// outsideHolds closes a site and has its ledger checked from outside.
+func outsideHolds(t *testing.T, s *Site) {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	res, err := audit.Ledger(t.Context(), s.Folder.Ledger(), audit.Options{})
+	if err != nil || !res.Holds() {
+		t.Errorf("the checker: %v %v", res.Findings, err)
+	}
 }

@@ -43,7 +43,7 @@ func cardsOf(t *testing.T, s *Site, set *ceremony.Set) []string {
 // attached takes the files out of a ceremony's evidence, as anyone can.
 func attached(t *testing.T, s *Site, script string) string {
 	t.Helper()
-	evidence, err := s.Evidence(t.Context(), s.last(script).Number)
+	evidence, err := s.Evidence(t.Context(), s.Last(script).Number)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 
 	"claviger/ceremony"
 	"claviger/ceremony/script"
+	"claviger/ceremony/site"
 	"claviger/ceremony/steps"
 )
 
@@ -33,7 +34,7 @@ type Options struct {
 	Print     io.Writer // one line a step
 }
 
-const opening = "site-opening"
+const opening = site.Opening
 
 // Run plays the script, and before it what it needs.
 func Run(ctx context.Context, o Options) error {
@@ -75,7 +76,7 @@ func play(ctx context.Context, o Options, s *Site, st *stage, plan *script.Plan)
 	if err := s.ready(ctx, plan.Name, o.Resume); err != nil {
 		return st.end(ctx, o, err)
 	}
-	last := s.last(plan.Name)
+	last := s.Last(plan.Name)
 	unfinished := s.State().Unfinished()
 	switch {
 	case unfinished != nil && o.Resume:
@@ -201,7 +202,7 @@ func (s *Site) ready(ctx context.Context, name string, resume bool) error {
 	switch {
 	case name == opening:
 		return nil
-	case resume && s.last(name) != nil:
+	case resume && s.Last(name) != nil:
 		return nil
 	case s.Ready():
 		return s.provide(ctx, name)
@@ -230,22 +231,8 @@ func (s *Site) Prepare(ctx context.Context) error {
 			return err
 		}
 	}
-	_, err := s.Evidence(ctx, s.last(opening).Number)
+	_, err := s.Evidence(ctx, s.Last(opening).Number)
 	return err
-}
-
-// Ready says whether the site was opened to its end.
-func (s *Site) Ready() bool { return s.last(opening) != nil }
-
-// last is the newest sealed ceremony of a script.
-func (s *Site) last(name string) *ceremony.Progress {
-	all := s.State().Ceremonies
-	for i := len(all) - 1; i >= 0; i-- {
-		if all[i].Plan.Name == name && all[i].Status == ceremony.SealedStatus {
-			return all[i]
-		}
-	}
-	return nil
 }
 
 // stage is the room of a rehearsal: the cast answers, and everything public is

@@ -134,7 +134,7 @@ func generation(t testing.TB) []byte {
 // keys that it knows.
 func holds(t testing.TB, s *Site, wantKeys int) {
 	t.Helper()
-	_, _, findings, err := ceremony.Fold(t.Context(), s.store, steps.Kinds())
+	_, _, findings, err := ceremony.Fold(t.Context(), s.Record(), steps.Kinds())
 	if err != nil || len(findings) > 0 {
 		t.Fatalf("the ledger does not hold: %v %v", findings, err)
 	}
@@ -716,7 +716,7 @@ func TestNameInAnotherScript(t *testing.T) {
 		t.Errorf("shown as %+v", who)
 	}
 	holds(t, s, 0)
-	if _, err := s.Evidence(t.Context(), s.last(opening).Number); err != nil {
+	if _, err := s.Evidence(t.Context(), s.Last(opening).Number); err != nil {
 		t.Errorf("the report cannot be made: %v", err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 func records(t *testing.T, s *Site) []ledger.Record {
 	t.Helper()
 	var all []ledger.Record
-	for r, err := range s.store.Records(t.Context(), 0, s.State().Size) {
+	for r, err := range s.Record().Records(t.Context(), 0, s.State().Size) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,7 +223,7 @@ func TestBackupWithoutSecondToken(t *testing.T) {
 	if err := s.Begin(t.Context(), source(t, "key-backup"), nil); err != nil {
 		t.Fatal(err)
 	}
-	p := s.last("key-backup")
+	p := s.Last("key-backup")
 	if len(p.Waived) != 1 || p.Waived[0].Reason != "the second HSM comes next week" || len(p.Waived[0].Signatures) != 2 {
 		t.Errorf("waived %+v", p.Waived)
 	}

@@ -152,7 +152,7 @@ func tellsOfIt(t *testing.T, told string, s *Site, p *ceremony.Progress) {
 	if len(p.Runs) < 2 {
 		return
 	}
-	in, err := report.Collect(t.Context(), s.store, s.State(), p.Number)
+	in, err := report.Collect(t.Context(), s.Record(), s.State(), p.Number)
 	if err != nil {
 		t.Fatalf("%s: %v", told, err)
 	}

@@ -107,7 +107,7 @@ func TestInclusionOfEveryRun(t *testing.T) {
 	}
 	for _, p := range s.State().Ceremonies {
 		for _, run := range p.Runs {
-			proof, err := ledger.ProveInclusion(t.Context(), s.store, run.End-1, cp.Size)
+			proof, err := ledger.ProveInclusion(t.Context(), s.Record(), run.End-1, cp.Size)
 			if err != nil {
 				t.Fatal(err)
 			}

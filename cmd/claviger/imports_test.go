@@ -47,6 +47,8 @@ var mayImport = map[string][]string{
 		"ledger", "hsm", "hsm/secret", "ceremony/script", "ceremony/signoff", "assets"},
 	"ceremony/audit": {"ledger", "ledger/sqlite", "ceremony", "ceremony/script",
 		"ceremony/signoff", "ceremony/steps", "ceremony/report", "assets"},
+	"ceremony/site": {"ceremony", "ceremony/report", "ceremony/share", "ceremony/steps",
+		"ledger", "ledger/sqlite", "hsm", "hsm/secret", "hsm/worker"},
 	"ceremony/rehearse": {"ceremony/...", "ledger", "ledger/sqlite",
 		"hsm", "hsm/secret", "hsm/worker", "hsm/softhsm", "assets"},
 

@@ -28,6 +28,7 @@ import (
 	"claviger/ceremony"
 	"claviger/ceremony/rehearse"
 	"claviger/ceremony/share"
+	"claviger/ceremony/site"
 	"claviger/hsm/p11"
 	"claviger/hsm/secret"
 	"claviger/hsm/worker"
@@ -48,7 +49,7 @@ func run(args []string, out, diag io.Writer) int {
 		}
 		return 0
 	}
-	if len(args) > 0 && args[0] == rehearse.CheckerArg {
+	if len(args) > 0 && args[0] == site.CheckerArg {
 		if err := share.ServeCheck(); err != nil {
 			fmt.Fprintln(diag, "claviger:", err)
 			return 1
