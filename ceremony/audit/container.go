@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf16"
@@ -54,11 +53,6 @@ func readPDF(b []byte) (c *container, err error) {
 	return c, nil
 }
 
-var (
-	objectAt = regexp.MustCompile(`(?m)^[ \t]*(\d+)[ \t]+\d+[ \t]+obj\b`)
-	xrefAt   = regexp.MustCompile(`(?m)^[ \t]*startxref\b`)
-)
-
 // twoReadings says why a file could be read in two ways. Later revisions and
 // objects that are there twice are how a signed PDF is made to show something
 // else ("shadow attacks"); a file that was only written again has neither.
@@ -66,18 +60,60 @@ func twoReadings(b []byte) string {
 	if !bytes.HasPrefix(b, []byte("%PDF-")) {
 		return "something stands before the PDF"
 	}
-	if n := len(xrefAt.FindAll(b, -1)); n != 1 {
-		return fmt.Sprintf("the file has %d tables of objects where one revision has one", n)
-	}
-	seen := map[string]bool{}
-	for _, m := range objectAt.FindAllSubmatch(b, -1) {
-		number := string(m[1])
-		if seen[number] {
-			return "object " + number + " is in the file twice"
+	tables, seen := 0, map[string]bool{}
+	for len(b) > 0 {
+		line := b
+		if i := bytes.IndexAny(b, "\r\n"); i >= 0 {
+			line, b = b[:i], b[i+1:]
+		} else {
+			b = nil
 		}
-		seen[number] = true
+		if word, _ := token(line); isWord(word, "startxref") {
+			tables++
+		}
+		switch number := objectOf(line); {
+		case number == "":
+		case seen[number]:
+			return "object " + number + " is in the file twice"
+		default:
+			seen[number] = true
+		}
+	}
+	if tables != 1 {
+		return fmt.Sprintf("the file has %d tables of objects where one revision has one", tables)
 	}
 	return ""
+}
+
+// objectOf is the number of the object that begins on a line, "" where none does.
+func objectOf(line []byte) string {
+	number, rest := token(line)
+	generation, rest := token(rest)
+	word, _ := token(rest)
+	if !digits(number) || !digits(generation) || !isWord(word, "obj") {
+		return ""
+	}
+	return string(bytes.TrimLeft(number, "0"))
+}
+
+// token splits the first word off a line, at white space of PDF 1.7, 7.2.2.
+func token(line []byte) (word, rest []byte) {
+	const white = "\x00\t\f "
+	line = bytes.TrimLeft(line, white)
+	if i := bytes.IndexAny(line, white); i >= 0 {
+		return line[:i], line[i:]
+	}
+	return line, nil
+}
+
+func digits(b []byte) bool {
+	return len(b) > 0 && len(bytes.Trim(b, "0123456789")) == 0
+}
+
+// isWord says whether a keyword stands here; a delimiter ends it, too.
+func isWord(b []byte, keyword string) bool {
+	rest, ok := bytes.CutPrefix(b, []byte(keyword))
+	return ok && (len(rest) == 0 || strings.IndexByte("()<>[]{}/%", rest[0]) >= 0)
 }
 
 func (c *container) get(o types.Object) (types.Object, error) {

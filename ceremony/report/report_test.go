@@ -25,7 +25,13 @@ import (
 	"claviger/ledger/sqlite"
 )
 
-func TestMain(m *testing.M) { practicetest.Main(m, func() { os.RemoveAll(played.dir) }) }
+func TestMain(m *testing.M) {
+	practicetest.Main(m, func() {
+		if os.Getenv(childReads) == "" {
+			os.RemoveAll(played.dir)
+		}
+	})
+}
 
 var played struct {
 	once sync.Once
@@ -42,6 +48,9 @@ const (
 func collect(t testing.TB, nth int) report.Input {
 	t.Helper()
 	played.once.Do(func() {
+		if played.dir = os.Getenv(childReads); played.dir != "" {
+			return
+		}
 		if played.dir, played.err = os.MkdirTemp("", "claviger-report-"); played.err == nil {
 			played.err = rehearse.Run(context.Background(), rehearse.Options{Script: "key-generation", Out: played.dir, Print: &bytes.Buffer{},
 				Setting: rehearse.Setting{Worker: practicetest.Worker(), Host: practicetest.Workstation{}}})
@@ -106,21 +115,38 @@ func onPaper(t testing.TB, pdf []byte) string {
 	return tool(t, "pdftotext", "-layout", path, "-")
 }
 
-// TestSameBytes: neither the machine's time zone nor a second run changes a byte.
+// TestSameBytes: two runs in processes of their own, with other languages and in
+// other time zones, make the same file as this one does.
 func TestSameBytes(t *testing.T) {
-	first := makePDF(t, collect(t, 1))
-	local := time.Local
-	t.Cleanup(func() { time.Local = local })
-	time.Local = time.FixedZone("far", 13*3600)
-	for range 10 {
-		if !bytes.Equal(first, makePDF(t, collect(t, 1))) {
-			t.Fatal("the same records gave other bytes")
+	pdf := makePDF(t, collect(t, 1))
+	if out := os.Getenv(childMakes); out != "" {
+		if err := os.WriteFile(out, pdf, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	for i, env := range [][]string{{"LANG=tr_TR.UTF-8", "LC_ALL=tr_TR.UTF-8", "TZ=Pacific/Apia"}, {"LANG=C", "LC_ALL=ar_EG.UTF-8", "TZ=America/St_Johns"}, {"LANG=", "LC_ALL=", "TZ="}} {
+		out := filepath.Join(t.TempDir(), fmt.Sprintf("%d.pdf", i))
+		cmd := exec.Command(os.Args[0], "-test.run=^TestSameBytes$")
+		cmd.Env = append(append(os.Environ(), env...), childMakes+"="+out, childReads+"="+played.dir)
+		if said, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, said)
+		}
+		if made, err := os.ReadFile(out); err != nil || !bytes.Equal(made, pdf) {
+			t.Errorf("%v: the same records gave other bytes: %v", env, err)
 		}
 	}
+}
+
+// A child of TestSameBytes reads the played site and writes the report.
+const childMakes, childReads = "CLAVIGER_CHILD_MAKES", "CLAVIGER_CHILD_READS"
+
+// TestLetter: the other size of paper.
+func TestLetter(t *testing.T) {
 	in := collect(t, 1)
 	in.PageSize = report.Letter
 	letter := makePDF(t, in)
-	if bytes.Equal(first, letter) || !strings.Contains(onPaper(t, letter), "Key generation report") {
+	if bytes.Equal(letter, makePDF(t, collect(t, 1))) || !strings.Contains(onPaper(t, letter), "Key generation report") {
 		t.Error("Letter paper is not served")
 	}
 }
