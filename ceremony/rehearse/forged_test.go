@@ -38,15 +38,15 @@ func writtenBy(t *testing.T, lie func(*ceremony.State), otherwise func(ceremony.
 	t.Helper()
 	c := setting(copySite(t), nil)
 	if lie != nil {
-		c.kinds = steps.Kinds()
-		c.kinds[ceremony.AttestStep] = altered{c.kinds[ceremony.AttestStep], lie}
+		c.Kinds = steps.Kinds()
+		c.Kinds[ceremony.AttestStep] = altered{c.Kinds[ceremony.AttestStep], lie}
 	}
 	s, tr := openSite(t, c)
 	tr.change = otherwise
 	if err := s.Begin(t.Context(), generation(t), nil); err != nil {
 		t.Fatal(err)
 	}
-	path, err := s.Evidence(t.Context(), s.last("key-generation").Number)
+	path, err := s.Evidence(t.Context(), s.Last("key-generation").Number)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func caught(t *testing.T, res *audit.Result, rule string, seq int64) {
 // firstOf is the number of the first record of a kind in the newest ceremony.
 func firstOf(t *testing.T, s *Site, kind string) int64 {
 	t.Helper()
-	number := s.last("key-generation").Number
+	number := s.Last("key-generation").Number
 	for _, r := range records(t, s) {
 		if r.Ceremony == number && r.Kind == kind {
 			return r.Seq
@@ -124,7 +124,7 @@ func TestFalseContextSignedByAll(t *testing.T) {
 // that a witness carried home shows that two histories were signed.
 func TestRecordLeftOutSignedByAll(t *testing.T) {
 	truth, told := writtenBy(t, nil, with(&sheet{step: "workstation", kind: ceremony.AskConfirm, answer: decided()}))
-	if n := len(truth.last("key-generation").Deviations); n != 1 {
+	if n := len(truth.Last("key-generation").Deviations); n != 1 {
 		t.Fatalf("%d deviations are on record", n)
 	}
 	if res := judged(t, truth, told, truth.Folder.Ledger()); !res.Holds() {
