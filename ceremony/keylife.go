@@ -166,6 +166,26 @@ var transitions = map[KeyState]transition{
 	Compromised: {[]KeyState{PreActivation, Active, Suspended, Deactivated}, [][]string{{"approver"}, {"officer", "officer"}}}, // T3, T6, T10, T14
 }
 
+// KeyWay is a state that a key can be brought to by people's word, and whose: a
+// role is named as often as people of it sign.
+type KeyWay struct {
+	To KeyState
+	By []string
+}
+
+// Ways lists where a key can be brought from its state.
+func (k *Key) Ways() []KeyWay {
+	var out []KeyWay
+	for _, to := range []KeyState{Active, Deactivated, Suspended, Compromised} {
+		if t := transitions[to]; slices.Contains(t.from, k.State) && (!k.Quarantined || to == Compromised) {
+			for _, by := range t.by {
+				out = append(out, KeyWay{to, by})
+			}
+		}
+	}
+	return out
+}
+
 // keyChanged: who may say it, and that the signatures are theirs.
 func (s *State) keyChanged(r *record, b *KeyChanged) error {
 	k := s.Keys[b.Key]

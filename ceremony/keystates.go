@@ -19,6 +19,13 @@ type KeyDue struct {
 	From  time.Time
 }
 
+// KeyNotice is how long before its day a key is told of: time to order a ceremony
+// and to call people together.
+const KeyNotice = 60 * 24 * time.Hour
+
+// Told says whether people are told of it by now.
+func (d KeyDue) Told(now time.Time) bool { return !now.Before(d.From.Add(-KeyNotice)) }
+
 // Overdue says whether the day has come.
 func (d KeyDue) Overdue(now time.Time) bool { return !now.Before(d.From) }
 

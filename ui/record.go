@@ -220,7 +220,7 @@ func (s *Shell) act(a flow.Act, ref flow.Ref) {
 	case flow.CopyLedger:
 		s.media("the ledger", "", nil)
 	case flow.ChangeKey:
-		s.changeKey(ref, a.To, nil)
+		s.changeKey(ref, a, nil)
 	case flow.TakeInNote:
 		s.takeIn(flow.Carried{})
 	}
@@ -346,9 +346,9 @@ func (s *Shell) instead(ref flow.Ref, note string, err error) {
 }
 
 // changeKey asks who brings a key to another state, and has them sign.
-func (s *Shell) changeKey(ref flow.Ref, to string, again *flow.KeyChange) {
+func (s *Shell) changeKey(ref flow.Ref, a flow.Act, again *flow.KeyChange) {
 	s.read("Reading the record", func(_ context.Context, r flow.Record) (func(), error) {
-		c, ok := flow.NewKeyChange(r, ref.ID, to)
+		c, ok := flow.NewKeyChange(r, ref.ID, a.To, a.By)
 		if !ok {
 			return nil, errors.New("the key is in a state that this does not follow")
 		}
@@ -358,13 +358,13 @@ func (s *Shell) changeKey(ref flow.Ref, to string, again *flow.KeyChange) {
 		return func() {
 			s.open(shown{flow.InKeys, view.KeyChange(c, func(people []ceremony.Part, reason string) {
 				c.Reason = reason
-				s.signChange(ref, c, people)
+				s.signChange(ref, a, c, people)
 			}, s.back), "change", c.Label})
 		}, nil
 	})
 }
 
-func (s *Shell) signChange(ref flow.Ref, c flow.KeyChange, people []ceremony.Part) {
+func (s *Shell) signChange(ref flow.Ref, a flow.Act, c flow.KeyChange, people []ceremony.Part) {
 	s.asked = 0
 	s.work("Reading the record", func(ctx context.Context, _ func(string)) (func(error), error) {
 		err := s.program.ChangeKey(ctx, room{s}, c, people)
@@ -373,7 +373,7 @@ func (s *Shell) signChange(ref flow.Ref, c flow.KeyChange, people []ceremony.Par
 			s.trail = s.trail[:max(len(s.trail)-1, 0)]
 			if err != nil {
 				c.Trouble = troubleOf(err)
-				s.changeKey(ref, string(c.To), &c)
+				s.changeKey(ref, a, &c)
 				return
 			}
 			s.instead(ref, c.Label+" is "+string(c.To)+" now.", nil)

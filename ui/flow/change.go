@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"claviger/ceremony"
+	"claviger/ceremony/script"
 )
 
 // KeyChange is a state that a key reaches by the word of people (NIST SP 800-57
@@ -26,45 +27,64 @@ type Signer struct {
 	People []Choice
 }
 
-// keyChanges are the ways out of a state, in the order in which they are offered.
-var keyChanges = []struct {
-	from        []ceremony.KeyState
-	to          ceremony.KeyState
-	label, text string
-	by          []string
-}{
-	{[]ceremony.KeyState{ceremony.PreActivation}, ceremony.Active, "Accept the key", "Owner and approver accept what the report shows. From then on the key may be used.", []string{"owner", "approver"}},
-	{[]ceremony.KeyState{ceremony.Suspended}, ceremony.Active, "Use it again", "Owner and approver find that nothing stands against its use.", []string{"owner", "approver"}},
-	{[]ceremony.KeyState{ceremony.Active, ceremony.Suspended}, ceremony.Deactivated, "End its use", "The owner ends the use of the key. What was made with it can still be read.", []string{"owner"}},
-	{[]ceremony.KeyState{ceremony.Active}, ceremony.Suspended, "Suspend it", "The owner halts its use while something is looked into.", []string{"owner"}},
-	{[]ceremony.KeyState{ceremony.PreActivation, ceremony.Active, ceremony.Suspended, ceremony.Deactivated}, ceremony.Compromised, "Declare it compromised", "The approver declares it, and nobody can take that back: the key can only be destroyed then.", []string{"approver"}},
+// changeWords say what a way of changing a key means; what State allows decides
+// which are offered.
+func changeWords(k *ceremony.Key, to ceremony.KeyState) (label, text string) {
+	switch {
+	case to == ceremony.Active && k.State == ceremony.PreActivation:
+		return "Accept the key", "Owner and approver accept what the report shows. From then on the key may be used."
+	case to == ceremony.Active:
+		return "Use it again", "Owner and approver find that nothing stands against its use."
+	case to == ceremony.Deactivated:
+		return "End its use", "The owner ends the use of the key. What was made with it can still be read."
+	case to == ceremony.Suspended:
+		return "Suspend it", "Its use is halted while something is looked into."
+	}
+	return "Declare it compromised", "Nobody can take that back: the key can only be destroyed then."
 }
 
-// changeActs are what can be said of a key now.
+// signersInWords: "the approver", "two officers".
+func signersInWords(by []string) string {
+	if len(by) > 1 && by[0] == by[len(by)-1] {
+		return inWords(len(by)) + " " + manyOf(by[0])
+	}
+	return "the " + strings.Join(by, " and the ")
+}
+
+// changeActs are what can be said of a key now. Where several may say the same, the
+// act names them.
 func changeActs(k *ceremony.Key) []Act {
 	var out []Act
-	for _, c := range keyChanges {
-		if slices.Contains(c.from, k.State) && (!k.Quarantined || c.to == ceremony.Compromised) {
-			out = append(out, Act{Verb: ChangeKey, Label: c.label, To: string(c.to)})
+	ways := k.Ways()
+	for _, w := range ways {
+		label, _ := changeWords(k, w.To)
+		if len(slices.DeleteFunc(slices.Clone(ways), func(o ceremony.KeyWay) bool { return o.To != w.To })) > 1 {
+			label += ", by " + signersInWords(w.By)
 		}
+		out = append(out, Act{Verb: ChangeKey, Label: label, To: string(w.To), By: w.By})
 	}
 	return out
 }
 
-// NewKeyChange is the page that brings a key to a state.
-func NewKeyChange(r Record, id, to string) (KeyChange, bool) {
+// NewKeyChange is the page that brings a key to a state by the word of people in
+// these roles.
+func NewKeyChange(r Record, id, to string, by []string) (KeyChange, bool) {
 	k := r.State.Keys[id]
 	if k == nil {
 		return KeyChange{}, false
 	}
-	for _, c := range keyChanges {
-		if string(c.to) != to || !slices.Contains(c.from, k.State) {
+	for _, w := range k.Ways() {
+		if string(w.To) != to || !slices.Equal(w.By, by) {
 			continue
 		}
-		page := KeyChange{Key: id, Label: k.Body.Label, To: c.to, Title: c.label + ": " + k.Body.Label, Text: c.text, Grave: c.to == ceremony.Compromised}
-		for _, role := range c.by {
-			people := peopleFor(r.State, role)
-			if role == "owner" {
+		label, text := changeWords(k, w.To)
+		page := KeyChange{Key: id, Label: k.Body.Label, To: w.To, Title: label + ": " + k.Body.Label, Text: capital(signersInWords(by)) + " sign. " + text, Grave: w.To == ceremony.Compromised}
+		if len(by) == 1 {
+			page.Text = capital(signersInWords(by)) + " signs. " + text
+		}
+		for _, role := range by {
+			people := enrolledAs(r.State, role)
+			if role == script.Owner {
 				people = slices.DeleteFunc(people, func(p Choice) bool { return p.ID != k.Body.Owner })
 			}
 			page.Signers = append(page.Signers, Signer{Role: role, People: people})
@@ -80,6 +100,10 @@ func (c KeyChange) Signed(chosen []int, reason string) ([]ceremony.Part, Wrong) 
 	wrong := Wrong{}
 	var parts []ceremony.Part
 	for i, sg := range c.Signers {
+		if chosen[i] >= 0 && slices.ContainsFunc(parts, func(p ceremony.Part) bool { return p.Person == sg.People[chosen[i]].ID }) {
+			wrong[sg.Role] = "Choose two different people: nobody signs twice."
+			continue
+		}
 		if chosen[i] < 0 {
 			wrong[sg.Role] = "Choose who signs as " + sg.Role + "."
 			continue

@@ -23,20 +23,32 @@ func NewKeys(r Record, now time.Time) Table {
 	return t
 }
 
-// sortedKeys gives the keys that need a decision, then the newest.
+// sortedKeys gives the keys that ask something of people, then the newest.
 func sortedKeys(s *ceremony.State, now time.Time) []*ceremony.Key {
 	out := make([]*ceremony.Key, 0, len(s.Keys))
-	due := make(map[*ceremony.Key]bool, len(s.Keys))
 	for _, k := range s.Keys {
 		out = append(out, k)
-		due[k] = lifeOf(k, now).due
 	}
+	due := keysDue(s, now)
 	slices.SortFunc(out, func(a, b *ceremony.Key) int {
-		if due[a] != due[b] {
-			return map[bool]int{true: -1, false: 1}[due[a]]
+		_, one := due[a.Body.ID]
+		_, other := due[b.Body.ID]
+		if one != other {
+			return map[bool]int{true: -1, false: 1}[one]
 		}
 		return cmp.Or(cmp.Compare(b.Seq, a.Seq), cmp.Compare(a.Body.ID, b.Body.ID))
 	})
+	return out
+}
+
+// keysDue are the keys that people are told of by now, by their ids.
+func keysDue(s *ceremony.State, now time.Time) map[string]ceremony.KeyDue {
+	out := map[string]ceremony.KeyDue{}
+	for _, d := range s.KeysDue() {
+		if d.Told(now) {
+			out[d.Key] = d
+		}
+	}
 	return out
 }
 
@@ -69,16 +81,10 @@ type life struct {
 	tone  Tone
 	used  float64
 	left  string
-	ends  bool // soon
-	due   bool // asks for a decision
 }
-
-// soon is when the end of a lifetime asks for a decision.
-const soon = 60 * 24 * time.Hour
 
 func lifeOf(k *ceremony.Key, now time.Time) life {
 	l := life{state: keyState(k), tone: keyTone(k)}
-	l.due = l.tone == Waiting || k.State == ceremony.PreActivation || k.State == ceremony.Compromised
 	if over(k) || k.State == ceremony.Compromised || k.State == ceremony.Deactivated {
 		return l
 	}
@@ -89,10 +95,9 @@ func lifeOf(k *ceremony.Key, now time.Time) life {
 	l.used = float64(now.Sub(from)) / float64(until.Sub(from))
 	switch left := until.Sub(now); {
 	case left <= 0:
-		l.left, l.tone, l.due = "ended "+day(until), Bad, true
-	case left < soon:
-		l.left, l.tone, l.due = count(int(left.Hours()/24), "day"), Waiting, true
-		l.ends = true
+		l.left, l.tone = "ended "+day(until), Bad
+	case left < ceremony.KeyNotice:
+		l.left, l.tone = count(int(left.Hours()/24), "day"), Waiting
 	default:
 		l.left = until.Format("2006")
 	}
@@ -201,7 +206,7 @@ func NewKeyDetail(r Record, id string, now time.Time) (Detail, bool) {
 			said("Approved use", purpose(k.Body.Purpose)), said("Applications", ""), said("Modes", "")},
 			Hashes: []Hash{inWordsToo("Fingerprint: SHA-256 of the public key", k.Body.Fingerprint)}},
 		Group{Title: "Who answers for it", Facts: []Fact{
-			said("Owner", called(s, k.Body.Owner)), said("Who may use it", whoOpens(s, k.Body.Serial)), said("Policy", ""), said("Parent key", ""), said("Uses counted", "")}},
+			said("Owner", called(s, k.Body.Owner)), said("Who may use it", whoOpens(s, k.Body.Serial)), said("Policy", policyOf(s, k)), said("Parent key", ""), said("Uses counted", "")}},
 		Group{Title: "Life", Facts: append([]Fact{
 			said("State", l.state), said("Generated", moment(k.Time)), said("Use from", day(date(k.Body.From))), said("Use until", day(date(k.Body.Until))),
 			said("Possession proved", proved(s, k))}, changes(s, k)...)},
@@ -215,6 +220,19 @@ func NewKeyDetail(r Record, id string, now time.Time) (Detail, bool) {
 	}
 	d.Names = named(k.Body.ID, k.Body.Label, k.Leaf.String(), k.Body.Intent.String())
 	return d, true
+}
+
+// policyOf says what the policy in force allows of such a key.
+func policyOf(s *ceremony.State, k *ceremony.Key) string {
+	if s.Policy == nil {
+		return ""
+	}
+	a := s.Policy.Adopted
+	out := fmt.Sprintf("version %d: %s", a.Version, a.Policy.Title)
+	if row, ok := a.Policy.Cryptoperiod(k.Body.Algorithm, k.Body.Purpose); ok {
+		out += fmt.Sprintf("\nused for %s, at most %s (%s)", row.Default, row.Ceiling, row.Source)
+	}
+	return out
 }
 
 // changes tells every change of state: when, to what, why, by whose word.

@@ -113,13 +113,14 @@ func dueHere(s *ceremony.State, keys []*ceremony.Key, now time.Time) []Due {
 	if after, n := s.CopiesDue(); n > 0 {
 		out = append(out, Due{counted(n, "verified copy of the ledger is", "verified copies of the ledger are") + " still to be made after ceremony " + after + ", on separate media", Waiting, Ref{Place: InEvidence, Label: "Copy"}})
 	}
+	due := keysDue(s, now)
 	for _, k := range keys {
-		if text := keyDue(s, k, now); text != "" {
+		if d, ok := due[k.Body.ID]; ok {
 			tone := Waiting
-			if l := lifeOf(k, now); l.tone == Bad {
+			if lifeOf(k, now).tone == Bad {
 				tone = Bad
 			}
-			out = append(out, Due{text, tone, Ref{InKeys, k.Body.ID, "See"}})
+			out = append(out, Due{keyDue(s, k, d, now), tone, Ref{InKeys, k.Body.ID, "See"}})
 		}
 	}
 	for _, name := range sorted(s.Items) {
@@ -142,24 +143,16 @@ func dueHere(s *ceremony.State, keys []*ceremony.Key, now time.Time) []Due {
 	return out
 }
 
-// keyDue says what a key waits for, "" for nothing.
-func keyDue(s *ceremony.State, k *ceremony.Key, now time.Time) string {
-	l := lifeOf(k, now)
-	switch {
-	case over(k):
-		return ""
-	case k.Quarantined:
-		return k.Body.Label + " is quarantined: two officers decide, and it may only be inspected or destroyed"
-	case l.tone == Bad && l.left != "":
-		return k.Body.Label + ": its lifetime has " + l.left
-	case l.ends:
-		return k.Body.Label + ": its lifetime ends in " + l.left
-	case k.State == ceremony.Compromised:
-		return k.Body.Label + " is compromised: its destruction is to be decided"
-	case k.State == ceremony.PreActivation:
-		return k.Body.Label + " waits for acceptance by its owner, " + called(s, k.Body.Owner) + ", and the approver"
+// keyDue says what a key asks for, and from when on where that is still to come.
+func keyDue(s *ceremony.State, k *ceremony.Key, d ceremony.KeyDue, now time.Time) string {
+	if k.State == ceremony.PreActivation && !k.Quarantined {
+		return d.Label + " waits for acceptance by its owner, " + called(s, k.Body.Owner) + ", and the approver"
 	}
-	return ""
+	text := d.Label + ": " + d.What
+	if !d.Overdue(now) {
+		text += ", from " + day(d.From) + " on"
+	}
+	return text
 }
 
 func lower(s string) string {

@@ -169,8 +169,9 @@ type Group struct {
 type Act struct {
 	Verb  Verb
 	Label string
-	To    string // the state that a key is brought to
-	Off   string // why it can't be done now
+	To    string   // the state that a key is brought to
+	By    []string // by the word of people in these roles
+	Off   string   // why it can't be done now
 }
 
 // Verb says which act it is.

@@ -40,11 +40,11 @@ func TestOverviewSaysWhatNeedsADecision(t *testing.T) {
 	}{
 		"empty":               {func(*ceremony.State) {}, "Good morning. Nothing needs a decision.", nil},
 		"long to go":          {key(ceremony.Active, later), "Good morning. Nothing needs a decision.", nil},
-		"soon":                {key(ceremony.Active, noon.AddDate(0, 0, 11)), "Good morning. One thing needs a decision.", []string{"root: its lifetime ends in 10 days"}},
-		"over":                {key(ceremony.Active, noon.AddDate(0, 0, -11)), "Good morning. One thing needs a decision.", []string{"root: its lifetime has ended 11 Nov 2026"}},
+		"soon":                {key(ceremony.Active, noon.AddDate(0, 0, 11)), "Good morning. One thing needs a decision.", []string{"root: its use ends: deactivate it, from 3 Dec 2026 on"}},
+		"over":                {key(ceremony.Active, noon.AddDate(0, 0, -11)), "Good morning. One thing needs a decision.", []string{"root: its use ends: deactivate it"}},
 		"over, and destroyed": {key(ceremony.Destroyed, noon.AddDate(0, 0, -11)), "Good morning. Nothing needs a decision.", nil},
 		"to be accepted":      {key(ceremony.PreActivation, later), "Good morning. One thing needs a decision.", []string{"root waits for acceptance by its owner, dana-weiss, and the approver"}},
-		"compromised":         {key(ceremony.Compromised, later), "Good morning. One thing needs a decision.", []string{"root is compromised: its destruction is to be decided"}},
+		"compromised":         {key(ceremony.Compromised, later), "Good morning. One thing needs a decision.", []string{"root: it is compromised: have it destroyed"}},
 		"unknown object": {func(s *ceremony.State) {
 			s.Looked = &ceremony.Look{TokenInventory: ceremony.TokenInventory{Serial: "77", Unknown: make([]ceremony.ObjectSeen, 2)}}
 		}, "Good morning. One thing needs a decision.", []string{"The HSM holds 2 objects that this record does not know: the next ceremony asks what becomes of it"}},
@@ -53,7 +53,7 @@ func TestOverviewSaysWhatNeedsADecision(t *testing.T) {
 		}, "Good morning. One thing needs a decision.", []string{"Laptop 1 is out of its bag, with marta-brandt"}},
 		"a site in use": {func(s *ceremony.State) { *s = *sample.Site() }, "Good morning. Ceremony 2026-015 waits to be finished.", []string{
 			"Ceremony 2026-015, Generate a signing key: paused at step 3",
-			"northwind-root-2026 waits for acceptance by its owner, Dana Weiss, and the approver", "codesign-2024: its lifetime ends in 10 days",
+			"northwind-root-2026 waits for acceptance by its owner, Dana Weiss, and the approver", "codesign-2024: its use ends: deactivate it, from 3 Dec 2026 on", "codesign-2021: nothing is read with it any more: have it destroyed",
 			"Laptop 1 is out of its bag, with Marta Brandt"}},
 	} {
 		s := sample.Empty()
@@ -406,6 +406,21 @@ func TestChoicesAreInWords(t *testing.T) {
 	}
 }
 
+// What a key asks of people, and when, is State's to say: the window tells of it as
+// long before as State does.
+func TestKeysAreDueAsStateSays(t *testing.T) {
+	s := sample.Empty()
+	k := sample.Key("root", "ec-p384", noon.AddDate(-2, 0, 0), noon.AddDate(0, 0, 100), ceremony.Active)
+	s.Keys[k.Body.ID] = k
+	due := s.KeysDue()[0]
+	for at, told := range map[time.Time]bool{due.From.Add(-ceremony.KeyNotice - time.Hour): false, due.From.Add(-ceremony.KeyNotice): true} {
+		o := NewOverview(ceremony.Snapshot{}, recordOf(s), nil, at)
+		if (len(o.Due) == 1) != told {
+			t.Errorf("at %s: %v", at, o.Due)
+		}
+	}
+}
+
 func TestVerificationNamesNoOptionsOfTheChecker(t *testing.T) {
 	v := NewVerification(Audited{Holds: true, NotChecked: []string{"whose record this is: bring the site's verifier key (--site)."}}, noon)
 	if v.NotChecked[0] != "Whose record this is: bring the site's verifier key." {
@@ -419,12 +434,13 @@ func TestKeyChangesFollowFromTheState(t *testing.T) {
 	s := sample.Site()
 	r := recordOf(s)
 	for label, want := range map[string][]string{
-		"northwind-root-2026": {"Accept the key", "Declare it compromised"}, "codesign-2024": {"End its use", "Suspend it", "Declare it compromised"},
-		"codesign-2021": {"Declare it compromised"}, "dnssec-ksk-2023": nil} {
+		"northwind-root-2026": {"Accept the key", "Declare it compromised, by the approver", "Declare it compromised, by two officers"},
+		"codesign-2024":       {"End its use", "Suspend it, by the approver", "Suspend it, by the owner", "Declare it compromised, by the approver", "Declare it compromised, by two officers"},
+		"codesign-2021":       {"Declare it compromised, by the approver", "Declare it compromised, by two officers"}, "dnssec-ksk-2023": nil} {
 		var got []string
 		for _, a := range changeActs(s.KeyNamed(label)) {
 			got = append(got, a.Label)
-			if _, ok := NewKeyChange(r, s.KeyNamed(label).Body.ID, a.To); !ok {
+			if _, ok := NewKeyChange(r, s.KeyNamed(label).Body.ID, a.To, a.By); !ok {
 				t.Errorf("%s: %q leads nowhere", label, a.Label)
 			}
 		}
@@ -432,12 +448,20 @@ func TestKeyChangesFollowFromTheState(t *testing.T) {
 			t.Errorf("%s offers %v, want %v", label, got, want)
 		}
 	}
-	c, _ := NewKeyChange(r, s.KeyNamed("northwind-root-2026").Body.ID, string(ceremony.Active))
+	c, _ := NewKeyChange(r, s.KeyNamed("northwind-root-2026").Body.ID, string(ceremony.Active), []string{"owner", "approver"})
 	if _, wrong := c.Signed([]int{0, -1}, " "); wrong["approver"] == "" || wrong["reason"] == "" {
 		t.Errorf("incomplete: %v", wrong)
 	}
 	parts, wrong := c.Signed([]int{0, 0}, "read")
 	if want := []ceremony.Part{{Person: "dana-weiss", Role: "owner"}, {Person: "tomas-novak", Role: "approver"}}; wrong != nil || !slices.Equal(parts, want) {
+		t.Errorf("signed by %v, %v", parts, wrong)
+	}
+	two, _ := NewKeyChange(r, s.KeyNamed("codesign-2024").Body.ID, string(ceremony.Compromised), []string{"officer", "officer"})
+	if _, wrong := two.Signed([]int{1, 1}, "seen in a log"); wrong["officer"] == "" {
+		t.Error("one officer signs for two")
+	}
+	parts, wrong = two.Signed([]int{1, 0}, "seen in a log")
+	if want := []ceremony.Part{{Person: "rui-santos", Role: "officer"}, {Person: "priya-kapoor", Role: "officer"}}; wrong != nil || !slices.Equal(parts, want) {
 		t.Errorf("signed by %v, %v", parts, wrong)
 	}
 }

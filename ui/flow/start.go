@@ -120,10 +120,18 @@ func manyOf(role string) string {
 // peopleFor lists who can be named for a parameter: one that is called as a role
 // is, such as owner, takes those enrolled for that role.
 func peopleFor(s *ceremony.State, name string) []Choice {
+	if slices.Contains([]string{script.Owner, script.Approver}, name) {
+		return enrolledAs(s, name)
+	}
+	return enrolledAs(s, "")
+}
+
+// enrolledAs lists who is enrolled in a role, or at all, and has not retired.
+func enrolledAs(s *ceremony.State, role string) []Choice {
 	var out []Choice
 	for _, id := range sorted(s.People) {
 		p := s.People[id]
-		if slices.Contains([]string{script.Owner, script.Approver}, name) && !slices.Contains(p.Body.Roles, name) {
+		if p.Retired || role != "" && !slices.Contains(p.Body.Roles, role) {
 			continue
 		}
 		out = append(out, Choice{ID: id, Label: p.Body.Called(), Help: rolesOf(p)})

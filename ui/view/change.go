@@ -26,8 +26,8 @@ func KeyChange(c flow.KeyChange, sign func(people []ceremony.Part, reason string
 	for i, sg := range c.Signers {
 		column.Add(kit.Heading("Signs as " + sg.Role))
 		choices[i] = choiceOf(sg.People)
-		if len(sg.People) == 1 {
-			choices[i].Choose(0)
+		if n := signersBefore(c.Signers[:i], sg.Role); len(sg.People) == signersBefore(c.Signers, sg.Role) {
+			choices[i].Choose(n) // there is nobody else to choose
 		}
 		column.Add(kit.AtMost(760, choices[i]))
 	}
@@ -56,4 +56,14 @@ func KeyChange(c flow.KeyChange, sign func(people []ceremony.Part, reason string
 	column.Add(said)
 	column.Add(kit.Actions(goOn, kit.NewButton(kit.Secondary, "Back", back)))
 	return &Screen{Object: column, First: reason.Focusable()}
+}
+
+func signersBefore(signers []flow.Signer, role string) int {
+	n := 0
+	for _, sg := range signers {
+		if sg.Role == role {
+			n++
+		}
+	}
+	return n
 }

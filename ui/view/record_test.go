@@ -115,7 +115,7 @@ func recordScreens(public func(string, ceremony.Snapshot, func() *Screen)) {
 			{Name: "vendor", Path: "/opt/vendor/lib.so", Fault: "couldn't load the module: no such file"}})
 	})
 	public("change", overviewSnapshot(), func() *Screen {
-		c, ok := flow.NewKeyChange(r, r.State.KeyNamed("northwind-root-2026").Body.ID, string(ceremony.Active))
+		c, ok := flow.NewKeyChange(r, r.State.KeyNamed("northwind-root-2026").Body.ID, string(ceremony.Active), []string{"owner", "approver"})
 		if !ok {
 			panic("change")
 		}
