@@ -218,8 +218,8 @@ func (s *State) DeviationFields() []Field {
 		{Name: "signed", Label: "How it was decided", Type: "text", Value: "heard", Of: []string{"heard", "signed"}, Hint: "heard by administrator and witness, or signed here by who decides", Max: 10, Optional: true},
 		{Name: "reason", Label: "Reason given", Type: "text", Max: 1000, Optional: true},
 		{Name: "objections", Label: "Objections, who and why", Type: "text", Max: 1000, Optional: true},
-		{Name: "text", Label: "What is done in place of the step's own words", Type: "text", Hint: "with the decision to replace", Max: 600, Optional: true},
-		{Name: "person", Label: "Who is locked out", Type: "text", Of: people, Hint: "with the decision to lock out", Max: 100, Optional: true},
+		{Name: "text", Label: "What is done in place of the step's own words", Type: "text", Max: 600, Optional: true, When: "decision", Is: []string{DecideReplace}},
+		{Name: "person", Label: "Who is locked out", Type: "text", Of: people, Max: 100, Optional: true, When: "decision", Is: []string{DecideLockOut}},
 	}
 }
 

@@ -154,7 +154,7 @@ func (e *env) acted(ctx context.Context, p Prompt, a Answer) (bool, error) {
 	a.Secret.Wipe()
 	switch a.Action {
 	case Pause:
-		return false, &Stop{Err: ErrPaused, Reason: a.Reason, Stay: list(a.Fields["stay"])}
+		return false, &Stop{Err: ErrPaused, Reason: a.Reason, Stay: staying(a.Fields)}
 	case Abort:
 		return false, &Stop{Err: ErrAborted, Reason: a.Reason}
 	case Deviate:

@@ -278,13 +278,28 @@ func inBreak(kind string) bool {
 // They are the questions of those sheets; the answer is an Answer with the
 // action and these Fields.
 func (s *State) PauseFields() []Field {
-	return []Field{{Name: "stay", Label: "Who stays with the equipment", Type: "text", Hint: "names as in the list, with commas between; nobody where all leave", Max: 200, Optional: true}}
+	return s.stayFields("Who stays with the equipment", "Who stays beside them", []string{"", ""}, "nobody where all leave")
 }
 
 func (s *State) BreakFields() []Field {
-	return []Field{{Name: "stay", Label: "Which two stay with the equipment", Type: "text", Value: strings.Join(append(s.Open.PresentIn(script.Administrator), s.Open.PresentIn(script.Witness)...), ", "), Max: 200},
-		{Name: "reason", Label: "Why", Type: "text", Value: "break", Max: 200, Optional: true}}
+	p := s.Open
+	stay := append(p.PresentIn(script.Administrator), p.PresentIn(script.Witness)...)
+	return append(s.stayFields("Who stays with the equipment", "And who stays beside them", append(stay, "", ""), ""),
+		Field{Name: "reason", Label: "Why", Type: "text", Value: "break", Max: 200, Optional: true})
 }
+
+// stayFields ask for two who stay, among those who are here.
+func (s *State) stayFields(one, other string, values []string, hint string) []Field {
+	here := sortedKeys(s.Open.Present)
+	if len(here) == 0 {
+		return nil
+	}
+	return []Field{{Name: "stay", Label: one, Type: "text", Value: values[0], Hint: hint, Of: here, Max: 63, Optional: true},
+		{Name: "stay-too", Label: other, Type: "text", Value: values[1], Hint: hint, Of: here, Max: 63, Optional: true}}
+}
+
+// staying reads the answer to stayFields.
+func staying(f map[string]string) []string { return list(f["stay"] + "," + f["stay-too"]) }
 
 // Events of the presence sheet.
 const (
@@ -304,14 +319,14 @@ func (s *State) PresenceFields() []Field {
 	people = append(people, sortedKeys(p.Observers)...)
 	return []Field{
 		{Name: "event", Label: "What happened", Type: "text", Of: []string{PersonLeft, PersonReturned, PersonSubstituted, ObserverArrived, ObserverLeft}, Max: 20},
-		{Name: "person", Label: "Who", Type: "text", Hint: "one of " + strings.Join(people, ", ") + "; or the id of a new observer", Max: 63},
-		{Name: "substitute", Label: "Who takes the part over", Type: "text", Of: sortedKeys(s.People), Max: 63, Optional: true},
-		{Name: "name", Label: "Name of the observer", Type: "text", Max: 120, Optional: true},
-		{Name: "organisation", Label: "Organisation of the observer", Type: "text", Max: 120, Optional: true},
-		{Name: "reason", Label: "Why", Type: "text", Max: 500, Optional: true},
-		{Name: "statement", Label: "Statement of the observer, in the own words", Type: "text", Max: 2000, Optional: true},
-		{Name: "exposed", Label: "Was key material exposed", Type: "text", Value: "no", Of: []string{"yes", "no", "unknown"}, Max: 10, Optional: true},
-		{Name: "decided-by", Label: "Who decided the substitution", Type: "text", Of: s.Deciders(), Max: 63, Optional: true},
+		{Name: "person", Label: "Who", Type: "text", Of: people, Max: 63, Optional: true, When: "event", Is: []string{PersonLeft, PersonReturned, PersonSubstituted, ObserverLeft}},
+		{Name: "substitute", Label: "Who takes the part over", Type: "text", Of: sortedKeys(s.People), Max: 63, Optional: true, When: "event", Is: []string{PersonSubstituted}},
+		{Name: "decided-by", Label: "Who decided the substitution", Type: "text", Of: s.Deciders(), Max: 63, Optional: true, When: "event", Is: []string{PersonSubstituted}},
+		{Name: "exposed", Label: "Was key material exposed", Type: "text", Value: "no", Of: []string{"yes", "no", "unknown"}, Max: 10, Optional: true, When: "event", Is: []string{PersonSubstituted}},
+		{Name: "name", Label: "Name of the observer", Type: "text", Max: 120, Optional: true, When: "event", Is: []string{ObserverArrived}},
+		{Name: "organisation", Label: "Organisation of the observer", Type: "text", Max: 120, Optional: true, When: "event", Is: []string{ObserverArrived}},
+		{Name: "statement", Label: "Statement of the observer, in the own words", Type: "text", Max: 2000, Optional: true, When: "event", Is: []string{ObserverLeft}},
+		{Name: "reason", Label: "Why", Type: "text", Max: 500, Optional: true, When: "event", Is: []string{PersonLeft, PersonSubstituted, ObserverLeft}},
 	}
 }
 
@@ -324,6 +339,8 @@ func (s *State) fieldsOf(a Action) []Field {
 		return s.PresenceFields()
 	case TakeBreak:
 		return s.BreakFields()
+	case Pause:
+		return s.PauseFields()
 	}
 	return nil
 }
@@ -332,8 +349,14 @@ func (s *State) fieldsOf(a Action) []Field {
 func (e *env) presence(ctx context.Context, f map[string]string) error {
 	p := e.state.Open
 	id := f["person"]
+	if id == "" && f["event"] != ObserverArrived {
+		return &Refusal{Rule: "presence.part", Seq: e.state.Size, Why: "it was not said who"}
+	}
 	switch f["event"] {
 	case ObserverArrived:
+		if id == "" {
+			id = p.newObserver()
+		}
 		return e.Record(ctx, []Entry{{ArrivedKind, Arrived{Name: f["name"], Organisation: f["organisation"], Person: id, Role: script.Observer}}})
 	case ObserverLeft:
 		return e.Record(ctx, []Entry{{LeftKind, Left{Person: id, Reason: f["reason"], Role: script.Observer, Statement: f["statement"]}}})
@@ -350,6 +373,15 @@ func (e *env) presence(ctx context.Context, f map[string]string) error {
 		return errRepeat
 	}
 	return e.substitute(ctx, f)
+}
+
+// newObserver is the next free id of a guest, whom nobody enrolled.
+func (p *Progress) newObserver() string {
+	n := 1
+	for p.Observers[fmt.Sprintf("observer-%d", n)] != nil {
+		n++
+	}
+	return fmt.Sprintf("observer-%d", n)
 }
 
 func (e *env) substitute(ctx context.Context, f map[string]string) error {
@@ -411,7 +443,7 @@ func (e *env) again(ctx context.Context, kinds ...string) error {
 // type it again. The keys stay in memory: two people stay with them.
 func (e *env) pauseForBreak(ctx context.Context, f map[string]string) error {
 	p := e.state.Open
-	stay := list(f["stay"])
+	stay := staying(f)
 	if err := e.state.mayBreak(stay); err != nil {
 		return &Refusal{Rule: ruleOf(err, "presence.break"), Seq: e.state.Size, Why: err.Error()}
 	}

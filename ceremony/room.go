@@ -108,6 +108,10 @@ type Field struct {
 	Of                             []string // the only values, where there are such
 	Max                            int
 	Optional                       bool // it may be left empty
+	// When and Is: it is asked only where the field called When has one of these
+	// values; "" is always.
+	When string
+	Is   []string
 }
 
 // Option is one choice of a decision. Danger marks what cannot be undone.

@@ -32,7 +32,7 @@ func lived(t *testing.T) (*Site, []ledger.Record) {
 	sheets := with(
 		&sheet{step: "room", kind: ceremony.AskForm, answer: decided()},
 		&sheet{step: "open", kind: ceremony.AskCard, answer: presence(ceremony.PersonSubstituted, "jonas-dahl", "substitute", "farah-noor")},
-		&sheet{step: "generate", kind: ceremony.AskConfirm, answer: ceremony.Answer{Action: ceremony.TakeBreak, Fields: map[string]string{"stay": "marta-brandt, amara-okafor"}}},
+		&sheet{step: "generate", kind: ceremony.AskConfirm, answer: ceremony.Answer{Action: ceremony.TakeBreak, Fields: map[string]string{"stay": "marta-brandt", "stay-too": "amara-okafor"}}},
 		&sheet{step: "fingerprint", kind: ceremony.AskConfirm, answer: presence(ceremony.PersonLeft, "amara-okafor")},
 		&sheet{step: "fingerprint", kind: ceremony.AskConfirm, answer: decided("decision", "lock-out", "person", "li-chen")})
 	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {

@@ -89,7 +89,7 @@ func TestBreakKeepsKeysAndClosesTheToken(t *testing.T) {
 	s, tr := openSite(t, setting(copySite(t), nil))
 	tr.change = with(
 		&sheet{step: "generate", kind: ceremony.AskConfirm, answer: ceremony.Answer{Action: ceremony.TakeBreak, Fields: map[string]string{"stay": "marta-brandt"}}},
-		&sheet{step: "generate", kind: ceremony.AskConfirm, answer: ceremony.Answer{Action: ceremony.TakeBreak, Fields: map[string]string{"stay": "marta-brandt, amara-okafor", "reason": "lunch"}}})
+		&sheet{step: "generate", kind: ceremony.AskConfirm, answer: ceremony.Answer{Action: ceremony.TakeBreak, Fields: map[string]string{"stay": "marta-brandt", "stay-too": "amara-okafor", "reason": "lunch"}}})
 	p := sealed(t, s)
 	if tr.problem(ceremony.AskConfirm) == nil {
 		t.Error("one person alone stayed with the equipment")
@@ -180,10 +180,10 @@ func TestSubstitute(t *testing.T) {
 func TestObserver(t *testing.T) {
 	s, tr := openSite(t, setting(copySite(t), nil))
 	tr.change = with(
-		&sheet{step: "identify", kind: ceremony.AskConfirm, answer: presence(ceremony.ObserverArrived, "sam-hale", "name", "Samuel Hale", "organisation", "Hale & Orr Audit")},
-		&sheet{step: "fingerprint", kind: ceremony.AskConfirm, answer: presence(ceremony.ObserverLeft, "sam-hale", "statement", "I saw the bags closed.")})
+		&sheet{step: "identify", kind: ceremony.AskConfirm, answer: presence(ceremony.ObserverArrived, "", "name", "Samuel Hale", "organisation", "Hale & Orr Audit")},
+		&sheet{step: "fingerprint", kind: ceremony.AskConfirm, answer: presence(ceremony.ObserverLeft, "observer-1", "statement", "I saw the bags closed.")})
 	p := sealed(t, s)
-	o := p.Observers["sam-hale"]
+	o := p.Observers["observer-1"]
 	if o == nil || o.Statement != "I saw the bags closed." || o.Present || len(p.Attested) != 6 {
 		t.Errorf("the observer: %+v, %d attested", o, len(p.Attested))
 	}
@@ -245,7 +245,7 @@ func TestDeciders(t *testing.T) {
 // TestPauseSaysWhoStays.
 func TestPauseSaysWhoStays(t *testing.T) {
 	s, tr := openSite(t, setting(copySite(t), nil))
-	tr.change = with(&sheet{step: "identify", kind: ceremony.AskConfirm, answer: ceremony.Answer{Action: ceremony.Pause, Reason: "evening", Fields: map[string]string{"stay": "priya-kapoor, rui-santos"}}})
+	tr.change = with(&sheet{step: "identify", kind: ceremony.AskConfirm, answer: ceremony.Answer{Action: ceremony.Pause, Reason: "evening", Fields: map[string]string{"stay": "priya-kapoor", "stay-too": "rui-santos"}}})
 	if err := s.Begin(t.Context(), generation(t), nil); err == nil {
 		t.Fatal("it did not pause")
 	}

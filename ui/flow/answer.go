@@ -27,6 +27,9 @@ func filled(fields []Field, values map[string]string) (map[string]string, Wrong)
 	wrong := Wrong{}
 	clean := map[string]string{}
 	for _, f := range fields {
+		if !f.Asked(values) {
+			continue
+		}
 		v := strings.TrimSpace(values[f.Name])
 		clean[f.Name] = v
 		switch {
@@ -93,6 +96,13 @@ var answers = map[string]map[string]Choice{
 		ceremony.DecideReplace:  {Label: "Do something else instead", Help: "What is done is typed below; it stands in place of the step's own words."},
 		ceremony.DecideLockOut:  {Label: "Lock somebody out", Help: "Who is named below takes no part from here on."},
 		ceremony.DecideAbort:    {Label: "Abort the ceremony", Help: "It ends here, with a report of its own."},
+	},
+	"event": {
+		ceremony.PersonLeft:        {Label: "Somebody left", Help: "The own authorisations go along and are given again."},
+		ceremony.PersonReturned:    {Label: "Somebody came back", Help: "Who comes back opens the enrolled key again."},
+		ceremony.PersonSubstituted: {Label: "Another person takes a part over", Help: "It is decided and recorded as a deviation."},
+		ceremony.ObserverArrived:   {Label: "An observer came", Help: "A guest, who performs no control."},
+		ceremony.ObserverLeft:      {Label: "An observer left", Help: "With a statement, where there is one."},
 	},
 	"signed": {
 		"heard":  {Label: "Said aloud", Help: "Administrator and witness heard it."},

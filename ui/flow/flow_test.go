@@ -286,6 +286,19 @@ func TestSheetsAskWhatTheEngineNames(t *testing.T) {
 	if abort, _ := NewSheet(s, ceremony.Abort); abort.Phrase != "ABORT 2026-014" {
 		t.Errorf("abort asks for %q", abort.Phrase)
 	}
+	s.Sheets[ceremony.Presence] = []ceremony.Field{{Name: "event", Of: []string{ceremony.PersonLeft, ceremony.ObserverArrived}}, {Name: "person", Of: []string{"tn", "observer-1"}, When: "event", Is: []string{ceremony.PersonLeft}},
+		{Name: "name", When: "event", Is: []string{ceremony.ObserverArrived}}}
+	s.Ceremony.People = append(s.Ceremony.People, ceremony.PersonView{Someone: ceremony.Someone{ID: "observer-1", Name: "Samuel Hale"}, Role: "observer"})
+	presence, _ := NewSheet(s, ceremony.Presence)
+	if presence.Fields[1].Of[1] != (Choice{"observer-1", "Samuel Hale", "Observer"}) {
+		t.Errorf("people are chosen by %+v", presence.Fields[1].Of)
+	}
+	if _, wrong := presence.Answer(map[string]string{"event": ceremony.PersonLeft, "name": "nobody asked"}, ""); wrong["person"] == "" || wrong["name"] != "" {
+		t.Errorf("who left was not asked for: %v", wrong)
+	}
+	if got, wrong := presence.Answer(map[string]string{"event": ceremony.ObserverArrived, "person": "tn", "name": "Samuel Hale"}, ""); wrong != nil || got.Fields["person"] != "" {
+		t.Errorf("a guest came: %v, %v", got.Fields, wrong)
+	}
 	if _, offered := NewSheet(s, ceremony.TakeBreak); offered {
 		t.Error("a break is offered that the engine does not know")
 	}

@@ -3,6 +3,7 @@ package flow
 import (
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"claviger/assets"
@@ -87,6 +88,15 @@ type Field struct {
 	Max                      int
 	Time, Optional           bool
 	Of                       []Choice // the only answers, where there are such
+	// When and Is: it is asked only where the field called When has one of these
+	// values.
+	When string
+	Is   []string
+}
+
+// Asked says whether a field is asked for, as the others are answered.
+func (f Field) Asked(answers map[string]string) bool {
+	return f.When == "" || slices.Contains(f.Is, answers[f.When])
 }
 
 type Option struct {
@@ -253,7 +263,7 @@ func (pg *Page) addEntry(p ceremony.Prompt, s ceremony.SiteView) {
 func newFields(fields []ceremony.Field, people []ceremony.PersonView) []Field {
 	var out []Field
 	for _, f := range fields {
-		out = append(out, Field{Name: f.Name, Label: f.Label, Hint: f.Hint, Value: f.Value, Max: f.Max, Time: f.Type == "time", Optional: f.Optional, Of: choices(f.Name, f.Of, people)})
+		out = append(out, Field{Name: f.Name, Label: f.Label, Hint: f.Hint, Value: f.Value, Max: f.Max, Time: f.Type == "time", Optional: f.Optional, Of: choices(f.Name, f.Of, people), When: f.When, Is: f.Is})
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"slices"
 	"strings"
 
 	"claviger/ceremony"
@@ -37,7 +38,7 @@ var sheets = map[ceremony.Action]Sheet{
 func NewSheet(s ceremony.Snapshot, action ceremony.Action) (Sheet, bool) {
 	sheet, known := sheets[action]
 	fields, offered := s.Sheets[action]
-	sheet.Action, sheet.Fields = action, newFields(fields, s.Site.People)
+	sheet.Action, sheet.Fields = action, newFields(fields, everyone(s))
 	if action == ceremony.Abort {
 		sheet.Phrase = "ABORT"
 		if s.Ceremony != nil {
@@ -63,4 +64,12 @@ func (sh Sheet) Answer(values map[string]string, reason string) (ceremony.Answer
 		return ceremony.Answer{}, wrong
 	}
 	return ceremony.Answer{Action: sh.Action, Fields: clean, Reason: strings.TrimSpace(reason)}, nil
+}
+
+// everyone who is enrolled, and the guests in the room.
+func everyone(s ceremony.Snapshot) []ceremony.PersonView {
+	if s.Ceremony == nil {
+		return s.Site.People
+	}
+	return append(slices.Clone(s.Site.People), s.Ceremony.People...)
 }

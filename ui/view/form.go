@@ -130,15 +130,19 @@ func (p *pick) Wrong(why string)          { p.say(why, kit.Bad) }
 func (p *pick) Focusable() fyne.Focusable { return p.choice }
 func (p *pick) OnSubmitted(do func())     { p.choice.OnSubmitted = do }
 
-// chain lets Enter go from field to field and submit in the last.
+// chain lets Enter go from field to field, past those that are not asked for, and
+// submit in the last.
 func chain(fields []input, submit func()) {
 	for i, f := range fields {
-		if i+1 < len(fields) {
-			next := fields[i+1].Focusable()
-			f.OnSubmitted(func() { focus(next) })
-		} else {
-			f.OnSubmitted(submit)
-		}
+		f.OnSubmitted(func() {
+			for _, next := range fields[i+1:] {
+				if next.object().Visible() {
+					focus(next.Focusable())
+					return
+				}
+			}
+			submit()
+		})
 	}
 }
 

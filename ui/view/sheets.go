@@ -18,6 +18,8 @@ func Sheet(sh flow.Sheet, answer func(ceremony.Answer), back func()) *Screen {
 		all, objects = append(all, typed{reason}), append(objects, reason.Object)
 	}
 	fields := newInputs(sh.Fields)
+	s := &Screen{}
+	onlyAsked(sh.Fields, fields, s.relaid)
 	for _, f := range fields {
 		all, objects = append(all, f), append(objects, f.object())
 	}
@@ -60,7 +62,7 @@ func Sheet(sh flow.Sheet, answer func(ceremony.Answer), back func()) *Screen {
 	if len(objects) > 0 {
 		column.Add(kit.Card(14, objects...))
 	}
-	s := &Screen{Object: column, Dock: kit.Actions(buttons...)}
+	s.Object, s.Dock = column, kit.Actions(buttons...)
 	if len(all) > 0 {
 		s.First = all[0].Focusable()
 	}

@@ -55,8 +55,8 @@ func snapshot() ceremony.Snapshot {
 		Sheets: map[ceremony.Action][]ceremony.Field{
 			ceremony.Deviate: {{Name: "expected", Label: "What was expected", Max: 1000}, {Name: "happened", Label: "What happened", Max: 1000}, {Name: "exposed", Label: "Was key material exposed", Of: []string{"yes", "no", "unknown"}},
 				{Name: "decision", Label: "Decision", Of: []string{"continue", "repeat", "replace", "lock-out", "abort"}}, {Name: "decided-by", Label: "Decided by", Of: []string{"tn"}, Value: "tn"}, {Name: "objections", Label: "Objections, who and why", Max: 1000, Optional: true}},
-			ceremony.Presence:  {{Name: "event", Label: "What happened", Of: []string{"left", "returned", "substituted", "observer-arrived", "observer-left"}}, {Name: "person", Label: "Who", Hint: "one of mb, ao; or the id of a new observer", Max: 63}},
-			ceremony.TakeBreak: {{Name: "stay", Label: "Which two stay with the equipment", Value: "mb, ao", Max: 200}}, ceremony.Pause: {{Name: "stay", Label: "Who stays with the equipment", Max: 200, Optional: true}}, ceremony.Withhold: nil, ceremony.Abort: nil},
+			ceremony.Presence:  {{Name: "event", Label: "What happened", Of: []string{"left", "returned", "substituted", "observer-arrived", "observer-left"}}, {Name: "person", Label: "Who", Of: []string{"mb", "ao"}, Max: 63, When: "event", Is: []string{"left", "returned", "substituted", "observer-left"}}, {Name: "name", Label: "Name of the observer", Max: 120, When: "event", Is: []string{"observer-arrived"}}},
+			ceremony.TakeBreak: {{Name: "stay", Label: "Who stays with the equipment", Value: "mb", Of: []string{"mb", "ao"}}, {Name: "stay-too", Label: "And who stays beside them", Value: "ao", Of: []string{"mb", "ao"}}}, ceremony.Pause: {{Name: "stay", Label: "Who stays with the equipment", Hint: "nobody where all leave", Of: []string{"mb", "ao"}, Optional: true}}, ceremony.Withhold: nil, ceremony.Abort: nil},
 		Ceremony: &ceremony.CeremonyView{
 			Number: "2026-014", Title: "Key generation", Script: "3f9a1c07", About: "northwind-root-2026", Started: noon.Add(-72 * time.Minute), Planned: 90 * time.Minute,
 			Phases: []ceremony.PhaseView{
