@@ -183,8 +183,8 @@ func CarriedMessage(b CheckpointCarried, prev ledger.Hash, site string) ([]byte,
 // *Problem; leaving is a *Stop; neither is recorded.
 func (e *Engine) TakeIn(ctx context.Context, brought []byte) (CheckpointCarried, error) {
 	var b CheckpointCarried
-	if why := e.readOnly(); why != "" {
-		return b, &Problem{Happened: "The site is read-only: " + why + ".", Safe: "Nothing was written.", Do: "Keep this folder and the checkpoint as they are, and call the auditor."}
+	if err := e.MayWrite(); err != nil {
+		return b, err
 	}
 	if e.state.Open != nil {
 		return b, fmt.Errorf("ceremony %s is under way; take the checkpoint in when it has ended", e.state.Open.Number)
@@ -224,12 +224,19 @@ func noCheckpoint(err error) error {
 		Do: "Bring the note whole: the file checkpoint.txt, its text, or its base64."}, err}
 }
 
-// readOnly says why nothing may be written here, "" where it may.
-func (e *Engine) readOnly() string {
+// MayWrite says why nothing may be written here, a *Problem; nil where it may.
+func (e *Engine) MayWrite() error {
+	why := e.state.Contradiction
 	if len(e.findings) > 0 {
-		return e.findings[0].String()
+		why = e.findings[0].String()
 	}
-	return e.state.Contradiction
+	switch {
+	case e.holder != "":
+		return e.heldProblem()
+	case why != "":
+		return &Problem{Happened: "The site is read-only: " + why + ".", Safe: "Nothing was written.", Do: "Keep this folder, and what was carried, as they are, and call the auditor, who copies the folder whole."}
+	}
+	return nil
 }
 
 // askCarrier asks who brings the note, and shows what it says of itself.
@@ -278,6 +285,9 @@ func (e *Engine) askKey(ctx context.Context, h *Person, role, what string) (*sig
 // askOutside asks where no ceremony is under way: there is nothing to pause, and
 // whoever does not go on leaves.
 func (e *Engine) askOutside(ctx context.Context, p Prompt) (Answer, error) {
+	if err := e.MayWrite(); err != nil {
+		return Answer{}, err
+	}
 	for {
 		a, err := e.room.Ask(ctx, p)
 		if err != nil {

@@ -114,8 +114,8 @@ func notCopied(ok bool) error {
 
 // mayCopy checks what was typed before anything is written.
 func (e *Engine) mayCopy(dir string, b LedgerCopied) error {
-	if why := e.readOnly(); why != "" {
-		return &Problem{Happened: "The site is read-only: " + why + ".", Safe: "Nothing was written.", Do: "Keep this folder as it is, and call the auditor, who copies it whole."}
+	if err := e.MayWrite(); err != nil {
+		return err
 	}
 	if e.state.Open != nil {
 		return fmt.Errorf("ceremony %s is under way; the ledger is copied when it has ended", e.state.Open.Number)

@@ -30,6 +30,7 @@ type Engine struct {
 	head     ledger.Head
 	staged   map[ledger.Hash][]byte
 	findings []Finding
+	holder   string // the program that writes the ledger, "" where this one does
 	keys     *Keyring
 	module   hsm.Module
 	sessions map[string]hsm.Session // by serial number
@@ -48,6 +49,7 @@ type Engine struct {
 
 // Config wires an engine.
 type Config struct {
+	// Store is the ledger. On a ledger.Held the engine only shows.
 	Store  ledger.Store
 	Kinds  Kinds
 	Room   Room
@@ -71,10 +73,13 @@ func NewEngine(ctx context.Context, c Config) (*Engine, error) {
 	e := &Engine{store: c.Store, kinds: c.Kinds, room: c.Room, host: c.Host, folder: c.Folder, load: c.Module, check: c.CheckCard, told: c.Told,
 		staged: map[ledger.Hash][]byte{}, sessions: map[string]hsm.Session{}, seen: "not looked at"}
 	e.keys = newKeyring(c.Folder, func() bool { return e.state.Site.Practice })
+	if held, ok := c.Store.(ledger.Held); ok {
+		e.holder = held.Holder
+	}
 	if err := e.fold(ctx); err != nil {
 		return nil, err
 	}
-	if len(e.findings) > 0 {
+	if len(e.findings) > 0 || e.holder != "" {
 		return e, nil
 	}
 	if p := e.state.Open; p != nil {
@@ -97,6 +102,24 @@ func (e *Engine) fold(ctx context.Context) error {
 	e.state, e.head, e.findings = s, head, findings
 	return nil
 }
+
+// Reread folds a ledger that another program writes again, if it has grown.
+func (e *Engine) Reread(ctx context.Context) error {
+	if e.holder == "" {
+		return nil
+	}
+	head, err := e.store.Head(ctx)
+	if err != nil {
+		return fmt.Errorf("couldn't read the ledger: %w", err)
+	}
+	if head == e.head {
+		return nil
+	}
+	return e.fold(ctx)
+}
+
+// Holder names the program that writes this ledger, "" where this one does.
+func (e *Engine) Holder() string { return e.holder }
 
 // blob sees what the batch in the making brings along.
 func (e *Engine) blob(ctx context.Context) Blobs {
@@ -147,7 +170,10 @@ func (e *Engine) append(ctx context.Context, blobs [][]byte, entries ...Entry) (
 }
 
 func (e *Engine) appendAs(ctx context.Context, number string, blobs [][]byte, entries ...Entry) ([]ledger.Record, error) {
-	if len(e.findings) > 0 {
+	switch {
+	case e.holder != "":
+		return nil, e.heldProblem()
+	case len(e.findings) > 0:
 		return nil, &Problem{Happened: "The ledger does not hold: " + e.findings[0].String() + ".", Safe: "Nothing was written.", Do: "Keep this folder as it is and show it to your auditor."}
 	}
 	now := e.now()
@@ -189,6 +215,10 @@ func (e *Engine) appendAs(ctx context.Context, number string, blobs [][]byte, en
 	e.head = head
 	e.show()
 	return records, nil
+}
+
+func (e *Engine) heldProblem() *Problem {
+	return &Problem{Happened: "This window only reads the record: " + e.holder + " writes it.", Safe: "Nothing was written, and the record is as that one left it.", Do: "Close the other window, then close this one and open it again."}
 }
 
 // writeProblem: after a failed write or fsync nothing says "saved".

@@ -202,6 +202,9 @@ type LedgerView struct {
 	Findings  []string
 	// Contradiction says what from outside disagrees; nothing can be held here.
 	Contradiction string
+	// Holder names the program that writes this record, as it names itself; here
+	// it is only read then.
+	Holder string
 }
 
 // HSMView: State is "absent", "present, closed", "open" or "not looked at".

@@ -19,6 +19,7 @@ func (e *Engine) Snapshot() Snapshot {
 		HSM:     HSMView{State: e.seen},
 		Working: e.working, Since: e.since}
 	v.Ledger.Compared, v.Ledger.Foreign, v.Ledger.Contradiction = s.comparedWith(), s.foreignBrought(), s.Contradiction
+	v.Ledger.Holder = e.holder
 	_, v.Ledger.CopiesDue = s.CopiesDue()
 	for _, f := range e.findings {
 		v.Ledger.Findings = append(v.Ledger.Findings, f.String())
@@ -31,8 +32,9 @@ func (e *Engine) Snapshot() Snapshot {
 		h := s.People[id]
 		v.Site.People = append(v.Site.People, PersonView{Someone: s.Someone(id), Role: strings.Join(h.Body.Roles, ", "), Organisation: h.Body.Organisation})
 	}
-	// In a record that does not hold nothing is under way, whatever it says.
-	if s.Open != nil && len(e.findings) == 0 {
+	// In a record that does not hold nothing is under way, whatever it says; in one
+	// that another program writes it is not under way here.
+	if s.Open != nil && len(e.findings) == 0 && e.holder == "" {
 		v.Ceremony = e.ceremonyView(s.Open)
 		v.Sheets = map[Action][]Field{Deviate: s.DeviationFields(), Presence: s.PresenceFields(), TakeBreak: s.BreakFields(), Pause: s.PauseFields(), Abort: nil, Withhold: nil}
 	}

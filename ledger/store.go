@@ -66,6 +66,21 @@ type Opened interface {
 	Close() error
 }
 
+// Held is a ledger that another program writes. Here it is read, and it refuses
+// to grow.
+type Held struct {
+	Opened
+	// Holder is the program that writes it, as that one names itself.
+	Holder string
+}
+
+var _ Store = Held{}
+
+// Append refuses.
+func (h Held) Append(context.Context, Head, Batch) (Head, error) {
+	return Head{}, fmt.Errorf("couldn't append to the ledger: %s writes it, and here it is only read", h.Holder)
+}
+
 // BlobLister is a Reader that can also say which blobs it holds, in the order
 // of their names. A blob with a name that is no hash comes as a *DamagedError.
 type BlobLister interface {

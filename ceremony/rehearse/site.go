@@ -44,6 +44,15 @@ func Open(ctx context.Context, c Setting) (*Site, error) {
 	return withProps(s)
 }
 
+// Read opens a practice site that holder has open.
+func Read(ctx context.Context, c Setting, holder string) (*Site, error) {
+	s, err := site.Read(ctx, c, holder)
+	if err != nil {
+		return nil, err
+	}
+	return &Site{Site: s, Prop: Props(s.Folder.Practice())}, nil
+}
+
 func open(ctx context.Context, c Setting, folder *ceremony.Folder, store ledger.Store) (*Site, error) {
 	c, err := equipped(c)
 	if err != nil {

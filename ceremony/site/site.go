@@ -165,6 +165,24 @@ func Open(ctx context.Context, c Setting) (*Site, error) {
 	return s, nil
 }
 
+// Read opens a site whose ledger holder writes, as Open's *sqlite.LockedError names
+// it: everything is verified and can be looked at, and nothing can be added.
+func Read(ctx context.Context, c Setting, holder string) (*Site, error) {
+	folder := &ceremony.Folder{Dir: c.Dir}
+	r, findings, err := sqlite.OpenBeside(ctx, folder.Ledger())
+	if err != nil {
+		return nil, err
+	}
+	if len(findings) > 0 {
+		return nil, errors.Join(fmt.Errorf("couldn't read %s: %s", folder.Ledger(), findings[0].What), r.Close())
+	}
+	s, err := on(ctx, c, folder, ledger.Held{Opened: r, Holder: holder})
+	if err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return s, nil
+}
+
 // create opens the ledger of a folder, or makes both.
 func create(ctx context.Context, c Setting) (*Site, error) {
 	folder, err := ceremony.OpenFolder(c.Dir)
@@ -243,9 +261,9 @@ func (c Setting) checker() ceremony.CardChecker {
 func (s *Site) Record() ledger.Reader { return s.store }
 
 // Close ends the module's process, lets go of the ledger, and writes the receipt
-// of its closed file.
+// of its closed file, if this program wrote it.
 func (s *Site) Close() error {
-	if err := errors.Join(s.Engine.Close(), s.store.Close()); err != nil {
+	if err := errors.Join(s.Engine.Close(), s.store.Close()); err != nil || s.Holder() != "" {
 		return err
 	}
 	size, sum, err := sqlite.Digest(s.Folder.Ledger())

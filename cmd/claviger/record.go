@@ -16,6 +16,7 @@ import (
 	"claviger/ceremony/medium"
 	"claviger/ceremony/rehearse"
 	"claviger/hsm"
+	"claviger/hsm/softhsm"
 	"claviger/ledger"
 	"claviger/ui/flow"
 )
@@ -29,7 +30,7 @@ func (p *program) Look(ctx context.Context, look func(flow.Record) error) error 
 	if err != nil {
 		return p.told(err)
 	}
-	return look(flow.Record{State: s.State(), Ledger: s.Record(), Verified: len(s.Findings()) == 0, Module: p.module(),
+	return look(flow.Record{State: s.State(), Ledger: s.Record(), Verified: len(s.Findings()) == 0, Held: s.Holder() != "", Module: p.module(),
 		Report: func(number string) string { return reportOf(s, number) }})
 }
 
@@ -46,7 +47,7 @@ func reportOf(s *rehearse.Site, number string) string {
 func (p *program) module() []flow.Fact {
 	path := p.setting.Module
 	if path == "" {
-		library, _, err := rehearse.SoftHSM((&ceremony.Folder{Dir: p.setting.Dir}).Practice())
+		library, err := softhsm.Available()
 		if err != nil {
 			return []flow.Fact{{Value: sentence(err.Error())}}
 		}
@@ -85,6 +86,9 @@ func (p *program) MakeAgain(ctx context.Context, number string) (string, error) 
 	s, err := p.open(ctx)
 	if err != nil {
 		return "", p.told(err)
+	}
+	if err := s.MayWrite(); err != nil {
+		return "", err
 	}
 	before := reportOf(s, number) != ""
 	path, err := s.Evidence(ctx, number)

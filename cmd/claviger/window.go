@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"claviger/ceremony/script"
 	"claviger/hsm/secret"
 	"claviger/ledger"
+	"claviger/ledger/sqlite"
 	"claviger/ui"
 	"claviger/ui/flow"
 )
@@ -124,6 +126,10 @@ func (p *program) open(ctx context.Context) (*rehearse.Site, error) {
 	c := p.setting
 	c.Room = &p.relay
 	s, err := rehearse.Open(ctx, c)
+	if locked := (*sqlite.LockedError)(nil); errors.As(err, &locked) {
+		p.site, err = p.read(ctx, c, locked.Holder)
+		return p.site, err
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -137,6 +143,19 @@ func (p *program) open(ctx context.Context) (*rehearse.Site, error) {
 	}
 	p.site = s
 	return s, nil
+}
+
+// read opens a site that another program writes. It may not have got to its
+// first record yet.
+func (p *program) read(ctx context.Context, c rehearse.Setting, holder string) (*rehearse.Site, error) {
+	s, err := rehearse.Read(ctx, c, holder)
+	if err == nil && s.State().Size == 0 {
+		err = errors.Join(fs.ErrNotExist, s.Close())
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &ceremony.Problem{Happened: "This site is just being made: " + holder + " writes its first record.", Safe: "Nothing was written here.", Do: "Go back to the overview: it shows the site as soon as it is there."}
+	}
+	return s, err
 }
 
 func (p *program) close() error {
@@ -155,6 +174,9 @@ func (p *program) Snapshot(ctx context.Context) (ceremony.Snapshot, error) {
 	defer p.mu.Unlock()
 	s, err := p.open(ctx)
 	if err != nil {
+		return ceremony.Snapshot{}, p.told(err)
+	}
+	if err := s.Reread(ctx); err != nil {
 		return ceremony.Snapshot{}, p.told(err)
 	}
 	return s.Snapshot(), nil

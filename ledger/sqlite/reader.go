@@ -57,6 +57,17 @@ func OpenRead(ctx context.Context, path string) (*Reader, []ledger.Finding, erro
 	return r, findings, nil
 }
 
+// OpenBeside is OpenRead for someone who stays: between two readings nothing is
+// held of the file, so that its writer can bring it to rest meanwhile.
+func OpenBeside(ctx context.Context, path string) (*Reader, []ledger.Finding, error) {
+	r, findings, err := OpenRead(ctx, path)
+	if err != nil {
+		return nil, nil, err
+	}
+	r.db.SetMaxIdleConns(-1)
+	return r, findings, nil
+}
+
 // needsLog reports whether SQLite gave up because it can't make a log.
 func needsLog(err error) bool {
 	return isCode(err, sqlite3.SQLITE_CANTOPEN) || isCode(err, sqlite3.SQLITE_READONLY) && !errors.Is(explain(err), errHalfway)

@@ -438,5 +438,5 @@ type LockedError struct {
 }
 
 func (e *LockedError) Error() string {
-	return fmt.Sprintf("the ledger is open for writing by %s: close that one, or go on here as a reader", e.Holder)
+	return fmt.Sprintf("the ledger is open for writing by %s; until that one ends it can only be read: close it, then try again", e.Holder)
 }

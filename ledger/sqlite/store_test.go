@@ -196,6 +196,63 @@ func TestOneWriter(t *testing.T) {
 	}
 }
 
+// A reader who stays, as a second window does, keeps nothing from the writer: it
+// sees what is appended, and the writer's file comes to rest as if it were alone.
+func TestReaderWhoStays(t *testing.T) {
+	s, path := create(t)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(filepath.Dir(path), link); err != nil {
+		t.Fatal(err)
+	}
+	r, findings, err := sqlite.OpenBeside(t.Context(), filepath.Join(link, "ledger.db"))
+	if err != nil || len(findings) > 0 {
+		t.Fatal(findings, err)
+	}
+	defer r.Close()
+	held := ledger.Held{Opened: r, Holder: "the first"}
+	head, err := fill(t.Context(), s, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	records, err := ledger.Build(head, draft(head.Size))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := held.Append(t.Context(), head, ledger.Batch{Records: records}); err == nil || !strings.Contains(err.Error(), "the first writes it") {
+		t.Errorf("appending beside the writer: %v", err)
+	}
+	if got, err := held.Head(t.Context()); err != nil || got != head {
+		t.Errorf("the reader sees %v, %v; the writer is at %v", got, err, head)
+	}
+	for n, err := range held.Records(t.Context(), 0, ledger.End) {
+		if err != nil || n.Seq >= head.Size {
+			t.Fatal(n.Seq, err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, before, err := sqlite.Digest(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := held.Head(t.Context()); err != nil || got != head {
+		t.Errorf("once the writer is gone the reader sees %v, %v", got, err)
+	}
+	if _, after, err := sqlite.Digest(path); err != nil || after != before {
+		t.Errorf("the reader has changed the closed file (%v)", err)
+	}
+	left, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range left {
+		if f.Name() != "ledger.db" && f.Name() != "ledger.lock" {
+			t.Errorf("%s is left beside the closed ledger", f.Name())
+		}
+	}
+}
+
 func TestNewerFormatIsNotTouched(t *testing.T) {
 	path, _ := written(t, 3)
 	tamper(t, path, "PRAGMA user_version = 2", "PRAGMA journal_mode = DELETE")

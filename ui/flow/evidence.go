@@ -14,7 +14,7 @@ import (
 func NewEvidence(r Record) Table {
 	t := Table{Title: InEvidence, One: "ceremony with evidence", Many: "ceremonies with evidence",
 		Columns: []Column{{"Ceremony", 3}, {"Document", 2.4}, {"Edition", 1}, {"SHA-256, first words", 2.2}, {"State", 1.7}},
-		Acts:    []Act{{Verb: CopyLedger, Label: "Copy the ledger to a medium"}, {Verb: TakeInNote, Label: "Take in a carried checkpoint"}},
+		Acts:    r.offered([]Act{{Verb: CopyLedger, Label: "Copy the ledger to a medium"}, {Verb: TakeInNote, Label: "Take in a carried checkpoint"}}),
 		First:   "No ceremony has ended yet. Its report is made by itself when it is sealed, and stands here."}
 	all := r.State.Ceremonies
 	for i := len(all) - 1; i >= 0; i-- {

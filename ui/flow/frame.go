@@ -22,6 +22,7 @@ const (
 // Frame is what stands around every page.
 type Frame struct {
 	Band    string // of a practice site, "" on a real one
+	Held    string // who else writes the record, "" where it is written here
 	Place   string
 	Pills   []Pill
 	Status  Status
@@ -132,6 +133,9 @@ func NewFrame(s ceremony.Snapshot) Frame {
 	f := Frame{Place: s.Site.Organisation, Working: s.Working, Since: s.Since, Status: newStatus(s.Ledger)}
 	if s.Site.Practice {
 		f.Band = practiceBand
+	}
+	if s.Ledger.Holder != "" {
+		f.Held = "READ-ONLY · written by " + s.Ledger.Holder + " · close that window, then open this one again"
 	}
 	f.Pills = append(f.Pills, hsmPill(s.HSM))
 	c := s.Ceremony

@@ -23,8 +23,8 @@ type Overview struct {
 	Trust      []TrustRow
 	// Resume names the open ceremony; while there is one no other can start.
 	Resume string
-	// ReadOnly says why nothing can be held here, "" where something can.
-	ReadOnly string
+	// ReadOnly says why nothing can be held here, nil where something can.
+	ReadOnly *Trouble
 }
 
 // Due is something that asks people for a decision or an act.
@@ -58,7 +58,7 @@ const (
 // NewOverview makes the first page.
 func NewOverview(s ceremony.Snapshot, r Record, starts []Start, now time.Time) Overview {
 	o := Overview{Starts: starts, Trust: trust(s, r.State), ReadOnly: readOnly(s.Ledger)}
-	if o.ReadOnly != "" {
+	if o.ReadOnly != nil {
 		o.Starts = nil
 	}
 	keys := sortedKeys(r.State, now)
@@ -71,13 +71,13 @@ func NewOverview(s ceremony.Snapshot, r Record, starts []Start, now time.Time) O
 	all := r.State.Ceremonies
 	for i := len(all) - 1; i >= max(len(all)-ceremoniesShown, 0); i-- {
 		row := newCeremonyRow(r, all[i])
-		row.Open = row.Open && o.ReadOnly == ""
+		row.Open = row.Open && o.ReadOnly == nil
 		o.Ceremonies = append(o.Ceremonies, row)
 	}
 	if len(all) > ceremoniesShown {
 		o.All = "All " + countOf(len(all), "ceremony", "ceremonies")
 	}
-	if p := r.State.Unfinished(); p != nil && o.ReadOnly == "" {
+	if p := r.State.Unfinished(); p != nil && o.ReadOnly == nil {
 		o.Resume = p.Number
 	}
 	o.Due = dueHere(r.State, keys, now)
@@ -86,10 +86,10 @@ func NewOverview(s ceremony.Snapshot, r Record, starts []Start, now time.Time) O
 		o.Due = append(o.Due[:dueShown:dueShown], Due{Text: "and " + count(waits-dueShown, "thing") + " more", Tone: Waiting, Ref: Ref{Place: InKeys, Label: "All keys"}})
 	}
 	o.Greeting = greeting(now) + ". " + decision(waits, o.Resume)
-	if o.ReadOnly != "" {
+	if o.ReadOnly != nil {
 		o.Greeting = greeting(now) + ". This site is read-only."
 	}
-	if len(keys) == 0 && o.ReadOnly == "" {
+	if len(keys) == 0 && o.ReadOnly == nil {
 		o.NoKeys = "There is no key yet. Start with “Generate a signing key”: it takes about half an hour, and everyone whom it needs is told first."
 	}
 	if len(all) == 0 {
@@ -163,15 +163,24 @@ func lower(s string) string {
 }
 
 // readOnly: a record that is contradicted, or does not hold, is evidence, and
-// nothing is added to it.
-func readOnly(l ceremony.LedgerView) string {
+// nothing is added to it; one that another window writes, not from here. There is
+// nothing to press: no button accepts a contradiction.
+func readOnly(l ceremony.LedgerView) *Trouble {
+	t := &Trouble{Safe: "Everything recorded stays as it is, and nothing is added to it. Evidence can still be read.",
+		Do: "Keep this folder, the token and what was carried as they are: each is evidence. Call the auditor."}
 	switch {
 	case l.Contradiction != "":
-		return "Something from outside disagrees with this record. " + capital(l.Contradiction) + "."
+		t.Happened = "Something from outside disagrees with this record. " + capital(l.Contradiction) + "."
 	case len(l.Findings) > 0:
-		return "This record does not hold. " + capital(l.Findings[0]) + "."
+		t.Happened = "This record does not hold. " + capital(l.Findings[0]) + "."
+	case l.Holder != "":
+		return &Trouble{Happened: "This site is open in another window: " + l.Holder + " writes its record.",
+			Safe: "The record is shown as it stands, verified here. Each return to this page reads it anew; nothing can be added from here.",
+			Do:   "To work here, close the other window, then close this one and open it again."}
+	default:
+		return nil
 	}
-	return ""
+	return t
 }
 
 func greeting(now time.Time) string {

@@ -2,6 +2,7 @@ package flow
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,8 @@ type Record struct {
 	State    *ceremony.State
 	Ledger   ledger.Reader
 	Verified bool
+	// Held: another program writes the record, and no act is offered here.
+	Held bool
 	// Module tells by which PKCS#11 module tokens are reached.
 	Module []Fact
 	// Report is the path of a ceremony's report, "" while there is none.
@@ -143,6 +146,21 @@ type Detail struct {
 
 // NewDetail is the page that a reference leads to, if there is such a thing.
 func NewDetail(r Record, ref Ref, now time.Time) (Detail, bool) {
+	d, ok := newDetail(r, ref, now)
+	d.Acts = r.offered(d.Acts)
+	return d, ok
+}
+
+// offered leaves of a page's acts what changes nothing, where another program
+// writes the record.
+func (r Record) offered(acts []Act) []Act {
+	if !r.Held {
+		return acts
+	}
+	return slices.DeleteFunc(acts, func(a Act) bool { return a.Verb != ShowEvidence })
+}
+
+func newDetail(r Record, ref Ref, now time.Time) (Detail, bool) {
 	switch ref.Place {
 	case InCeremonies:
 		return NewCeremonyDetail(r, ref.ID)

@@ -134,8 +134,8 @@ func TestReadOnlySiteOffersNothing(t *testing.T) {
 		"does not hold": {Records: 20, Findings: []string{"record 19: two histories were signed"}},
 	} {
 		o := NewOverview(ceremony.Snapshot{Ledger: l}, recordOf(sample.Site()), []Start{{Name: "key-generation"}}, noon)
-		if !strings.Contains(o.ReadOnly, "ecord 19: two histories were signed") || o.Trust[0].Tone != Bad {
-			t.Errorf("%s: told %q and %v", name, o.ReadOnly, o.Trust)
+		if o.ReadOnly == nil || !strings.Contains(o.ReadOnly.Happened, "ecord 19: two histories were signed") || o.Trust[0].Tone != Bad {
+			t.Errorf("%s: told %v and %v", name, o.ReadOnly, o.Trust)
 		}
 		if len(o.Starts) > 0 || o.Resume != "" || o.Ceremonies[0].Open || o.Greeting != "Good morning. This site is read-only." {
 			t.Errorf("%s: offers %+v", name, o)
@@ -143,6 +143,47 @@ func TestReadOnlySiteOffersNothing(t *testing.T) {
 	}
 	if got := NewDone(Finished{Trouble: &Trouble{}, Contradicted: true}); strings.Contains(got.Text, "can be resumed") {
 		t.Errorf("a contradicted ceremony: %q", got.Text)
+	}
+}
+
+// TestRecordThatAnotherWindowWrites is shown whole, names who writes it, and
+// offers no act anywhere.
+func TestRecordThatAnotherWindowWrites(t *testing.T) {
+	const holder = "process 4711 of user 1000 on lab since 2026-11-22T11:00:00.000Z"
+	snapshot := ceremony.Snapshot{Ledger: ceremony.LedgerView{Records: 20, Verified: true, Holder: holder}}
+	r := recordOf(sample.Site())
+	r.Held = true
+	o := NewOverview(snapshot, r, []Start{{Name: "key-generation"}}, noon)
+	if o.ReadOnly == nil || !strings.Contains(o.ReadOnly.Happened, holder) || !strings.Contains(o.ReadOnly.Do, "close the other window") {
+		t.Errorf("told %+v", o.ReadOnly)
+	}
+	if len(o.Starts) > 0 || o.Resume != "" || o.Ceremonies[0].Open || len(o.Keys) == 0 {
+		t.Errorf("offers %+v", o)
+	}
+	if f := NewFrame(snapshot); !strings.Contains(f.Held, holder) || !strings.Contains(f.Held, "READ-ONLY") {
+		t.Errorf("the band says %q", f.Held)
+	}
+	if f := NewFrame(ceremony.Snapshot{}); f.Held != "" {
+		t.Errorf("where the record is written the band says %q", f.Held)
+	}
+	acts := 0
+	for place, table := range map[string]func(Record) Table{InCeremonies: NewCeremonies, InKeys: func(r Record) Table { return NewKeys(r, noon) }, InCustody: NewCustody, InPeople: NewPeople, InEvidence: NewEvidence} {
+		if got := table(r).Acts; len(got) > 0 {
+			t.Errorf("%s offers %v", place, got)
+		}
+		for _, row := range table(r).Rows {
+			d, _ := NewDetail(r, Ref{Place: place, ID: row.ID}, noon)
+			for _, a := range d.Acts {
+				if a.Verb != ShowEvidence {
+					t.Errorf("%s %s offers %q", place, row.ID, a.Label)
+				}
+			}
+			open, _ := NewDetail(recordOf(sample.Site()), Ref{Place: place, ID: row.ID}, noon)
+			acts += len(open.Acts)
+		}
+	}
+	if acts == 0 {
+		t.Error("nothing is offered where the record is written, either")
 	}
 }
 

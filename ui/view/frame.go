@@ -46,6 +46,9 @@ func (f *Frame) Update(fl flow.Frame) {
 	if fl.Band != "" {
 		top.Add(kit.PracticeBand(fl.Band))
 	}
+	if fl.Held != "" {
+		top.Add(kit.HeldBand(fl.Held))
+	}
 	pills := make([]kit.Pill, len(fl.Pills))
 	for i, p := range fl.Pills {
 		pills[i] = kit.Pill{Text: p.Text, Lamp: kit.Lamp(p.Lamp)}

@@ -21,7 +21,7 @@ type Home struct {
 func Overview(o flow.Overview, home Home) *Screen {
 	s := &Screen{}
 	left := kit.Column(16, kit.Title(o.Greeting))
-	if len(o.Due) > 0 && o.ReadOnly == "" {
+	if len(o.Due) > 0 && o.ReadOnly == nil {
 		left.Add(dueList(o.Due, home))
 	}
 	if len(o.Keys) > 0 {
@@ -42,8 +42,8 @@ func Overview(o flow.Overview, home Home) *Screen {
 		left.Add(kit.Card(6, kit.Soft(o.NoneHeld)))
 	}
 	right := kit.Column(16, kit.Heading("Start a ceremony"), startList(s, o, home), trustBox(o, home))
-	if o.ReadOnly != "" {
-		right = kit.Column(16, kit.Heading("Read-only"), closed(o.ReadOnly), trustBox(o, home))
+	if o.ReadOnly != nil {
+		right = kit.Column(16, kit.Heading("Read-only"), trouble(o.ReadOnly), trustBox(o, home))
 	}
 	s.Object = kit.Sides(2, 1, 24, 60, left, right)
 	return s
@@ -112,19 +112,12 @@ func startList(s *Screen, o flow.Overview, home Home) fyne.CanvasObject {
 	return kit.CardList(lines...)
 }
 
-// closed says why nothing can be held here. There is nothing to press: no
-// button accepts a contradiction.
-func closed(why string) fyne.CanvasObject {
-	return trouble(&flow.Trouble{Happened: why, Safe: "Everything recorded stays as it is, and nothing is added to it. Evidence can still be read.",
-		Do: "Keep this folder, the token and what was carried as they are: each is evidence. Call the auditor."})
-}
-
 func trustBox(o flow.Overview, home Home) fyne.CanvasObject {
 	column := kit.Column(8, kit.Kicker("Trust in this record"))
 	for _, r := range o.Trust {
 		column.Add(kit.MarkRow(kit.Tone(r.Tone), r.Text))
 	}
-	if o.ReadOnly == "" {
+	if o.ReadOnly == nil {
 		column.Add(kit.Actions(kit.NewButton(kit.Secondary, "Take in a carried checkpoint", home.TakeIn)))
 	}
 	return kit.Card(0, column)
