@@ -71,6 +71,11 @@ func (s *State) backsUp(r *record, p *Progress) error {
 		return nil // the keys come with the context; the steps judge the same
 	}
 	for _, st := range p.Plan.Steps() {
+		if st.Kind == RewrapStep {
+			if err := s.onlyBackups(r, p, st.With["set"]); err != nil {
+				return err
+			}
+		}
 		if st.Kind != BackupStep && st.Kind != RestoreStep {
 			continue
 		}
@@ -84,6 +89,22 @@ func (s *State) backsUp(r *record, p *Progress) error {
 		if p.firstOf(BackupStep).ID == "" && len(k.Backups()) == 0 {
 			return r.refuse("key.no-backup", "no backup of %s is kept; the script key-backup makes one", k.Body.Label)
 		}
+	}
+	return nil
+}
+
+// onlyBackups: what is wrapped anew has to be in a token. A key that is nowhere but
+// in backups under the old cards would be lost with them.
+func (s *State) onlyBackups(r *record, p *Progress, named string) error {
+	set := s.SetNamed(named)
+	if set == nil {
+		return r.refuse("set.none", "no set %q is known here", named)
+	}
+	only := slices.DeleteFunc(s.KeysUnder(set.Body.Set), func(k *Key) bool {
+		return k.Quarantined || k.In(p.Token) != "" || k.In(p.Second.Serial) != ""
+	})
+	if len(only) > 0 {
+		return r.refuse("key.only-backup", "no token of this ceremony holds %s, of which only backups under the cards of set %s are there: restore it with the script key-restore before its cards change, so that it can be backed up under the new ones", Labels(only), set.Body.Name)
 	}
 	return nil
 }

@@ -266,8 +266,8 @@ func (s *State) itemDestroyed(r *record, b *ItemDestroyed) error {
 		return r.refuse("custody.result", "%q is neither PASS, FAIL nor UNKNOWN", b.Result)
 	}
 	if it.Kind == CardItem {
-		if left := s.wrappedUnder(it.Set); left != "" {
-			return r.refuse("set.still-wraps", "%s opens the wrapped backup of %s, which still exists", it.Name, left)
+		if left := s.NeededFor(it.Set); len(left) > 0 {
+			return r.refuse("set.still-wraps", "%s opens the wrapped backup of %s, which still exists", it.Name, Labels(left))
 		}
 	}
 	it.touched(r)

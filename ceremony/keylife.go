@@ -3,6 +3,7 @@ package ceremony
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"claviger/ceremony/signoff"
@@ -416,17 +417,47 @@ func (s *State) copyEnds(name, state string) {
 	}
 }
 
-// wrappedUnder names a key whose wrapped backup the cards of a set still open,
-// "" if there is none.
-func (s *State) wrappedUnder(set string) string {
-	for _, id := range sortedKeys(s.Keys) {
-		for _, c := range s.Keys[id].Copies {
-			if c.Set == set && c.State != CopyDestroyed {
-				return s.Keys[id].Body.Label
-			}
+// In is the CKA_ID under which a key lies in a token, "" if it does not.
+func (k *Key) In(serial string) string {
+	for _, c := range k.Copies {
+		if c.Form == ModuleForm && c.State == CopyKept && c.Where == serial {
+			return c.ID
 		}
 	}
 	return ""
+}
+
+// KeysUnder lists the keys of which a backup that the cards of a set open may still
+// be somewhere.
+func (s *State) KeysUnder(set string) []*Key {
+	var out []*Key
+	for _, id := range sortedKeys(s.Keys) {
+		if slices.ContainsFunc(s.Keys[id].Copies, func(c Copy) bool { return c.Set == set && c.State != CopyDestroyed }) {
+			out = append(out, s.Keys[id])
+		}
+	}
+	return out
+}
+
+// NeededFor lists the keys for which the cards of a set are needed: a backup under
+// them is kept; or nobody knows where it is, and no other backup is kept. Where
+// another one is, cards that are destroyed are what makes a lost backup worthless.
+func (s *State) NeededFor(set string) []*Key {
+	return slices.DeleteFunc(s.KeysUnder(set), func(k *Key) bool {
+		kept := func(under bool) bool {
+			return slices.ContainsFunc(k.Copies, func(c Copy) bool { return c.State == CopyKept && c.Set != "" && !c.Stated && (c.Set == set) == under })
+		}
+		return !kept(true) && kept(false)
+	})
+}
+
+// Labels names keys as people do.
+func Labels(keys []*Key) string {
+	var out []string
+	for _, k := range keys {
+		out = append(out, k.Body.Label)
+	}
+	return strings.Join(out, ", ")
 }
 
 // KeyNamed finds a key as people name it: by its id, or by its label, which is
@@ -445,7 +476,8 @@ func (s *State) KeyNamed(name string) *Key {
 }
 
 // keysNeeded lists the keys that a run may speak of: whose label a parameter
-// names, and those whose backups the cards that a parameter names still open.
+// names, those whose backups the cards that a parameter names still open, and those
+// that it has backed up.
 func (s *State) keysNeeded(p *Progress) []*Key {
 	var out []*Key
 	add := func(k *Key) {
@@ -458,12 +490,16 @@ func (s *State) keysNeeded(p *Progress) []*Key {
 		case "label", "key":
 			add(s.KeyNamed(v))
 		case "set":
-			for _, id := range sortedKeys(s.Keys) {
-				if set := s.SetNamed(v); set != nil && slices.ContainsFunc(s.Keys[id].Copies, func(c Copy) bool { return c.Set == set.Body.Set && c.State != CopyDestroyed }) {
-					add(s.Keys[id])
+			if set := s.SetNamed(v); set != nil {
+				for _, k := range s.KeysUnder(set.Body.Set) {
+					add(k)
 				}
 			}
 		}
+	}
+	// Their old backups may be gone by now.
+	for _, w := range p.Wrapped {
+		add(s.Keys[w.ID])
 	}
 	slices.SortFunc(out, func(a, b *Key) int { return int(a.Seq - b.Seq) })
 	return out

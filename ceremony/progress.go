@@ -42,6 +42,7 @@ const (
 	BackupStep    = "back-up-key"
 	RestoreStep   = "restore-key"
 	ChangeStep    = "change-set"
+	RewrapStep    = "re-wrap-backups"
 
 	EnrolPersonStep  = "enrol-person"
 	ChangePersonStep = "change-person"

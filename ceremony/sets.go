@@ -69,10 +69,6 @@ func (s *State) setWithdrawn(r *record, b *SetWithdrawn) error {
 	return nil
 }
 
-// WrappedUnder names a key whose wrapped backup the cards of a set still open, ""
-// if there is none.
-func (s *State) WrappedUnder(set string) string { return s.wrappedUnder(set) }
-
 // Unaccounted lists the cards of a set that nobody answers for: lost, or in the
 // hands of somebody who is retired. They count together.
 func (s *State) Unaccounted(set *Set) []string {
@@ -94,7 +90,7 @@ func (s *State) Unaccounted(set *Set) []string {
 type SetDue struct {
 	Set         *Set
 	Unaccounted []string // as many as open what the set still opens: its secret is to be changed; else none
-	Wraps       string   // label of a key whose backup only the cards of this withdrawn set open
+	Wraps       string   // labels of keys of which a backup may be left that the cards of this withdrawn set open
 }
 
 // SetsDue lists the sets that still open something and whose secret must be changed,
@@ -105,15 +101,16 @@ func (s *State) SetsDue() []SetDue {
 	for _, id := range sortedKeys(s.Sets) {
 		set := s.Sets[id]
 		d := SetDue{Set: set}
-		if set.Withdrawn {
-			if d.Wraps = s.wrappedUnder(id); d.Wraps == "" {
-				continue
-			}
-		}
 		if un := s.Unaccounted(set); len(un) >= set.Body.Threshold {
 			d.Unaccounted = un
 		}
-		if d.Wraps != "" || len(d.Unaccounted) > 0 {
+		due := len(d.Unaccounted) > 0
+		if set.Withdrawn {
+			under := s.KeysUnder(id)
+			d.Wraps = Labels(under)
+			due = len(s.NeededFor(id)) > 0 || due && len(under) > 0
+		}
+		if due {
 			out = append(out, d)
 		}
 	}

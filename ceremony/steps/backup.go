@@ -64,7 +64,7 @@ func recoverySet(s *ceremony.State) (*ceremony.Set, error) {
 
 // wrapActs is what is left of one backup: while a copy is not written, the key has
 // to be wrapped, for the wrapped key is nowhere else.
-func wrapActs(s *ceremony.State, st script.Step, k *ceremony.Key, set *ceremony.Set) []ceremony.Act {
+func wrapActs(s *ceremony.State, st script.Step, k *ceremony.Key, serial string, set *ceremony.Set) []ceremony.Act {
 	var writes []ceremony.Act
 	for n := 1; n <= copies; n++ {
 		act := ceremony.Act{Do: writeCopy, With: map[string]string{"copy": strconv.Itoa(n), "label": k.Body.Label, "id": k.Body.ID, "set": set.Body.Name}}
@@ -75,7 +75,7 @@ func wrapActs(s *ceremony.State, st script.Step, k *ceremony.Key, set *ceremony.
 	if writes == nil {
 		return nil
 	}
-	wrap := ceremony.Act{Do: wrapKey, With: map[string]string{"id": k.Body.ID, "label": k.Body.Label, "serial": s.Open.Token, "set": set.Body.Name}}
+	wrap := ceremony.Act{Do: wrapKey, With: map[string]string{"id": k.Body.ID, "label": k.Body.Label, "serial": serial, "set": set.Body.Name}}
 	return append([]ceremony.Act{wrap}, writes...)
 }
 
@@ -88,7 +88,7 @@ func (backUpKey) Acts(s *ceremony.State, st script.Step) ([]ceremony.Act, error)
 	if err != nil {
 		return nil, err
 	}
-	return wrapActs(s, st, k, set), nil
+	return wrapActs(s, st, k, s.Open.Token, set), nil
 }
 
 func (k backUpKey) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
@@ -120,7 +120,7 @@ func checkBackup(s *ceremony.State, st script.Step, r ledger.Record, body any) e
 		in := intentOf(s, b.Intent)
 		set := s.Sets[b.Set]
 		switch {
-		case in.Body.Act.Do != wrapKey || in.Body.Act.With["id"] != b.ID || b.Serial != s.Open.Token:
+		case in.Body.Act.Do != wrapKey || in.Body.Act.With["id"] != b.ID || b.Serial != in.Body.Act.With["serial"]:
 			return broken("key.authorised", "it is not the key whose backup was authorised")
 		case set == nil || set.Body.Name != in.Body.Act.With["set"] || set.Body.KCV != b.KCV || set.Body.KCVMethod != b.KCVMethod:
 			return broken("set.kcv", "it is wrapped under another key than the cards of set %s give", b.Set)
@@ -173,10 +173,14 @@ func (k backUpKey) Do(ctx context.Context, env ceremony.Env, st script.Step) err
 
 func backupLines(s *ceremony.State, id string) []ceremony.Line {
 	var lines []ceremony.Line
-	for _, w := range s.Open.Wrapped[max(0, len(s.Open.Wrapped)-1):] {
+	for _, w := range slices.Backward(s.Open.Wrapped) {
+		if w.ID != id {
+			continue
+		}
 		set := s.Sets[w.Set].Body
 		lines = append(lines, line("Key", s.Keys[id].Body.Label), hash("Fingerprint", s.Keys[id].Body.Fingerprint), line("Wrapped by", w.Mechanism+", inside token "+w.Serial),
 			mono("Set", set.Name), mono("Check value of the wrapping key", w.KCV), line("Method", w.KCVMethod), hash("SHA-256 of the wrapped key", w.SHA256.String()), line("Length", fmt.Sprintf("%d bytes", w.Bytes)))
+		break // an interrupted backup was wrapped again
 	}
 	for _, a := range s.Open.Stored {
 		if a.Key == id {
@@ -223,7 +227,7 @@ func wrapInToken(ctx context.Context, env ceremony.Env, act ceremony.Act, set *c
 		if err != nil {
 			return ceremony.Found{}, err
 		}
-		id, err := hex.DecodeString(act.With["id"])
+		id, err := hex.DecodeString(env.State().Keys[act.With["id"]].In(act.With["serial"]))
 		if err != nil {
 			return ceremony.Found{}, err
 		}
@@ -269,7 +273,7 @@ func writeMedium(ctx context.Context, env ceremony.Env, act ceremony.Act, blob [
 	stored := env.State().Open.Stored[i]
 	w := witness(env.State())
 	if _, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Who: env.State().Someone(w), Role: "witness", Title: "Read the hash of the copy aloud",
-		Text:  "Everyone writes the words on the own sheet and on the medium; the witness reads them back.",
+		Text:  "Everyone writes the words on their own sheet and on the medium; the witness reads them back.",
 		Facts: facts([]ceremony.Line{line("Medium", m.name), line("File", file), hash("SHA-256", stored.SHA256), line("Words", strings.Join(assets.PGPWords(sum[:5]), " "))})}); err != nil {
 		return err
 	}

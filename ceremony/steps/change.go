@@ -82,9 +82,9 @@ func (changeSet) Acts(s *ceremony.State, st script.Step) ([]ceremony.Act, error)
 	}
 	var acts []ceremony.Act
 	act := ceremony.Act{Do: issue, With: map[string]string{"count": st.With["count"], "purpose": old.Body.Purpose, "replaces": st.With["set"], "serial": s.Open.Token, "threshold": st.With["threshold"]}}
-	if label := s.WrappedUnder(old.Body.Set); label != "" {
+	if under := s.KeysUnder(old.Body.Set); len(under) > 0 {
 		// Officers sign for it before anything happens.
-		act.With["old-cards"] = "still open the backup of " + label + " until it is backed up anew and the old media are destroyed"
+		act.With["old-cards"] = "open backups of " + ceremony.Labels(under) + " until each is backed up anew and its old media are destroyed"
 	}
 	if !s.Open.Did(st.ID, act) {
 		acts = append(acts, act)
@@ -381,11 +381,15 @@ func (withdrawSet) Do(ctx context.Context, env ceremony.Env, st script.Step) err
 		}
 	}
 	lines := []ceremony.Line{mono("Withdrawn set", old.Body.Name)}
-	if left := env.State().WrappedUnder(old.Body.Set); left != "" {
-		if un := env.State().Unaccounted(old); len(un) >= old.Body.Threshold {
-			lines = append(lines, line("Must be changed", fmt.Sprintf("nobody answers for %s: that is enough to open the wrapped backup of %s. Have the old media destroyed, or change the key", strings.Join(un, ", "), left)))
-		}
-		return finish(ctx, env, st, append(lines, line("Old cards", "kept in their bags: any "+strconv.Itoa(old.Body.Threshold)+" of them still open the wrapped backup of "+left+". Back it up anew, have the old media destroyed, and then the cards"))...)
+	under := ceremony.Labels(env.State().KeysUnder(old.Body.Set))
+	if un := env.State().Unaccounted(old); under != "" && len(un) >= old.Body.Threshold {
+		lines = append(lines, line("Must be changed", fmt.Sprintf("nobody answers for %s: that is enough to open an old backup of %s. Have the old media destroyed, or change the key", strings.Join(un, ", "), under)))
+	}
+	if left := env.State().NeededFor(old.Body.Set); len(left) > 0 {
+		return finish(ctx, env, st, append(lines, line("Old cards", "kept in their bags: any "+strconv.Itoa(old.Body.Threshold)+" of them still open the wrapped backup of "+ceremony.Labels(left)+". Have the old media destroyed, and then the cards"))...)
+	}
+	if under != "" {
+		lines = append(lines, line("Old backups may survive", "of "+under+": nobody knows where each is, and the old cards open it as long as they are not destroyed"))
 	}
 	var gone, left []string
 	for _, name := range old.CardNames() {
@@ -406,7 +410,11 @@ func (withdrawSet) Do(ctx context.Context, env ceremony.Env, st script.Step) err
 	}
 	account := "none"
 	if len(left) > 0 {
-		account = fmt.Sprintf("%s: %d cards, and any %d would rebuild the old secret, which opens nothing any more", strings.Join(left, ", "), len(left), old.Body.Threshold)
+		opens := "opens nothing any more"
+		if under != "" {
+			opens = "opens the old backups that may survive"
+		}
+		account = fmt.Sprintf("%s: %d cards, and any %d would rebuild the old secret, which %s", strings.Join(left, ", "), len(left), old.Body.Threshold, opens)
 	}
 	return finish(ctx, env, st, append(lines, line("Cards destroyed", strings.Join(gone, ", ")), line("Cards not accounted for", account))...)
 }

@@ -476,7 +476,7 @@ func (readFingerprint) Do(ctx context.Context, env ceremony.Env, st script.Step)
 	l := hash("Fingerprint read aloud", k.Body.Fingerprint)
 	env.Shown(l)
 	p := ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "Read the fingerprint aloud", Facts: facts([]ceremony.Line{l}),
-		Text: "Read it in groups of four. Everyone writes it on the own sheet; the witness reads it back."}
+		Text: "Read it in groups of four. Everyone writes it on their own sheet; the witness reads it back."}
 	if w := env.State().Open.InRole("witness"); len(w) > 0 {
 		p.Who, p.Role = env.State().Someone(w[0]), "witness"
 	}

@@ -26,7 +26,7 @@ func Kinds() ceremony.Kinds {
 		roomCheck{}, workstationCheck{}, enrolFounders{}, rollCall{}, identifyToken{}, initialiseToken{},
 		issueSet{}, openToken{}, makeLedgerKey{}, authorise{}, generateKey{}, readFingerprint{}, gates{}, copyRegister{}, approve{}, destroyKey{}, destroyMedia{}, conclude{},
 		custody{}, closingBags{}, attest{}, seal{}, adoptPolicy{}, policyException{}, addToken{}, loadWrappingKey{}, backUpKey{}, restoreKey{},
-		changeSet{}, withdrawSet{}, checkCards{}, enrolPerson{}, changePerson{}, rekeyPerson{}, retirePerson{},
+		changeSet{}, rewrapBackups{}, withdrawSet{}, checkCards{}, enrolPerson{}, changePerson{}, rekeyPerson{}, retirePerson{},
 	} {
 		table[k.Name()] = k
 	}

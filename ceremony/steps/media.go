@@ -144,11 +144,13 @@ func openBag(ctx context.Context, env ceremony.Env, name string) error {
 // bagInRecord names the fact that shows which bag the record has.
 const bagInRecord = "Bag in the record"
 
+// outsider watches the end of what brings a key back: the third-party witness where
+// the key itself ends, who is in no other ceremony; else the witness.
 func outsider(s *ceremony.State) string {
 	if out := s.Open.InRole(script.ThirdPartyWitness); len(out) > 0 {
 		return out[0]
 	}
-	return ""
+	return witness(s)
 }
 
 // destroyOne asks what was done to a copy, and for the verdict.
@@ -159,7 +161,7 @@ func destroyOne(ctx context.Context, env ceremony.Env, act ceremony.Act, intent 
 		doer = it.Holder
 	}
 	a, err := askAll(ctx, env, ceremony.Prompt{Kind: ceremony.AskForm, Title: title, Who: s.Someone(doer), Irreversible: true,
-		Text: "Destroy it now, then say how, and what the third-party witness saw. What nobody could verify is UNKNOWN. Overwriting a flash medium cannot be verified: prefer physical destruction.",
+		Text: "Destroy it now, then say how, and what the witness saw. What nobody could verify is UNKNOWN. Overwriting a flash medium cannot be verified: prefer physical destruction.",
 		Fields: []ceremony.Field{
 			{Name: "method", Label: "Method", Type: "text", Hint: "shredded to 2 mm, pulverised, erased under its own key", Max: 200},
 			{Name: "category", Label: "Category (NIST SP 800-88)", Type: "text", Of: []string{"destroy", "purge", "clear"}, Max: 10},

@@ -67,23 +67,21 @@ func (restoreKey) Acts(s *ceremony.State, st script.Step) ([]ceremony.Act, error
 	if waived(s, k.Body.ID) || second == "" {
 		return nil, nil
 	}
+	return restoreActs(s, st, k, second, st.With["test"] == "yes"), nil
+}
+
+// restoreActs is what is left of one restore to a token, and of the end of its test
+// copy.
+func restoreActs(s *ceremony.State, st script.Step, k *ceremony.Key, serial string, test bool) []ceremony.Act {
 	with := func() map[string]string {
-		return map[string]string{"id": k.Body.ID, "label": k.Body.Label, "serial": second}
+		return map[string]string{"id": k.Body.ID, "label": k.Body.Label, "serial": serial}
 	}
-	var acts []ceremony.Act
-	for _, do := range []string{unwrapKey, proveRestored} {
-		if act := (ceremony.Act{Do: do, With: with()}); !s.Open.Did(st.ID, act) {
-			acts = append(acts, act)
-		}
-	}
-	if st.With["test"] == "yes" {
+	all := []ceremony.Act{{Do: unwrapKey, With: with()}, {Do: proveRestored, With: with()}}
+	if test {
 		// The id of the test copy is that of the act which will make it.
-		act := ceremony.Act{Do: deleteKey, With: map[string]string{"copy": "the test copy", "label": k.Body.Label, "serial": second}}
-		if !s.Open.Did(st.ID, act) {
-			acts = append(acts, act)
-		}
+		all = append(all, ceremony.Act{Do: deleteKey, With: map[string]string{"copy": "the test copy", "label": k.Body.Label, "serial": serial}})
 	}
-	return acts, nil
+	return slices.DeleteFunc(all, func(act ceremony.Act) bool { return s.Open.Did(st.ID, act) })
 }
 
 func (k restoreKey) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
@@ -99,17 +97,14 @@ func (k restoreKey) Check(s *ceremony.State, st script.Step, r ledger.Record, bo
 		}
 		return nil
 	case *ceremony.KeyRestored:
-		return checkRestored(s, st, key, b)
+		return checkRestored(s, key, b, st.With["test"] == "yes")
 	case *ceremony.RestoreWaived:
 		if st.With["waiver"] == "" || b.Key != key.Body.ID {
 			return broken("key.waiver", "this script does not let the restore be waived")
 		}
 		return nil
 	case *ceremony.KeyDeleted:
-		if got := restored(s, b.Key); got == nil || got.ID != b.ID || b.Serial != p.Second.Serial || !got.Test {
-			return broken("key.authorised", "it is not the test copy")
-		}
-		return nil
+		return checkTestCopy(s, b)
 	case *ceremony.TokenInventory:
 		return checkInventory(s, b)
 	case *ceremony.ItemOpened:
@@ -125,25 +120,30 @@ func (k restoreKey) Check(s *ceremony.State, st script.Step, r ledger.Record, bo
 			}
 			return allDone(k, s, st)
 		}
-		in := intentOf(s, b.Intent)
-		if b.Outcome != ceremony.Done {
-			return nil
-		}
-		switch in.Body.Act.Do {
-		case unwrapKey:
-			if got := restored(s, key.Body.ID); got == nil || got.Intent != b.Intent {
-				return broken("result.outcome", "nothing was restored")
-			}
-		case proveRestored:
-			return checkProof(s, key, b)
-		case deleteKey:
-			if got := restored(s, key.Body.ID); !slices.ContainsFunc(p.Deleted, func(d ceremony.KeyDeleted) bool { return d.Intent == b.Intent && d.ID == got.ID }) {
-				return broken("key.present", "the test copy is called deleted, and nothing shows that it is gone")
-			}
-		}
-		return nil
+		return checkRestoreDone(s, key, b)
 	}
 	return foreign(st, r)
+}
+
+// checkRestoreDone: an act of a restore is done only where its own record, or the
+// signature among its facts, shows it.
+func checkRestoreDone(s *ceremony.State, key *ceremony.Key, b *ceremony.Result) error {
+	if b.Outcome != ceremony.Done {
+		return nil
+	}
+	switch intentOf(s, b.Intent).Body.Act.Do {
+	case unwrapKey:
+		if got := restored(s, key.Body.ID); got == nil || got.Intent != b.Intent {
+			return broken("result.outcome", "nothing was restored")
+		}
+	case proveRestored:
+		return checkProof(s, key, b)
+	case deleteKey:
+		if got := restored(s, key.Body.ID); !slices.ContainsFunc(s.Open.Deleted, func(d ceremony.KeyDeleted) bool { return d.Intent == b.Intent && d.ID == got.ID }) {
+			return broken("key.present", "the test copy is called deleted, and nothing shows that it is gone")
+		}
+	}
+	return nil
 }
 
 func checkMediumItem(s *ceremony.State, name string) error {
@@ -153,10 +153,18 @@ func checkMediumItem(s *ceremony.State, name string) error {
 	return nil
 }
 
-func checkRestored(s *ceremony.State, st script.Step, key *ceremony.Key, b *ceremony.KeyRestored) error {
+// checkTestCopy: what is deleted after a restore is what was restored, and no more.
+func checkTestCopy(s *ceremony.State, b *ceremony.KeyDeleted) error {
+	if got := restored(s, b.Key); got == nil || got.ID != b.ID || b.Serial != got.Serial || !got.Test {
+		return broken("key.authorised", "it is not the test copy")
+	}
+	return nil
+}
+
+func checkRestored(s *ceremony.State, key *ceremony.Key, b *ceremony.KeyRestored, test bool) error {
 	in := intentOf(s, b.Intent)
 	switch {
-	case key == nil || b.Key != key.Body.ID || b.Label != key.Body.Label || in.Body.Act.Do != unwrapKey || b.Serial != s.Open.Second.Serial || b.Test != (st.With["test"] == "yes"):
+	case key == nil || b.Key != key.Body.ID || b.Label != key.Body.Label || in.Body.Act.Do != unwrapKey || b.Serial != in.Body.Act.With["serial"] || b.Test != test:
 		return broken("key.authorised", "it is not the key whose restore was authorised")
 	case b.ID != keyID(b.Intent):
 		return broken("key.id", "its CKA_ID does not name its intent")
@@ -217,12 +225,25 @@ func (k restoreKey) Do(ctx context.Context, env ceremony.Env, st script.Step) er
 			acts = nil
 		}
 	}
+	if err := restoreBackup(ctx, env, acts, key, st.With["test"] == "yes"); err != nil {
+		return err
+	}
+	lines := restoreLines(env.State(), key)
+	if restored(env.State(), key.Body.ID) != nil {
+		lines = append(lines, line("What the workstation could do", hostHeld))
+	}
+	return finish(ctx, env, st, lines...)
+}
+
+// restoreBackup does what is left of a restore.
+func restoreBackup(ctx context.Context, env ceremony.Env, acts []ceremony.Act, key *ceremony.Key, test bool) error {
 	for _, act := range acts {
+		var err error
 		switch act.Do {
 		case unwrapKey:
-			err = k.restore(ctx, env, st, act, key)
+			err = restoreFrom(ctx, env, act, key, test)
 		case proveRestored:
-			err = k.prove(ctx, env, act, key)
+			err = proveRestore(ctx, env, act, key)
 		case deleteKey:
 			err = deleteTestCopy(ctx, env, act, key)
 		}
@@ -230,7 +251,7 @@ func (k restoreKey) Do(ctx context.Context, env ceremony.Env, st script.Step) er
 			return err
 		}
 	}
-	return finish(ctx, env, st, restoreLines(env.State(), key)...)
+	return nil
 }
 
 func restoreLines(s *ceremony.State, key *ceremony.Key) []ceremony.Line {
@@ -252,7 +273,7 @@ func restoreLines(s *ceremony.State, key *ceremony.Key) []ceremony.Line {
 			lines = append(lines, line("Test copy", fmt.Sprintf("deleted: %d found by identifier, %d by label; a use of it was refused with %s", d.ByID, d.ByLabel, d.UseFails)))
 		}
 	}
-	return append(lines, line("What the workstation could do", hostHeld))
+	return lines
 }
 
 // waive asks whether the backup is tried; owner and approver sign where it is not.
@@ -300,8 +321,8 @@ func (restoreKey) waive(ctx context.Context, env ceremony.Env, key *ceremony.Key
 	}
 }
 
-// restore reads a backup from its medium and has the second token unwrap it.
-func (restoreKey) restore(ctx context.Context, env ceremony.Env, st script.Step, act ceremony.Act, key *ceremony.Key) error {
+// restoreFrom reads a backup from its medium and has a token unwrap it.
+func restoreFrom(ctx context.Context, env ceremony.Env, act ceremony.Act, key *ceremony.Key, test bool) error {
 	set, err := recoverySet(env.State())
 	if err != nil {
 		return err
@@ -315,7 +336,7 @@ func (restoreKey) restore(ctx context.Context, env ceremony.Env, st script.Step,
 		return fmt.Errorf("no record says how the backup on %s was made", backup.Name)
 	}
 	return env.Act(ctx, act, func(ctx context.Context, intent ledger.Hash) (ceremony.Found, error) {
-		env.Working("The second token unwraps the key")
+		env.Working("The token unwraps the key")
 		with, err := wrappingKey(env.State(), act.With["serial"])
 		if err != nil {
 			return ceremony.Found{}, err
@@ -338,7 +359,7 @@ func (restoreKey) restore(ctx context.Context, env ceremony.Env, st script.Step,
 			return ceremony.Found{}, err
 		}
 		b := ceremony.KeyRestored{Attributes: attributes(got.Private), Check: "fingerprint, signature", Fingerprint: ledger.BlobHash(got.SPKI).String(), From: made.SHA256, ID: keyID(intent), Intent: intent,
-			Key: key.Body.ID, Label: key.Body.Label, Serial: act.With["serial"], Test: st.With["test"] == "yes"}
+			Key: key.Body.ID, Label: key.Body.Label, Serial: act.With["serial"], Test: test}
 		return ceremony.Found{Outcome: ceremony.Done, Records: []ceremony.Entry{{Kind: ceremony.KeyRestoredKind, Body: b}},
 			Facts: []ceremony.Line{mono("Key identifier", b.ID), hash("Fingerprint", b.Fingerprint)}}, nil
 	})
@@ -410,9 +431,9 @@ func askBlob(ctx context.Context, env ceremony.Env, c ceremony.Copy) ([]byte, er
 	}
 }
 
-func (restoreKey) prove(ctx context.Context, env ceremony.Env, act ceremony.Act, key *ceremony.Key) error {
+func proveRestore(ctx context.Context, env ceremony.Env, act ceremony.Act, key *ceremony.Key) error {
 	return env.Act(ctx, act, func(ctx context.Context, intent ledger.Hash) (ceremony.Found, error) {
-		env.Working("The second token signs with what was restored")
+		env.Working("The token signs with what was restored")
 		s, err := env.SessionWith(ctx, act.With["serial"])
 		if err != nil {
 			return ceremony.Found{}, err
@@ -423,7 +444,7 @@ func (restoreKey) prove(ctx context.Context, env ceremony.Env, act ceremony.Act,
 
 func deleteTestCopy(ctx context.Context, env ceremony.Env, act ceremony.Act, key *ceremony.Key) error {
 	return env.Act(ctx, act, func(ctx context.Context, intent ledger.Hash) (ceremony.Found, error) {
-		env.Working("The second token deletes the test copy and looks for it")
+		env.Working("The token deletes the test copy and looks for it")
 		s, err := env.SessionWith(ctx, act.With["serial"])
 		if err != nil {
 			return ceremony.Found{}, err
@@ -443,9 +464,13 @@ func deleteTestCopy(ctx context.Context, env ceremony.Env, act ceremony.Act, key
 	})
 }
 
-// Reconcile looks into the second token. What an interrupted restore left there is
-// removed under the act that was to make it: it is made again, whole.
 func (restoreKey) Reconcile(ctx context.Context, env ceremony.Env, st script.Step, in ceremony.KnownIntent) (ceremony.Found, error) {
+	return reconcileRestore(ctx, env, env.State().KeyNamed(st.With["key"]), in)
+}
+
+// reconcileRestore looks into the token. What an interrupted restore left there is
+// removed under the act that was to make it: it is made again, whole.
+func reconcileRestore(ctx context.Context, env ceremony.Env, key *ceremony.Key, in ceremony.KnownIntent) (ceremony.Found, error) {
 	serial := in.Intent.Act.With["serial"]
 	s, err := env.SessionWith(ctx, serial)
 	if err != nil {
@@ -462,13 +487,12 @@ func (restoreKey) Reconcile(ctx context.Context, env ceremony.Env, st script.Ste
 		}
 		return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("Restored key", "not in the token; it will be restored again")}}, nil
 	case deleteKey:
-		return reconcileTestCopy(ctx, env, s, st, in)
+		return reconcileTestCopy(ctx, env, s, key, in)
 	}
 	return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("Proof", "a signature leaves nothing in the token; it will be made again")}}, nil
 }
 
-func reconcileTestCopy(ctx context.Context, env ceremony.Env, s hsm.Session, st script.Step, in ceremony.KnownIntent) (ceremony.Found, error) {
-	key := env.State().KeyNamed(st.With["key"])
+func reconcileTestCopy(ctx context.Context, env ceremony.Env, s hsm.Session, key *ceremony.Key, in ceremony.KnownIntent) (ceremony.Found, error) {
 	copy := restored(env.State(), key.Body.ID)
 	id, err := hex.DecodeString(copy.ID)
 	if err != nil {

@@ -61,7 +61,17 @@ func (loadWrappingKey) act(s *ceremony.State, serial string) (ceremony.Act, erro
 	return ceremony.Act{Do: importKey, With: map[string]string{"check-value": set.Body.KCV, "for": "this session only", "serial": serial, "set": set.Body.Name}}, nil
 }
 
+// idle says that a step which names a set (with: set) has nothing to load: its cards
+// open no backup that has to be wrapped anew.
+func (loadWrappingKey) idle(s *ceremony.State, st script.Step) bool {
+	set := s.SetNamed(st.With["set"])
+	return st.With["set"] != "" && (set == nil || len(wrappedAnew(s, set)) == 0)
+}
+
 func (k loadWrappingKey) Acts(s *ceremony.State, st script.Step) ([]ceremony.Act, error) {
+	if k.idle(s, st) {
+		return nil, nil
+	}
 	var acts []ceremony.Act
 	for _, serial := range serials(s.Open) {
 		act, err := k.act(s, serial)
@@ -76,10 +86,14 @@ func (k loadWrappingKey) Acts(s *ceremony.State, st script.Step) ([]ceremony.Act
 }
 
 // Lapsed: the wrapping key went with the session, and a step still needs it.
-func (loadWrappingKey) Lapsed(s *ceremony.State, st script.Step) bool {
+func (k loadWrappingKey) Lapsed(s *ceremony.State, st script.Step) bool {
+	if k.idle(s, st) {
+		return false
+	}
+	uses := []string{ceremony.BackupStep, ceremony.RestoreStep, ceremony.RewrapStep}
 	after := false
 	for _, other := range s.Open.Plan.Steps() {
-		if after && (other.Kind == ceremony.BackupStep || other.Kind == ceremony.RestoreStep) && !s.Open.Steps[other.ID].Done {
+		if after && slices.Contains(uses, other.Kind) && !s.Open.Steps[other.ID].Done {
 			return true
 		}
 		after = after || other.ID == st.ID
@@ -133,6 +147,9 @@ func (k loadWrappingKey) Check(s *ceremony.State, st script.Step, r ledger.Recor
 }
 
 func (k loadWrappingKey) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
+	if k.idle(env.State(), st) {
+		return finish(ctx, env, st, line("Wrapping key", "not needed: no backup is wrapped under the cards of set "+st.With["set"]))
+	}
 	acts, err := k.Acts(env.State(), st)
 	if err != nil {
 		return err
