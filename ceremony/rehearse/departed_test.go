@@ -14,11 +14,13 @@ import (
 func TestSetThatStillOpens(t *testing.T) {
 	s, _ := openSite(t, setting(copySite(t), nil))
 	before, rest, ok1 := strings.Cut(string(source(t, "change-custodians")), "      - id: authorise\n")
-	_, after, ok2 := strings.Cut(rest, "      - id: open\n")
-	if !ok1 || !ok2 {
+	_, rest, ok2 := strings.Cut(rest, "      - id: open\n")
+	opened, rest, ok3 := strings.Cut(rest, "      - id: authorise-re-wrap\n")
+	_, after, ok4 := strings.Cut(rest, "      - id: withdraw\n")
+	if !ok1 || !ok2 || !ok3 || !ok4 {
 		t.Fatal("the script has other steps")
 	}
-	src := before + "      - id: open\n" + strings.Replace(after, "needs: [change]", "needs: [identify]", 1)
+	src := before + "      - id: open\n" + strings.Replace(opened, "needs: [load]", "needs: [identify]", 1) + "      - id: withdraw\n" + strings.Replace(after, "needs: [re-wrap]", "needs: [open]", 1)
 	set := s.State().SetFor(s.Token(), "user")
 	err := s.Begin(t.Context(), []byte(src), map[string]string{"set": set.Body.Name})
 	var refusal *ceremony.Refusal
