@@ -14,13 +14,14 @@ import (
 
 	"claviger/assets"
 	"claviger/ceremony"
+	"claviger/ceremony/rehearse"
 	"claviger/ceremony/steps"
 	"claviger/ledger/sqlite"
 )
 
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == workerArg {
-		main() // the program finds its worker by its own file, which is this one
+	if len(os.Args) > 1 && (os.Args[1] == workerArg || os.Args[1] == rehearse.CheckerArg) {
+		main() // the program starts its own file, which is this one, for what runs apart
 	}
 	testscript.Main(m, map[string]func(){"claviger": main, "bare-window": bareWindow, "first-page": firstPageOf})
 }
