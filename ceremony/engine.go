@@ -176,15 +176,6 @@ func (e *Engine) appendAs(ctx context.Context, number string, blobs [][]byte, en
 	case len(e.findings) > 0:
 		return nil, &Problem{Happened: "The ledger does not hold: " + e.findings[0].String() + ".", Safe: "Nothing was written.", Do: "Keep this folder as it is and show it to your auditor."}
 	}
-	now := e.now()
-	var drafts []ledger.Draft
-	for _, en := range entries {
-		drafts = append(drafts, ledger.Draft{Ceremony: number, Kind: en.Kind, V: 1, Time: now, Body: en.Body})
-	}
-	records, err := ledger.Build(e.head, drafts...)
-	if err != nil {
-		return nil, err
-	}
 	clear(e.staged)
 	var fresh [][]byte
 	for _, b := range blobs {
@@ -195,14 +186,14 @@ func (e *Engine) appendAs(ctx context.Context, number string, blobs [][]byte, en
 		e.staged[h] = b
 	}
 	defer clear(e.staged)
-	for _, r := range records {
-		claims, err := e.state.Next(r)
-		for _, c := range claims {
-			err = errors.Join(err, c.Verify())
-		}
+	now, at := e.now(), e.head
+	var records []ledger.Record
+	for _, en := range entries {
+		r, err := e.admit(at, ledger.Draft{Ceremony: number, Kind: en.Kind, V: 1, Time: now, Body: en.Body})
 		if err != nil {
 			return nil, errors.Join(err, e.fold(ctx))
 		}
+		records, at = append(records, r), ledger.Head{Size: r.Seq + 1, Last: r.Leaf}
 	}
 	head, err := e.store.Append(ctx, e.head, ledger.Batch{Records: records, Blobs: fresh})
 	if err != nil {
@@ -219,6 +210,25 @@ func (e *Engine) appendAs(ctx context.Context, number string, blobs [][]byte, en
 
 func (e *Engine) heldProblem() *Problem {
 	return &Problem{Happened: "This window only reads the record: " + e.holder + " writes it.", Safe: "Nothing was written, and the record is as that one left it.", Do: "Close the other window, then close this one and open it again."}
+}
+
+// restated stands for the context that the records before it leave.
+type restated struct{}
+
+// admit makes one record and moves the state over it.
+func (e *Engine) admit(at ledger.Head, d ledger.Draft) (ledger.Record, error) {
+	if d.Body == (restated{}) {
+		d.Body = e.state.Restate()
+	}
+	records, err := ledger.Build(at, d)
+	if err != nil {
+		return ledger.Record{}, err
+	}
+	claims, err := e.state.Next(records[0])
+	for _, c := range claims {
+		err = errors.Join(err, c.Verify())
+	}
+	return records[0], err
 }
 
 // writeProblem: after a failed write or fsync nothing says "saved".
@@ -284,27 +294,9 @@ func (e *Engine) Hold(ctx context.Context, plan Plan) error {
 }
 
 // beginRun writes the first record of a run and the context it relies on, in
-// one batch. The context is a function of the state after the first record, so
-// it is worked out on a fold that is thrown away.
+// one batch.
 func (e *Engine) beginRun(ctx context.Context, number, kind string, body any, blobs [][]byte) error {
-	now := e.now()
-	records, err := ledger.Build(e.head, ledger.Draft{Ceremony: number, Kind: kind, V: 1, Time: now, Body: body})
-	if err != nil {
-		return err
-	}
-	clear(e.staged)
-	for _, b := range blobs {
-		e.staged[ledger.BlobHash(b)] = b
-	}
-	_, err = e.state.Next(records[0])
-	if err != nil {
-		return errors.Join(err, e.fold(ctx))
-	}
-	c := e.state.Restate()
-	if err := e.fold(ctx); err != nil {
-		return err
-	}
-	_, err = e.appendAs(ctx, number, blobs, Entry{kind, body}, Entry{ContextKind, c})
+	_, err := e.appendAs(ctx, number, blobs, Entry{kind, body}, Entry{ContextKind, restated{}})
 	return err
 }
 

@@ -73,6 +73,13 @@ func play(ctx context.Context, o Options, s *Site, st *stage, plan *script.Plan)
 		return fmt.Errorf("the ledger of this site does not hold: %s", f[0])
 	}
 	st.told(s.State())
+	if u := s.State().Unfinished(); u != nil && o.Resume && u.Plan.Name != plan.Name && u.Plan.Name != opening {
+		// It provides what this script relies on.
+		st.say("Resuming ceremony %s, %s", u.Number, u.Plan.Title)
+		if err := s.Resume(ctx); err != nil {
+			return st.end(ctx, o, err)
+		}
+	}
 	if err := s.ready(ctx, plan.Name, o.Resume); err != nil {
 		return st.end(ctx, o, err)
 	}

@@ -13,6 +13,7 @@ type Bound struct {
 	// Phases hides the plan's own: values put in, only what takes place, phases
 	// and steps numbered from one.
 	Phases []Phase
+	steps  []Step // of all phases
 }
 
 // Bind checks values and puts them in. The error is a [*ValueError].
@@ -34,6 +35,7 @@ func (p *Plan) Bind(values map[string]string) (*Bound, error) {
 		b.Values[q.Name] = value
 	}
 	b.take(p.Phases)
+	b.steps = slices.Clip(allSteps(b.Phases))
 	return b, nil
 }
 
@@ -80,5 +82,6 @@ func (b *Bound) fill(s string) string {
 // Step gives the step with this id, if it takes place.
 func (b *Bound) Step(id string) (Step, bool) { return findStep(b.Phases, id) }
 
-// Steps gives the steps that take place, in order.
-func (b *Bound) Steps() []Step { return allSteps(b.Phases) }
+// Steps gives the steps that take place, in order. They are the plan's own and
+// are read only: rules ask for them at every record.
+func (b *Bound) Steps() []Step { return b.steps }
