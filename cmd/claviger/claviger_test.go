@@ -14,13 +14,13 @@ import (
 
 	"claviger/assets"
 	"claviger/ceremony"
-	"claviger/ceremony/rehearse"
+	"claviger/ceremony/site"
 	"claviger/ceremony/steps"
 	"claviger/ledger/sqlite"
 )
 
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && (os.Args[1] == workerArg || os.Args[1] == rehearse.CheckerArg) {
+	if len(os.Args) > 1 && (os.Args[1] == workerArg || os.Args[1] == site.CheckerArg) {
 		main() // the program starts its own file, which is this one, for what runs apart
 	}
 	testscript.Main(m, map[string]func(){"claviger": main, "bare-window": bareWindow, "first-page": firstPageOf})
