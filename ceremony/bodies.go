@@ -305,6 +305,7 @@ type Sealed struct {
 
 // Resumed begins a further run.
 type Resumed struct {
+	Order   string      `json:"order"`  // leaf of a further order, where the window of the first is over; else ""
 	Paused  ledger.Hash `json:"paused"` // leaf of the ceremony.paused before
 	Program Program     `json:"program"`
 	Token   string      `json:"token"`

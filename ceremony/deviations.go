@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"claviger/ceremony/script"
 	"claviger/ceremony/signoff"
@@ -19,17 +20,22 @@ import (
 
 // DeviationRaised: what did not go as scripted, as typed by people.
 type DeviationRaised struct {
-	Expected string `json:"expected"`
-	Exposed  string `json:"exposed"` // key material: yes, no, unknown
-	Happened string `json:"happened"`
-	Number   int    `json:"number"`
-	Step     string `json:"step"`
+	Class       string `json:"class"`       // script, equipment, person, security, clock, data
+	Containment string `json:"containment"` // what was done at once, "" where nothing had to be
+	Expected    string `json:"expected"`
+	Exposed     string `json:"exposed"` // key material: yes, no, unknown
+	Happened    string `json:"happened"`
+	Number      int    `json:"number"`
+	Severity    string `json:"severity"` // minor, major, critical
+	Step        string `json:"step"`
 }
 
 // DeviationDecided says how the ceremony goes on.
 type DeviationDecided struct {
 	By         string     `json:"by"`
+	Corrective string     `json:"corrective"` // what is done about its cause, and by whom; "" where nobody gave one
 	Decision   string     `json:"decision"`
+	Due        string     `json:"due"`      // the day until which that is done, "" where none was given
 	HeardBy    []string   `json:"heard-by"` // two others, where the decider does not sign here
 	Number     int        `json:"number"`
 	Objections string     `json:"objections"` // who objects and why, as typed; "" where nobody does
@@ -52,6 +58,24 @@ func decisions() []string {
 	return []string{DecideContinue, DecideRepeat, DecideReplace, DecideLockOut, DecideAbort}
 }
 
+// What a deviation is about, and what it means for what the evidence claims: a minor
+// one nothing, a major one that a claim is limited, a critical one that a key or a
+// share cannot be relied on.
+const (
+	MinorDeviation    = "minor"
+	MajorDeviation    = "major"
+	CriticalDeviation = "critical"
+
+	EquipmentDeviation = "equipment"
+	PersonDeviation    = "person"
+)
+
+func classes() []string {
+	return []string{"script", EquipmentDeviation, PersonDeviation, "security", "clock", "data"}
+}
+
+func severities() []string { return []string{MinorDeviation, MajorDeviation, CriticalDeviation} }
+
 func (s *State) deviationRaised(r *record, b *DeviationRaised) error {
 	p := s.Open
 	if b.Number != len(p.Deviations)+1 {
@@ -59,6 +83,14 @@ func (s *State) deviationRaised(r *record, b *DeviationRaised) error {
 	}
 	if b.Expected == "" || b.Happened == "" || !slices.Contains([]string{"yes", "no", "unknown"}, b.Exposed) {
 		return r.refuse("deviation.text", "a deviation says what was expected, what happened, and whether key material was exposed")
+	}
+	switch {
+	case !slices.Contains(classes(), b.Class):
+		return r.refuse("deviation.class", "%q is none of %s", b.Class, strings.Join(classes(), ", "))
+	case !slices.Contains(severities(), b.Severity):
+		return r.refuse("deviation.severity", "%q is none of %s", b.Severity, strings.Join(severities(), ", "))
+	case b.Severity == MinorDeviation && b.Exposed != "no":
+		return r.refuse("deviation.severity", "where key material was exposed, or may have been, a deviation is not minor")
 	}
 	p.Deviations = append(p.Deviations, Deviation{Raised: *b, At: r.Time, Seq: r.Seq})
 	if st := p.Steps[b.Step]; st != nil {
@@ -90,6 +122,9 @@ func (s *State) deviationDecided(r *record, b *DeviationDecided) error {
 		return r.refuse("deviation.decision", "a person of the ceremony goes with the decision to lock out, and only with it")
 	case b.Decision == DecideRepeat && !current:
 		return r.refuse("deviation.decision", "no step is under way that could be repeated")
+	}
+	if _, err := time.Parse(time.DateOnly, b.Due); b.Due != "" && (err != nil || b.Corrective == "") {
+		return r.refuse("deviation.corrective", "a day like 2026-03-31 goes with what is done until then, and %q does not", b.Due)
 	}
 	d.Decided = b
 	p.jumped, p.brokenSeal, p.failedCard = false, "", ""
@@ -213,11 +248,16 @@ func (s *State) DeviationFields() []Field {
 		{Name: "expected", Label: "What was expected", Type: "text", Max: 1000},
 		{Name: "happened", Label: "What happened", Type: "text", Max: 1000},
 		{Name: "exposed", Label: "Was key material exposed", Type: "text", Of: []string{"yes", "no", "unknown"}, Max: 10},
+		{Name: "class", Label: "What it is about", Type: "text", Of: classes(), Max: 10},
+		{Name: "severity", Label: "How grave it is", Type: "text", Of: severities(), Max: 10},
+		{Name: "containment", Label: "What was done at once", Type: "text", Max: 1000, Optional: true},
 		{Name: "decision", Label: "Decision", Type: "text", Of: decisions(), Max: 10},
 		{Name: "decided-by", Label: "Decided by", Type: "text", Value: by, Of: deciders, Max: 100},
 		{Name: "signed", Label: "How it was decided", Type: "text", Value: "heard", Of: []string{"heard", "signed"}, Hint: "heard by administrator and witness, or signed here by who decides", Max: 10, Optional: true},
 		{Name: "reason", Label: "Reason given", Type: "text", Max: 1000, Optional: true},
 		{Name: "objections", Label: "Objections, who and why", Type: "text", Max: 1000, Optional: true},
+		{Name: "corrective", Label: "What is done about the cause, and by whom", Type: "text", Max: 1000, Optional: true},
+		{Name: "due", Label: "Until which day", Type: "text", Hint: "like 2026-03-31", Max: 10, Optional: true},
 		{Name: "text", Label: "What is done in place of the step's own words", Type: "text", Max: 600, Optional: true, When: "decision", Is: []string{DecideReplace}},
 		{Name: "person", Label: "Who is locked out", Type: "text", Of: people, Max: 100, Optional: true, When: "decision", Is: []string{DecideLockOut}},
 	}
@@ -226,8 +266,9 @@ func (s *State) DeviationFields() []Field {
 // deviation records what did not go as scripted and what was decided.
 func (e *env) deviation(ctx context.Context, f map[string]string) error {
 	number := len(e.state.Open.Deviations) + 1
-	raised := Entry{DeviationRaisedKind, DeviationRaised{Expected: f["expected"], Exposed: f["exposed"], Happened: f["happened"], Number: number, Step: e.step.ID}}
-	b := DeviationDecided{By: f["decided-by"], Decision: f["decision"], HeardBy: []string{}, Number: number, Objections: f["objections"], Person: f["person"], Reason: f["reason"],
+	raised := Entry{DeviationRaisedKind, DeviationRaised{Class: f["class"], Containment: f["containment"], Expected: f["expected"], Exposed: f["exposed"], Happened: f["happened"],
+		Number: number, Severity: f["severity"], Step: e.step.ID}}
+	b := DeviationDecided{By: f["decided-by"], Corrective: f["corrective"], Decision: f["decision"], Due: f["due"], HeardBy: []string{}, Number: number, Objections: f["objections"], Person: f["person"], Reason: f["reason"],
 		Signatures: []SignedBy{}, Text: f["text"]}
 	if f["signed"] != "signed" {
 		b.HeardBy = e.hearers(b.By)

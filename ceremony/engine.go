@@ -321,8 +321,11 @@ func (e *Engine) Resume(ctx context.Context) error {
 		return fmt.Errorf("no ceremony is paused")
 	}
 	body := Resumed{Paused: p.runLast, Program: e.host.Program(), Token: p.Token}
+	if o := e.state.Renewed(p, e.host.Now()); o != nil {
+		body.Order = o.Leaf.String()
+	}
 	if err := e.beginRun(ctx, p.Number, ResumedKind, body, nil); err != nil {
-		return err
+		return told(err)
 	}
 	for {
 		err := e.reopen(ctx)

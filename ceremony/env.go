@@ -275,7 +275,7 @@ func (e *env) repeatOrStop(ctx context.Context, act Act, found Found, failure er
 	}
 	switch a.Choice {
 	case "repeat":
-		if err := e.deviation(ctx, map[string]string{"expected": what, "happened": limitText(happened), "exposed": "no", "decision": DecideRepeat, "decided-by": e.decider(), "reason": a.Reason}); err != nil {
+		if err := e.deviation(ctx, map[string]string{"class": EquipmentDeviation, "severity": MinorDeviation, "expected": what, "happened": limitText(happened), "exposed": "no", "decision": DecideRepeat, "decided-by": e.decider(), "reason": a.Reason}); err != nil {
 			return err
 		}
 		return errRepeat

@@ -19,6 +19,8 @@ import (
 // Orders: a ceremony is held because the approver said so before the day, to
 // the byte: this script, these values, these people, in this window. One byte
 // of the script or one value changed and it does not run. An order is used once.
+// A ceremony that was stopped goes on in the window of its order as well; when that
+// is over, the rest is ordered anew and the ceremony resumed on the new order.
 // On paper it is signed by hand; then a witness types the SHA-256 of the paper
 // and signs that. Before anybody is enrolled, an order on paper carries no
 // signature here: the founders' own, over the whole record, cover it.
@@ -26,7 +28,7 @@ import (
 // Ordered is the instruction to hold one ceremony, outside of ceremonies.
 type Ordered struct {
 	Approver   string            `json:"approver"` // who orders
-	From       string            `json:"from"`     // may begin from; the form of a record's time
+	From       string            `json:"from"`     // may begin, and be resumed, from; the form of a record's time
 	Owner      string            `json:"owner"`    // of the key it is about, "" where it is about none
 	Paper      string            `json:"paper"`    // SHA-256 of the paper that was signed by hand, "" where the approver signs here
 	Parameters map[string]string `json:"parameters"`
@@ -35,7 +37,7 @@ type Ordered struct {
 	Script     ledger.Hash       `json:"script"`
 	Signatures []SignedBy        `json:"signatures"` // claviger order v1: of the approver, or of the witness who took the paper in
 	Token      string            `json:"token"`      // serial number
-	Until      string            `json:"until"`      // may begin until
+	Until      string            `json:"until"`      // may begin, and be resumed, until
 }
 
 // ScriptRegistered makes a script one that this site may order.
@@ -80,7 +82,8 @@ type KnownOrder struct {
 	Seq     int64       `json:"seq"`
 }
 
-// OrderOf gives the order that a ceremony is held on, nil where there is none.
+// OrderOf gives the order that a ceremony is held on, the last where it was resumed
+// on another; nil where there is none.
 func (s *State) OrderOf(p *Progress) *Order { return s.order(p.Body.Order) }
 
 func (s *State) order(leaf string) *Order {
@@ -108,17 +111,17 @@ func (s *State) scriptWithdrawn(h ledger.Hash) bool {
 	return sc != nil && sc.Withdrawn != ""
 }
 
-// open says why a ceremony may not begin at this time.
+// open says why a ceremony may neither begin nor go on at this time.
 func (b Ordered) open(at time.Time) error {
 	from, err1 := ledger.ParseTime(b.From)
 	until, err2 := ledger.ParseTime(b.Until)
 	switch {
 	case err1 != nil || err2 != nil || !until.After(from):
-		return fmt.Errorf("the order names no window in which the ceremony may begin")
+		return fmt.Errorf("the order names no window in which the ceremony may be held")
 	case at.Before(from):
-		return fmt.Errorf("the order lets it begin from %s UTC on", from.Format("2006-01-02 15:04"))
+		return fmt.Errorf("the order lets it be held from %s UTC on", from.Format("2006-01-02 15:04"))
 	case at.After(until):
-		return fmt.Errorf("the order let it begin until %s UTC", until.Format("2006-01-02 15:04"))
+		return fmt.Errorf("the order let it be held until %s UTC", until.Format("2006-01-02 15:04"))
 	}
 	return nil
 }
@@ -154,7 +157,7 @@ func (s *State) ordered(r *record, b *Ordered) error {
 	if err := s.apart(r, b.Approver, b.Owner, b.People); err != nil {
 		return err
 	}
-	if err := s.orderSigned(r, b, p.founding && len(s.People) == 0, r.Prev); err != nil {
+	if err := s.orderSigned(r, b, p.founding && s.People[b.Approver] == nil && !s.founded(), r.Prev); err != nil {
 		return err
 	}
 	s.Orders = append(s.Orders, &Order{Body: *b, Leaf: r.Leaf, Prev: r.Prev, Seq: r.Seq})
@@ -181,9 +184,9 @@ func (s *State) apart(r *record, approver, owner string, people []Part) error {
 // orderSigned claims the one signature under an order: of the approver, or of
 // the witness who took it in from paper.
 func (s *State) orderSigned(r *record, b *Ordered, nobody bool, prev ledger.Hash) error {
-	if nobody {
-		if b.Paper == "" || len(b.Signatures) > 0 {
-			return r.refuse("order.signature", "before anybody is enrolled an order is on paper, and nobody can sign here")
+	if nobody && len(b.Signatures) == 0 {
+		if b.Paper == "" {
+			return r.refuse("order.signature", "before the approver is enrolled an order is on paper, and nobody can sign it here")
 		}
 		return nil
 	}
@@ -201,6 +204,26 @@ func (s *State) orderSigned(r *record, b *Ordered, nobody bool, prev ledger.Hash
 	}
 	if !slices.Equal(roles, []string{want}) || want == "approver" && b.Signatures[0].Person != b.Approver {
 		return r.refuse("order.signature", "an order is signed by the approver who gives it, or by the witness who took its paper in; %v signed", roles)
+	}
+	return nil
+}
+
+// founded says whether the site's opening has come to its end: from then on an
+// approver is enrolled.
+func (s *State) founded() bool {
+	return slices.ContainsFunc(s.Ceremonies, func(p *Progress) bool { return p.founding && p.Status == SealedStatus })
+}
+
+// goesOn: a stopped ceremony is resumed in its order's window, or on a further
+// order for the same.
+func (s *State) goesOn(r *record, p *Progress, at time.Time) error {
+	if p.anew {
+		return s.checkOrder(r, &p.Body, at)
+	}
+	if o := s.OrderOf(p); o != nil {
+		if err := o.Body.open(at); err != nil {
+			return r.refuse("order.window", "%v; the rest is ordered anew, and the ceremony resumed on that order", err)
+		}
 	}
 	return nil
 }
@@ -380,7 +403,7 @@ func (e *Engine) Order(ctx context.Context, o OrderPlan) (ledger.Hash, error) {
 		}
 		p.Problem = typedProblem(p.Fields[0].Label, errors.New("it is not 64 hexadecimal digits"))
 	}
-	if len(e.state.People) > 0 {
+	if e.state.People[o.Approver] != nil || e.state.founded() {
 		sg, err := e.signOutside(ctx, signer, role, "It signs the order.", func() ([]byte, error) { return OrderMessage(b, e.head.Last, e.state.Site.ID) })
 		if err != nil {
 			return ledger.Hash{}, err
@@ -405,6 +428,20 @@ func (e *Engine) HoldOrdered(ctx context.Context, leaf ledger.Hash) error {
 		return fmt.Errorf("couldn't read the script that was ordered: %w", err)
 	}
 	return e.Hold(ctx, Plan{Script: src, Parameters: o.Body.Parameters, People: o.Body.People, Token: o.Body.Token, Order: leaf.String()})
+}
+
+// Renewed gives the standing order for the rest of a stopped ceremony, nil where
+// its own order is good still or no other was given.
+func (s *State) Renewed(p *Progress, at time.Time) *Order {
+	if o := s.OrderOf(p); o == nil || o.Body.open(at) == nil {
+		return nil
+	}
+	for _, o := range s.StandingOrders(at) {
+		if o.Body.Script == p.Body.Script && o.Body.Token == p.Body.Token && maps.Equal(o.Body.Parameters, p.Body.Parameters) && slices.Equal(o.Body.People, p.Body.People) {
+			return o
+		}
+	}
+	return nil
 }
 
 // RegisterScript makes a script one that this site may order, signed by an
@@ -481,23 +518,19 @@ func (s *State) OrderFacts(b Ordered, plan *script.Bound) []Fact {
 			out = append(out, Fact{Label: l[0], Value: l[1]})
 		}
 	}
-	return append(out, Fact{Label: "May begin", Value: b.From + " to " + b.Until})
+	return append(out, Fact{Label: "May be held", Value: b.From + " to " + b.Until})
 }
 
-// givenOrder judges the order that a report's first context restates, and
-// claims its signature again.
-func (s *State) givenOrder(r *record, c *Context) error {
+// givenOrder judges the order that a report's context restates, and claims its
+// signature again.
+func (s *State) givenOrder(r *record) error {
 	p := s.Open
-	if err := s.checkOrder(r, &p.Body, p.Started); err != nil {
+	if err := s.goesOn(r, p, s.Time); err != nil {
 		return err
 	}
 	o := s.OrderOf(p)
 	if o == nil {
 		return nil
 	}
-	if err := s.orderSigned(r, &o.Body, p.founding, o.Prev); err != nil {
-		return err
-	}
-	o.Used = p.Number
-	return nil
+	return s.orderSigned(r, &o.Body, p.founding, o.Prev)
 }

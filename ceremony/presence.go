@@ -398,13 +398,17 @@ func (e *env) substitute(ctx context.Context, f map[string]string) error {
 	if exposed == "" {
 		exposed = "no"
 	}
+	severity := MinorDeviation
+	if exposed != "no" {
+		severity = MajorDeviation
+	}
 	var entries []Entry
 	if p.Present[leaves] {
 		entries = append(entries, Entry{LeftKind, Left{Person: leaves, Reason: f["reason"], Role: role}})
 	}
 	n := len(p.Deviations) + 1
 	entries = append(entries,
-		Entry{DeviationRaisedKind, DeviationRaised{Expected: fmt.Sprintf("%s takes part as %s", e.state.Someone(leaves).Name, role), Exposed: exposed,
+		Entry{DeviationRaisedKind, DeviationRaised{Class: PersonDeviation, Severity: severity, Expected: fmt.Sprintf("%s takes part as %s", e.state.Someone(leaves).Name, role), Exposed: exposed,
 			Happened: fmt.Sprintf("%s does not, and %s takes the part over", e.state.Someone(leaves).Name, h.Body.Name), Number: n, Step: e.step.ID}},
 		Entry{DeviationDecidedKind, DeviationDecided{By: by, Decision: DecideContinue, HeardBy: e.hearers(by, leaves), Number: n, Reason: f["reason"], Signatures: []SignedBy{}}},
 		Entry{SubstitutedKind, Substituted{Comes: h.known(), Deviation: n, Leaves: leaves, Role: role}})

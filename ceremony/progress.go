@@ -105,6 +105,7 @@ type Progress struct {
 	failedCard     string          // does not agree with its fingerprint, and nobody has decided about it
 	usedItems      map[string]bool // taken out of their bags in this run, or out when it began
 	founding       bool
+	anew           bool            // the run under way names an order that no run before was held on
 	called         bool            // everyone was here in this run
 	gone           map[string]bool // left, and not back
 	items          map[string]bool // that the context of this run restates, or that it sealed first

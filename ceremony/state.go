@@ -448,6 +448,7 @@ func (s *State) started(r *record, b *Started) error {
 		return r.refuse("script.parameters", "the parameters differ from what the script makes of them")
 	}
 	p := newProgress(r.Ceremony, plan, b, r.Time, r.Seq)
+	p.anew = true
 	if err := s.checkPeople(r, p, b.People); err != nil {
 		return err
 	}
@@ -575,10 +576,12 @@ func (s *State) context(r *record, b *Context) error {
 		s.Open.items[it.Item] = true
 		s.Open.usedItems[it.Item] = it.State == OutOfBag
 	}
-	if s.partial && len(s.Open.Runs) == 0 {
-		if err := s.givenOrder(r, b); err != nil {
+	if s.partial {
+		if err := s.givenOrder(r); err != nil {
 			return err
 		}
+	}
+	if s.partial && len(s.Open.Runs) == 0 {
 		if err := s.admitSteps(r, s.Open.Plan); err != nil {
 			return err
 		}
@@ -598,6 +601,17 @@ func (s *State) resumed(r *record, b *Resumed) error {
 	}
 	if b.Paused != p.runLast {
 		return r.refuse("run.resume", "it does not name the pause that it ends")
+	}
+	if p.anew = b.Order != ""; p.anew {
+		p.Body.Order = b.Order
+	}
+	if !s.partial {
+		if err := s.goesOn(r, p, r.Time); err != nil {
+			return err
+		}
+		if o := s.OrderOf(p); o != nil {
+			o.Used = p.Number
+		}
 	}
 	p.begin(r.Seq, b.Token)
 	s.Open, s.fresh = p, true

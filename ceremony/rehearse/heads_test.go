@@ -106,7 +106,7 @@ func TestClockJumpAsksForADeviation(t *testing.T) {
 				if p.Title == "The clock jumped" {
 					told++
 					*a = ceremony.Answer{Action: ceremony.Deviate, Fields: map[string]string{
-						"expected": "a steady clock", "happened": "somebody set the clock", "exposed": "no", "decision": "continue", "decided-by": "tomas-novak"}}
+						"expected": "a steady clock", "happened": "somebody set the clock", "exposed": "no", "class": "script", "severity": "minor", "decision": "continue", "decided-by": "tomas-novak"}}
 				}
 				if p.Step == "identify" {
 					moved = by

@@ -275,6 +275,15 @@ func peopleForgeries(t *testing.T, all []ledger.Record) map[string]forgery {
 	decision("decided in no known way", "deviation.decision", func(b *ceremony.DeviationDecided) { b.Decision = "ignore" })
 	decision("replaced by nothing", "deviation.decision", func(b *ceremony.DeviationDecided) { b.Decision = ceremony.DecideReplace })
 	decision("of another number", "deviation.number", func(b *ceremony.DeviationDecided) { b.Number = 9 })
+	decision("with a day and nothing to do", "deviation.corrective", func(b *ceremony.DeviationDecided) { b.Due = "2026-03-31" })
+	decision("to be mended some day", "deviation.corrective", func(b *ceremony.DeviationDecided) { b.Corrective, b.Due = "new bags are bought", "soon" })
+	raised := func(name, rule string, change func(*ceremony.DeviationRaised)) {
+		add("a deviation "+name, rule, inHeld(ceremony.DeviationRaisedKind, nil), same(func(b any) { change(b.(*ceremony.DeviationRaised)) }))
+	}
+	raised("of no class", "deviation.class", func(b *ceremony.DeviationRaised) { b.Class = "" })
+	raised("of no severity", "deviation.severity", func(b *ceremony.DeviationRaised) { b.Severity = "usual" })
+	raised("that is minor though a key was exposed", "deviation.severity", func(b *ceremony.DeviationRaised) { b.Exposed = "yes" })
+	raised("that nobody describes", "deviation.text", func(b *ceremony.DeviationRaised) { b.Happened = "" })
 	withheld := inHeld(ceremony.SignOffWithheldKind, nil)
 	add("a silence that one attests", "signoff.attested", withheld, same(func(b any) {
 		w := b.(*ceremony.SignOffWithheld)

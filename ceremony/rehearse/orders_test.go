@@ -238,3 +238,91 @@ func (l *lobby) Ask(_ context.Context, p ceremony.Prompt) (ceremony.Answer, erro
 	}
 	return ceremony.Answer{Action: ceremony.Abort, Reason: "enough"}, nil
 }
+
+// later is a workstation whose clock is some hours on.
+type later struct {
+	clock
+	by time.Duration
+}
+
+func (l later) Now() time.Time { return l.clock.Now().Add(l.by) }
+
+// TestResumeInsideTheWindow: a stopped ceremony does not go on after its order's
+// window; the rest is ordered anew, and the report carries the order that it was
+// resumed on. What the engine refuses, the checker finds in a forged record.
+func TestResumeInsideTheWindow(t *testing.T) {
+	dir := copySite(t)
+	s, tr := openSite(t, setting(dir, nil))
+	first, err := s.Order(t.Context(), orderOf(t, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.change = with(&sheet{step: "identify", kind: ceremony.AskConfirm, answer: ceremony.Answer{Action: ceremony.Pause, Reason: "evening"}})
+	var stop *ceremony.Stop
+	if err := s.HoldOrdered(t.Context(), first); !errors.As(err, &stop) {
+		t.Fatalf("it did not pause: %v", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+
+	c := setting(dir, nil)
+	c.Host = later{by: 3 * time.Hour}
+	s, tr = openSite(t, c)
+	refusedBy(t, s.Resume(t.Context()), "order.window")
+	if len(tr.asked) > 0 {
+		t.Error("people were asked before the resumption was refused")
+	}
+	again := orderOf(t, s)
+	again.From, again.Until = c.Host.Now().Add(-time.Minute), c.Host.Now().Add(time.Hour)
+	again.Parameters = maps.Clone(again.Parameters)
+	again.Parameters["lifetime"] = "3y"
+	other, err := s.Order(t.Context(), again)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refusedBy(t, s.Resume(t.Context()), "order.window")
+	delete(again.Parameters, "lifetime")
+	second, err := s.Order(t.Context(), again)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Resume(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, s, 1)
+	last := s.State().Ceremonies[len(s.State().Ceremonies)-1]
+	if o := s.State().OrderOf(last); o == nil || o.Leaf != second || o.Used != last.Number {
+		t.Errorf("it was resumed on %+v", o)
+	}
+	path, err := s.Evidence(t.Context(), last.Number)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pdf, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := audit.PDF(t.Context(), pdf, "", audit.Options{}); err != nil || len(got.Findings) > 0 {
+		t.Errorf("the report of a ceremony that was resumed on another order: %v %v", err, got.Findings)
+	}
+
+	resumed := func(order string) func(*testing.T, []ledger.Record, any) ledger.Draft {
+		return func(_ *testing.T, all []ledger.Record, body any) ledger.Draft {
+			body.(*ceremony.Resumed).Order = order
+			return draft(all[len(all)-1], body)
+		}
+	}
+	at := func(r ledger.Record, _ any) bool { return r.Kind == ceremony.ResumedKind }
+	eachRefused(t, s, everything(t, s), map[string]forgery{
+		"resumed after the window":        {"order.window", at, resumed("")},
+		"resumed on its own order anew":   {"order.used", at, resumed(first.String())},
+		"resumed on an order for another": {"order.parameters", at, resumed(other.String())},
+		"resumed on an order nobody gave": {"order.unknown", at, resumed(ledger.Hash{1}.String())},
+		"resumed on an order of the future": {"order.window", at, func(_ *testing.T, all []ledger.Record, body any) ledger.Draft {
+			d := draft(all[len(all)-1], body)
+			d.Time = d.Time.Add(2 * time.Hour)
+			return d
+		}},
+	})
+}

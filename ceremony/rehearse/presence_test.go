@@ -41,7 +41,7 @@ func presence(event, person string, more ...string) ceremony.Answer {
 }
 
 func decided(more ...string) ceremony.Answer {
-	f := map[string]string{"expected": "as scripted", "happened": "otherwise", "exposed": "no", "decision": "continue", "decided-by": "tomas-novak", "reason": "agreed"}
+	f := map[string]string{"expected": "as scripted", "happened": "otherwise", "exposed": "no", "class": "script", "severity": "minor", "decision": "continue", "decided-by": "tomas-novak", "reason": "agreed"}
 	for i := 0; i < len(more); i += 2 {
 		f[more[i]] = more[i+1]
 	}
@@ -225,7 +225,7 @@ func TestDeciders(t *testing.T) {
 	tr.change = with(
 		&sheet{step: "room", kind: ceremony.AskForm, answer: decided("objections", "Li Chen: the phone was on")},
 		&sheet{step: "identify", kind: ceremony.AskConfirm, answer: decided("decided-by", "li-chen")},
-		&sheet{step: "identify", kind: ceremony.AskConfirm, answer: decided("decided-by", "priya-kapoor", "exposed", "unknown")},
+		&sheet{step: "identify", kind: ceremony.AskConfirm, answer: decided("decided-by", "priya-kapoor", "exposed", "unknown", "severity", "major")},
 		&sheet{step: "fingerprint", kind: ceremony.AskConfirm, answer: decided("decision", "replace", "text", "Read it twice.", "signed", "signed")})
 	p := sealed(t, s)
 	if tr.problem(ceremony.AskConfirm) == nil {

@@ -188,6 +188,11 @@ func played(t *testing.T) (*Site, []ledger.Record, string) {
 	if err := s.Begin(t.Context(), generation(t), nil); err != nil {
 		t.Fatal(err)
 	}
+	return s, everything(t, s), s.State().Ceremonies[len(s.State().Ceremonies)-1].Number
+}
+
+func everything(t testing.TB, s *Site) []ledger.Record {
+	t.Helper()
 	var all []ledger.Record
 	for r, err := range s.Record().Records(t.Context(), 0, s.State().Size) {
 		if err != nil {
@@ -195,7 +200,7 @@ func played(t *testing.T) (*Site, []ledger.Record, string) {
 		}
 		all = append(all, r)
 	}
-	return s, all, s.State().Ceremonies[len(s.State().Ceremonies)-1].Number
+	return all
 }
 
 func TestRulesRefuseByName(t *testing.T) {

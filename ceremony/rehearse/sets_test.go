@@ -272,7 +272,7 @@ func TestBrokenSeal(t *testing.T) {
 		case p.Title == "The seal was broken":
 			if decided++; decided == 2 {
 				*a = ceremony.Answer{Action: ceremony.Deviate, Fields: map[string]string{
-					"expected": "an intact seal", "happened": "the bag was torn", "exposed": "unknown", "decision": "continue", "decided-by": "tomas-novak"}}
+					"expected": "an intact seal", "happened": "the bag was torn", "exposed": "unknown", "class": "script", "severity": "major", "decision": "continue", "decided-by": "tomas-novak"}}
 			}
 		}
 	}

@@ -234,6 +234,8 @@ func (d *doc) deviations() {
 			{"Expected", stated(b.Expected)},
 			{"Happened", stated(b.Happened)},
 			{"Key material exposed", stated(b.Exposed)},
+			{"Class and severity", stated(b.Class + ", " + b.Severity)},
+			{"Containment", statedOrNone(b.Containment)},
 		}
 		if dec := v.Decided; dec != nil {
 			at := d.t.decided[b.Number]
@@ -243,12 +245,13 @@ func (d *doc) deviations() {
 				fact{"Reason", stated(dec.Reason)},
 				fact{"Objections", statedOrNone(dec.Objections)},
 				fact{"Step text instead", statedOrNone(dec.Text)},
+				fact{"Corrective action", statedOrNone(dec.Corrective)},
+				fact{"Corrective action due", statedOrNone(dec.Due)},
 				fact{"Decided at", words(fmt.Sprintf("%s, record %d", stamp(at.at), at.seq))})
 		} else {
 			list = append(list, fact{"Decision", missing()})
 		}
-		list = append(list, fact{"Class and severity", missing()}, fact{"Containment", missing()}, fact{"Video time code", missing()},
-			fact{"Effect on claims", missing()}, fact{"Corrective action, due, closed", missing()}, fact{"Signed by", words("witness and administrator, in the sign-off of its phase and in their statements")})
+		list = append(list, fact{"Video time code", missing()}, fact{"Effect on claims", missing()}, fact{"Corrective action closed", missing()}, fact{"Signed by", words("witness and administrator, in the sign-off of its phase and in their statements")})
 		d.facts(list)
 	}
 }

@@ -105,7 +105,8 @@ func TestWhatDidNotGoStraight(t *testing.T) {
 		switch {
 		case p.Step == "workstation" && !deviated:
 			deviated = true
-			*a = ceremony.Answer{Action: ceremony.Deviate, Fields: map[string]string{"expected": "The sheet lists the program's hash", "happened": "The sheet was printed for the version before", "exposed": "no", "decision": "continue", "decided-by": "tomas-novak", "reason": "The hash was read over the telephone"}}
+			*a = ceremony.Answer{Action: ceremony.Deviate, Fields: map[string]string{"expected": "The sheet lists the program's hash", "happened": "The sheet was printed for the version before", "exposed": "no", "class": "script", "severity": "minor", "decision": "continue", "decided-by": "tomas-novak", "reason": "The hash was read over the telephone",
+				"containment": "Nothing was typed until it was read", "corrective": "Marta Brandt prints the new sheet", "due": "2027-01-31"}}
 		case p.Step == "identify":
 			*a = ceremony.Answer{Action: ceremony.Pause, Reason: "fire alarm"}
 		}
@@ -155,7 +156,7 @@ func TestWhatDidNotGoStraight(t *testing.T) {
 	paper = onPaper(t, pdf)
 	for _, want := range []string{
 		"Key generation report", "Completed, 10 of 10 steps", "1 deviation", "Not accepted by Amara Okafor", "Disagrees", "I could not see the screen in step 5",
-		"Deviation 1", "The sheet was printed for the version before (as stated)", "Tomas Novak (as stated)", "heard by Marta Brandt, Amara Okafor", "fire alarm", "resumed",
+		"Deviation 1", "script, minor (as stated)", "Nothing was typed until it was read", "Marta Brandt prints the new sheet", "2027-01-31", "The sheet was printed for the version before (as stated)", "Tomas Novak (as stated)", "heard by Marta Brandt, Amara Okafor", "fire alarm", "resumed",
 		"Interrupted: the program ended", "found at the next start", "6 of 6 attested", "2026-003, edition 3",
 	} {
 		if !strings.Contains(paper, want) {

@@ -90,6 +90,19 @@ var answers = map[string]map[string]Choice{
 		"yes":     {Label: "Yes", Help: "Somebody saw or heard a secret."},
 		"unknown": {Label: "Not known", Help: "It cannot be ruled out."},
 	},
+	"class": {
+		"script":                    {Label: "Script", Help: "Its words were wrong, or were not followed."},
+		ceremony.EquipmentDeviation: {Label: "Equipment", Help: "HSM, workstation, medium, printer."},
+		ceremony.PersonDeviation:    {Label: "Person", Help: "Somebody was missing, late or mistaken."},
+		"security":                  {Label: "Security", Help: "A seal, a lock, a secret, the room."},
+		"clock":                     {Label: "Clock", Help: "The time was wrong or was set."},
+		"data":                      {Label: "Data", Help: "A value, a name or a file was wrong."},
+	},
+	"severity": {
+		ceremony.MinorDeviation:    {Label: "Minor", Help: "Nothing that the evidence claims depends on it."},
+		ceremony.MajorDeviation:    {Label: "Major", Help: "A claim is limited by it."},
+		ceremony.CriticalDeviation: {Label: "Critical", Help: "A key or a share cannot be relied on."},
+	},
 	"decision": {
 		ceremony.DecideContinue: {Label: "Go on", Help: "The step stands, with this deviation."},
 		ceremony.DecideRepeat:   {Label: "Do the step again", Help: "The attempt is closed; the next one is authorised anew."},

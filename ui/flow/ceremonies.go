@@ -179,7 +179,10 @@ func phase(s *ceremony.State, p *ceremony.Progress, ph script.Phase) Group {
 func deviations(s *ceremony.State, p *ceremony.Progress) Group {
 	g := Group{Title: "Deviations"}
 	for _, dv := range p.Deviations {
-		value := fmt.Sprintf("Expected: %s\nHappened: %s\nKey material exposed: %s", dv.Raised.Expected, dv.Raised.Happened, dv.Raised.Exposed)
+		value := fmt.Sprintf("Expected: %s\nHappened: %s\nKey material exposed: %s\nClass: %s, %s", dv.Raised.Expected, dv.Raised.Happened, dv.Raised.Exposed, dv.Raised.Class, dv.Raised.Severity)
+		if dv.Raised.Containment != "" {
+			value += "\nDone at once: " + dv.Raised.Containment
+		}
 		if dv.Decided == nil {
 			value += "\nNot decided yet"
 		} else {
@@ -189,6 +192,12 @@ func deviations(s *ceremony.State, p *ceremony.Progress) Group {
 			}
 			if dv.Decided.Reason != "" {
 				value += "\nBecause: " + dv.Decided.Reason
+			}
+			if dv.Decided.Corrective != "" {
+				value += "\nAbout the cause: " + dv.Decided.Corrective
+			}
+			if dv.Decided.Due != "" {
+				value += "\nUntil: " + dv.Decided.Due
 			}
 		}
 		g.Facts = append(g.Facts, Fact{Label: fmt.Sprintf("%d, %s", dv.Raised.Number, dv.At.UTC().Format("15:04:05")), Value: value})

@@ -156,7 +156,7 @@ func ceremonies(s *ceremony.State) {
 		return p
 	}
 	first := add("2026-001", "root-ca", ceremony.SealedStatus, 4, Noon.AddDate(-1, 0, 0))
-	first.Deviations = []ceremony.Deviation{{At: first.Started, Raised: ceremony.DeviationRaised{Number: 1, Step: "room", Expected: "a sealed bag", Happened: "a bag with a torn corner", Exposed: "no"},
+	first.Deviations = []ceremony.Deviation{{At: first.Started, Raised: ceremony.DeviationRaised{Number: 1, Step: "room", Expected: "a sealed bag", Happened: "a bag with a torn corner", Exposed: "no", Class: "security", Severity: "minor"},
 		Decided: &ceremony.DeviationDecided{Number: 1, By: "tomas-novak", Decision: "continue", HeardBy: []string{"amara-okafor", "marta-brandt"}, Reason: "the seal inside is whole"}}}
 	sealed := add(newest, "northwind-root-2026", ceremony.SealedStatus, 4, Noon.Add(-74*time.Minute))
 	sealed.Steps["generate"].Facts = []ceremony.Line{{Label: "Fingerprint", Value: hexOf("fingerprint northwind-root-2026", 32), Style: "hash"}}
