@@ -3,7 +3,6 @@ package rehearse
 import (
 	"bytes"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -645,39 +644,8 @@ func TestCanary(t *testing.T) {
 // Claviger would.
 func userPIN(t testing.TB, s *Site) *secret.Buffer {
 	t.Helper()
-	var cards []*share.Card
-	var set *ceremony.Set
-	set = s.State().SetFor(s.Token(), "user")
-	for _, c := range set.Body.Cards[:set.Body.Threshold] {
-		b, err := s.Prop.get(c.Holder + "." + strings.ReplaceAll(set.Body.Name, " ", "-") + ".card")
-		if err != nil {
-			t.Fatal(err)
-		}
-		card, err := share.ParseCard(b, true)
-		b.Wipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cards = append(cards, card)
-	}
-	known := share.Set{ID: cards[0].Set, K: set.Body.Threshold, N: set.Body.Count, Fingerprints: make([][32]byte, set.Body.Count)}
-	if _, err := hex.Decode(known.Commitment[:], []byte(set.Body.Commitment)); err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range cards {
-		known.Fingerprints[c.Index-1] = c.Fingerprint()
-	}
-	col := share.NewCollector(known)
-	defer col.Wipe()
-	for _, c := range cards {
-		if err := col.Add(c); err != nil {
-			t.Fatal(err)
-		}
-	}
-	S, err := col.Combine()
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := s.State().SetFor(s.Token(), "user")
+	S := secretOf(t, s.Prop, set, func(ceremony.CardIssued) bool { return true })
 	defer S.Wipe()
 	pin, err := share.UserPIN(S, s.Token(), set.Body.PINLength)
 	if err != nil {

@@ -14,21 +14,21 @@ import (
 // a sealed ceremony that verifies, or in a decision that people were asked for
 // by name; and the report tells of the interruption.
 func TestStopAnywhere(t *testing.T) {
-	for _, name := range shipped(t) {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range stopped(t) {
+		t.Run(c.title, func(t *testing.T) {
 			t.Parallel()
-			batches, calls := length(t, name)
+			batches, calls := c.length(t)
 			every := 1
 			if !full() {
 				every = (batches + calls*len(strikes())) / 2
 			}
 			var sealed, decided, points int
-			stop := func(f fate) {
+			stopAt := func(f fate) {
 				points++
 				if points%every != 0 {
 					return
 				}
-				switch how := stopAndGoOn(t, name, f); how {
+				switch how := c.stopAndGoOn(t, f); how {
 				case "":
 					sealed++
 				default:
@@ -36,33 +36,63 @@ func TestStopAnywhere(t *testing.T) {
 				}
 			}
 			for n := 1; n < batches; n++ {
-				stop(fate{lastBatch: n})
+				stopAt(fate{lastBatch: n})
 			}
 			for n := 1; n <= calls; n++ {
 				for _, by := range strikes() {
-					stop(fate{at: n, by: by})
+					stopAt(fate{at: n, by: by})
 				}
 			}
 			if sealed == 0 {
 				t.Error("no stop was resumed to a seal")
 			}
-			fmt.Printf("PROOF: %s: stopped at %d of %d records and calls to the token: %d sealed, %d ended by a decision of people\n", name, sealed+decided, points, sealed, decided)
+			fmt.Printf("PROOF: %s: stopped at %d of %d records and calls to the token: %d sealed, %d ended by a decision of people\n", c.title, sealed+decided, points, sealed, decided)
 		})
 	}
 }
 
+// stop is a ceremony that is stopped: a shipped script, on a site that was readied
+// for it or for another.
+type stop struct {
+	title, script, on string
+	about             func(*Site) map[string]string // parameters; nil for the defaults
+}
+
+// stopped lists every shipped script; and the change of custodians once more, of a
+// set that wraps backups.
+func stopped(t *testing.T) []stop {
+	var out []stop
+	for _, name := range shipped(t) {
+		out = append(out, stop{title: name, script: name, on: name})
+	}
+	return append(out, stop{"change-custodians of a recovery set", "change-custodians", "recovery-drill",
+		func(s *Site) map[string]string {
+			return map[string]string{"set": s.State().SetFor(s.Token(), "so").Body.Name}
+		}})
+}
+
+func (c stop) begin(t *testing.T, s *Site) error {
+	t.Helper()
+	var set map[string]string
+	if c.about != nil {
+		set = c.about(s)
+	}
+	return s.Begin(t.Context(), source(t, c.script), set)
+}
+
 // length counts the batches and calls of an undisturbed ceremony.
-func length(t *testing.T, name string) (batches, calls int) {
+func (c stop) length(t *testing.T) (batches, calls int) {
 	t.Helper()
 	f := &fate{}
-	sc := before(t, name)
+	sc := before(t, c.on)
 	defer sc.clear()
 	s, _ := sc.open(t, f, nil)
 	defer s.Engine.Close()
-	if err := s.Begin(t.Context(), source(t, name), nil); err != nil {
+	if err := c.begin(t, s); err != nil {
 		t.Fatal(err)
 	}
 	sc.sound(t)
+	sc.opens(t)
 	return f.batches, f.calls
 }
 
@@ -77,32 +107,33 @@ func source(t testing.TB, name string) []byte {
 
 // stopAndGoOn gives "" where the ceremony was sealed in the end, or the title of
 // the decision that ended it.
-func stopAndGoOn(t *testing.T, name string, f fate) (decision string) {
+func (c stop) stopAndGoOn(t *testing.T, f fate) (decision string) {
 	t.Helper()
-	told := fmt.Sprintf("%s, stopped by %+v", name, f)
-	sc := before(t, name)
+	told := fmt.Sprintf("%s, stopped by %+v", c.title, f)
+	sc := before(t, c.on)
 	defer sc.clear()
 	s, tr := sc.open(t, &f, nil)
 	decide(tr, &decision)
-	err := s.Begin(t.Context(), source(t, name), nil)
+	err := c.begin(t, s)
 	acknowledged := s.State().Size
 	s.Engine.Close()
 
 	for n := 0; ; n++ {
+		sc.opens(t)
 		after := &fate{}
 		s, tr = sc.open(t, after, nil)
 		decide(tr, &decision)
 		if s.State().Size < acknowledged {
 			t.Fatalf("%s: %d records were acknowledged, %d are there", told, acknowledged, s.State().Size)
 		}
-		p := newest(s, name)
+		p := newest(s, c.script)
 		switch {
 		case n == 8:
 			t.Fatalf("%s: resumed %d times and still not at an end: %v", told, n, err)
 		case s.State().Unfinished() != nil:
 			err = s.Resume(t.Context())
 		case p == nil:
-			err = s.Begin(t.Context(), source(t, name), nil)
+			err = c.begin(t, s)
 		case p.Status == ceremony.SealedStatus:
 			sc.sound(t)
 			tellsOfIt(t, told, s, p)
