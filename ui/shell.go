@@ -429,7 +429,7 @@ func (s *Shell) prompt() {
 	s.quiet = s.quiet || !p.handed
 	if p.page.Private {
 		s.screen = screen
-		s.scanner.Guard(screen.Object)
+		screen.Guard(s.scanner)
 		s.witness.content(view.Private(s.face(), screen, s.look))
 	} else {
 		s.page(screen)
@@ -509,10 +509,7 @@ func (s *Shell) practice(p *pending, fill func(*secret.Buffer), failed func(stri
 // page shows a public screen between the panels.
 func (s *Shell) page(screen *view.Screen) {
 	s.screen = screen
-	s.scanner.Guard(screen.Object)
-	if screen.Dock != nil {
-		s.scanner.Guard(screen.Dock)
-	}
+	screen.Guard(s.scanner)
 	s.frame.SetPage(screen)
 	s.witness.content(s.frame.Object)
 	s.focusFirst()

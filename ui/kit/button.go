@@ -54,6 +54,9 @@ func NewButton(kind ButtonKind, label string, act func()) *Button {
 	return b
 }
 
+// Kind is how much the button weighs.
+func (b *Button) Kind() ButtonKind { return b.kind }
+
 // Disable stops the button from acting and says why.
 func (b *Button) Disable(reason string) {
 	b.off, b.reason = true, reason

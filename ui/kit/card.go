@@ -26,13 +26,21 @@ func CardHead(heading string, chip fyne.CanvasObject) fyne.CanvasObject {
 }
 
 // CardList is a card of rows with rules between them.
-func CardList(rows ...fyne.CanvasObject) fyne.CanvasObject {
+func CardList(rows ...fyne.CanvasObject) fyne.CanvasObject { return cardRows(16, 12, rows) }
+
+// TightList is a CardList whose rows stand closer.
+func TightList(rows ...fyne.CanvasObject) fyne.CanvasObject { return cardRows(16, 6, rows) }
+
+// ActList is a card of rows that act, each of them to its edge.
+func ActList(rows ...fyne.CanvasObject) fyne.CanvasObject { return cardRows(4, 4, rows) }
+
+func cardRows(horizontal, vertical float32, rows []fyne.CanvasObject) fyne.CanvasObject {
 	column := Column(0)
 	for i, row := range rows {
 		if i > 0 {
 			column.Add(NewRule(theme.Rule))
 		}
-		column.Add(Inset(16, 12, row))
+		column.Add(Inset(horizontal, vertical, row))
 	}
 	return On(NewFrame(theme.Card, theme.Line, cardRadius), 1, 1, column)
 }

@@ -97,7 +97,14 @@ func CheckList(rows []CheckRow) fyne.CanvasObject {
 }
 
 // MarkRow is a line with the mark of its tone before it.
-func MarkRow(tone Tone, words string) fyne.CanvasObject {
+func MarkRow(tone Tone, words string) fyne.CanvasObject { return markRow(theme.Text, tone, words) }
+
+// SmallMarkRow is a MarkRow in small print.
+func SmallMarkRow(tone Tone, words string) fyne.CanvasObject {
+	return markRow(theme.Small, tone, words)
+}
+
+func markRow(size fyne.ThemeSizeName, tone Tone, words string) fyne.CanvasObject {
 	mark := [...]string{"·", "✓", "!", "×", "·"}[tone]
-	return TopRow(8, Wide(em(theme.Text), NewText(mark, Style{Ink: tone.ink(), Weight: SemiBold})), Grow(NewText(words, Style{Wrap: true})))
+	return TopRow(8, Wide(em(size), NewText(mark, Style{Size: size, Ink: tone.ink(), Weight: SemiBold})), Grow(NewText(words, Style{Size: size, Wrap: true})))
 }

@@ -33,8 +33,11 @@ const (
 	frameParts
 )
 
-// PanelWidth is that of a panel at any text size.
-const PanelWidth = 268
+// PanelWidth is that of a panel, in ems.
+const PanelWidth = 18.5
+
+// A panel takes at most this share of the window.
+const panelShare = 0.22
 
 // A window below this many ems is better off without panels.
 const compactEms = 68
@@ -64,14 +67,14 @@ func (f *Frame) SetFoot(o fyne.CanvasObject) { f.set(partFoot, o) }
 // SetPage shows another page; it fills the middle.
 func (f *Frame) SetPage(o fyne.CanvasObject) { f.set(partPage, o) }
 
-// SetLeft and SetRight show a panel; nil takes it away.
-func (f *Frame) SetLeft(o fyne.CanvasObject, width float32) {
-	f.layout.left = width
+// SetLeft and SetRight show a panel so many ems wide; nil takes it away.
+func (f *Frame) SetLeft(o fyne.CanvasObject, ems float32) {
+	f.layout.left = ems
 	f.set(partLeft, panel(o, false))
 }
 
-func (f *Frame) SetRight(o fyne.CanvasObject, width float32) {
-	f.layout.right = width
+func (f *Frame) SetRight(o fyne.CanvasObject, ems float32) {
+	f.layout.right = ems
 	f.set(partRight, panel(o, true))
 }
 
@@ -90,7 +93,7 @@ func panel(content fyne.CanvasObject, right bool) fyne.CanvasObject {
 
 type frameLayout struct {
 	frame       *Frame
-	left, right float32
+	left, right float32 // in ems
 	compact     bool
 }
 
@@ -99,21 +102,21 @@ func (l *frameLayout) Layout(_ []fyne.CanvasObject, size fyne.Size) {
 		return // not in a window yet
 	}
 	f := l.frame
-	top, foot := heightAt(f.parts[partTop], size.Width), heightAt(f.parts[partFoot], size.Width)
-	f.parts[partTop].Resize(fyne.NewSize(size.Width, top))
-	f.parts[partFoot].Move(fyne.NewPos(0, size.Height-foot))
-	f.parts[partFoot].Resize(fyne.NewSize(size.Width, foot))
-
 	compact := size.Width < compactEms*em(theme.Text)
 	if compact != l.compact {
-		// Before the page is laid out: what it then shows decides its height.
+		// Before anything is laid out: what is then shown decides how high it is.
 		l.compact = compact
 		if f.OnCompact != nil {
 			f.OnCompact(compact)
 		}
 	}
+	top, foot := heightAt(f.parts[partTop], size.Width), heightAt(f.parts[partFoot], size.Width)
+	f.parts[partTop].Resize(fyne.NewSize(size.Width, top))
+	f.parts[partFoot].Move(fyne.NewPos(0, size.Height-foot))
+	f.parts[partFoot].Resize(fyne.NewSize(size.Width, foot))
+
 	middle := fyne.NewSize(size.Width, max(size.Height-top-foot, 0))
-	left, right := l.panelWidth(partLeft, l.left, compact), l.panelWidth(partRight, l.right, compact)
+	left, right := l.panelWidth(partLeft, l.left, size.Width), l.panelWidth(partRight, l.right, size.Width)
 	f.parts[partLeft].Move(fyne.NewPos(0, top))
 	f.parts[partLeft].Resize(fyne.NewSize(left, middle.Height))
 	f.parts[partRight].Move(fyne.NewPos(size.Width-right, top))
@@ -122,14 +125,14 @@ func (l *frameLayout) Layout(_ []fyne.CanvasObject, size fyne.Size) {
 	f.parts[partPage].Resize(fyne.NewSize(middle.Width-left-right, middle.Height))
 }
 
-func (l *frameLayout) panelWidth(part int, width float32, compact bool) float32 {
+func (l *frameLayout) panelWidth(part int, ems, window float32) float32 {
 	p := l.frame.parts[part]
-	if compact || len(p.Objects) == 0 {
+	if l.compact || len(p.Objects) == 0 {
 		p.Hide()
 		return 0
 	}
 	p.Show()
-	return width
+	return min(ems*em(theme.Text), panelShare*window)
 }
 
 func (l *frameLayout) MinSize([]fyne.CanvasObject) fyne.Size {

@@ -36,6 +36,15 @@ func HeaderBar(brand, place string, pills []Pill) fyne.CanvasObject {
 	return On(NewBox(theme.Header, 0), 16, 9, line)
 }
 
+// PillBar is the bar where the text is large: the pills alone.
+func PillBar(pills []Pill) fyne.CanvasObject {
+	line := Flow(14)
+	for _, p := range pills {
+		line.Add(pill(p))
+	}
+	return On(NewBox(theme.Header, 0), 16, 9, line)
+}
+
 func pill(p Pill) fyne.CanvasObject {
 	label := NewText(p.Text, Style{Size: theme.Small, Weight: Medium, Ink: theme.OnHeader})
 	content := fyne.CanvasObject(label)

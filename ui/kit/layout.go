@@ -252,21 +252,21 @@ func On(box *Box, horizontal, vertical float32, o fyne.CanvasObject) *fyne.Conta
 	return container.NewStack(box, Inset(horizontal, vertical, o))
 }
 
-// Narrow holds o in the middle and never lets it be wider than width.
-func Narrow(width float32, o fyne.CanvasObject) *fyne.Container {
-	return container.New(narrowLayout{width, 0.5}, o)
+// Narrow holds o in the middle and never lets it be wider than so many ems.
+func Narrow(ems float32, o fyne.CanvasObject) *fyne.Container {
+	return container.New(narrowLayout{ems, 0.5}, o)
 }
 
-// AtMost holds o at the left and never lets it be wider than width.
-func AtMost(width float32, o fyne.CanvasObject) *fyne.Container {
-	return container.New(narrowLayout{width, 0}, o)
+// AtMost holds o at the left and never lets it be wider than so many ems.
+func AtMost(ems float32, o fyne.CanvasObject) *fyne.Container {
+	return container.New(narrowLayout{ems, 0}, o)
 }
 
-type narrowLayout struct{ width, at float32 }
+type narrowLayout struct{ ems, at float32 }
 
 func (l narrowLayout) Layout(children []fyne.CanvasObject, size fyne.Size) {
 	for _, o := range children {
-		w := min(l.width, size.Width)
+		w := min(l.ems*em(theme.Text), size.Width)
 		o.Move(fyne.NewPos((size.Width-w)*l.at, 0))
 		o.Resize(fyne.NewSize(w, size.Height))
 	}

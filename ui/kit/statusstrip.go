@@ -31,6 +31,12 @@ func NewStatusStrip() *StatusStrip {
 	return s
 }
 
+// Short leaves out what a page can tell as well, so that one line is enough where
+// the text is large.
+func (s *StatusStrip) Short(short bool) {
+	s.head.Hidden, s.elapsed.Hidden = short, short
+}
+
 // Set shows where the record stands.
 func (s *StatusStrip) Set(record, head, state string, tone Tone) {
 	s.record.Set(record)

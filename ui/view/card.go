@@ -13,7 +13,8 @@ import (
 func card(pg flow.Page, act Actions) *Screen {
 	ask := pg.Card
 	cells := kit.NewGroupCells(kit.Code{Prefix: ask.Prefix, Others: ask.Others, Alphabet: ask.Alphabet, Groups: ask.Groups})
-	said, say := message(fyne.TextAlignCenter)
+	s := &Screen{First: cells, close: cells.Wipe}
+	said, say := s.message(fyne.TextAlignCenter)
 	check := kit.NewButton(kit.Primary, pg.Go, nil)
 	state := flow.CardState{}
 	at := 0 // the group to which the caret was led
@@ -62,9 +63,8 @@ func card(pg flow.Page, act Actions) *Screen {
 		column.Add(kit.Inset(0, 8, kit.QuorumDots(ask.Got, ask.Need)))
 	}
 	column.Add(kit.Inset(0, 8, cells))
-	column.Add(said)
 	column.Add(kit.NewText("The card begins with "+ask.Prefix+"; type the 18 groups after it, or scan the card. Capital or small letters, with or without blanks. Nothing is kept on disk.",
 		kit.Style{Ink: theme.Muted, Size: theme.Small, Wrap: true, Align: fyne.TextAlignCenter}))
-	column.Add(kit.CentredActions(some(anew, practice, check)...))
-	return &Screen{Object: column, First: cells, close: cells.Wipe}
+	s.Object, s.Dock = column, kit.Column(12, said, kit.CentredActions(some(anew, practice, check)...))
+	return s
 }

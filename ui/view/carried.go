@@ -35,6 +35,5 @@ func TakeIn(c flow.Carried, compare func(flow.Carried), back func()) *Screen {
 	}
 	column.Add(kit.Body("A checkpoint that was carried out of the room tells whether records were taken away or written again since. It is compared with this record, and what comes of it is recorded, signed by whoever brought it."))
 	column.Add(kit.Card(14, path.Object, text.Object))
-	column.Add(kit.Actions(kit.NewButton(kit.Primary, "Compare", submit), kit.NewButton(kit.Secondary, "Back", back)))
-	return &Screen{Object: column, First: path.Focusable()}
+	return &Screen{Object: column, Dock: kit.Actions(kit.NewButton(kit.Primary, "Compare", submit), kit.NewButton(kit.Secondary, "Back", back)), First: path.Focusable()}
 }

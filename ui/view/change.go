@@ -29,9 +29,10 @@ func KeyChange(c flow.KeyChange, sign func(people []ceremony.Part, reason string
 		if n := signersBefore(c.Signers[:i], sg.Role); len(sg.People) == signersBefore(c.Signers, sg.Role) {
 			choices[i].Choose(n) // there is nobody else to choose
 		}
-		column.Add(kit.AtMost(760, choices[i]))
+		column.Add(kit.AtMost(52, choices[i]))
 	}
-	said, say := message(fyne.TextAlignLeading)
+	s := &Screen{Object: column, First: reason.Focusable()}
+	said, say := s.message(fyne.TextAlignLeading)
 	goOn := kit.NewButton(kind, "Go on to the signatures", nil)
 	goOn.OnAct = func() {
 		chosen := make([]int, len(choices))
@@ -52,10 +53,9 @@ func KeyChange(c flow.KeyChange, sign func(people []ceremony.Part, reason string
 		}
 	}
 	reason.OnSubmitted(func() { focus(goOn) })
-	column.Add(kit.AtMost(760, reason.Object))
-	column.Add(said)
-	column.Add(kit.Actions(goOn, kit.NewButton(kit.Secondary, "Back", back)))
-	return &Screen{Object: column, First: reason.Focusable()}
+	column.Add(kit.AtMost(52, reason.Object))
+	s.Dock = kit.Column(12, said, kit.Actions(goOn, kit.NewButton(kit.Secondary, "Back", back)))
+	return s
 }
 
 func signersBefore(signers []flow.Signer, role string) int {

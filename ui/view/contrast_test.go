@@ -27,10 +27,6 @@ func TestEveryTextIsReadFromItsPixels(t *testing.T) {
 	counted := 0
 	for _, a := range theme.Appearances {
 		look := theme.New(a.Appearance, 1)
-		least := 4.5
-		if a.Appearance == theme.HighContrast || a.Appearance == theme.Projector {
-			least = 7
-		}
 		app.Settings().SetTheme(look)
 		for name, make := range screens(look) {
 			if os.Getenv("CLAVIGER_PROOF") == "" && !slices.Contains(few, name) {
@@ -39,14 +35,7 @@ func TestEveryTextIsReadFromItsPixels(t *testing.T) {
 			object, screen := make()
 			w := show(t, object)
 			w.Resize(fyne.NewSize(1280, 1400)) // nothing is scrolled away
-			picture := w.Canvas().Capture().(*image.NRGBA)
-			everyText(w.Content(), func(text *kit.Text) {
-				if got, there := inked(picture, text); there {
-					if counted++; got < least {
-						t.Errorf("%s, %s: %q has contrast %.2f, at least %.1f needed", name, a.Name, text, got, least)
-					}
-				}
-			})
+			counted += readable(t, name+", "+a.Name, w.Content(), w.Canvas().Capture().(*image.NRGBA), leastContrast(a.Appearance))
 			screen.Close()
 		}
 	}
@@ -58,14 +47,33 @@ func TestEveryTextIsReadFromItsPixels(t *testing.T) {
 	}
 }
 
-// inked is the contrast of a text's ink against the ground around it; false where
-// the text is not in sight, or so short that no pixel of it is all ink.
-func inked(picture *image.NRGBA, text *kit.Text) (float64, bool) {
-	at := fyne.CurrentApp().Driver().AbsolutePositionForObject(text)
-	area := image.Rect(int(at.X), int(at.Y), int(at.X+text.Size().Width), int(at.Y+text.Size().Height)).Intersect(picture.Bounds())
-	if utf8.RuneCountInString(text.String()) < 3 || area.Dy() < 8 {
-		return 0, false
+// leastContrast is what an appearance promises.
+func leastContrast(a theme.Appearance) float64 {
+	if a == theme.HighContrast || a == theme.Projector {
+		return 7
 	}
+	return 4.5
+}
+
+// readable measures every text of a picture that is whole, and tells how many
+// there were. A text of one or two letters may have no pixel that is all ink.
+func readable(t *testing.T, where string, o fyne.CanvasObject, picture *image.NRGBA, least float64) (measured int) {
+	t.Helper()
+	window := rect{0, 0, float32(picture.Bounds().Dx()), float32(picture.Bounds().Dy())}
+	pieces(o, fyne.Position{}, window, nil, func(p piece) {
+		if p.button != nil || utf8.RuneCountInString(p.what) < 3 || !p.at.within(p.clip) {
+			return
+		}
+		if measured++; inked(picture, p.at) < least {
+			t.Errorf("%s: %q has contrast %.2f, at least %.1f needed", where, p.what, inked(picture, p.at), least)
+		}
+	})
+	return measured
+}
+
+// inked is the contrast of a text's ink against the ground around it.
+func inked(picture *image.NRGBA, at rect) float64 {
+	area := image.Rect(int(at.left), int(at.top), int(at.right), int(at.bottom)).Intersect(picture.Bounds())
 	seen := map[color.NRGBA]int{}
 	for y := area.Min.Y; y < area.Max.Y; y++ {
 		for x := area.Min.X; x < area.Max.X; x++ {
@@ -82,8 +90,7 @@ func inked(picture *image.NRGBA, text *kit.Text) (float64, bool) {
 	for c := range seen {
 		best = max(best, contrast(c, ground))
 	}
-	// A text scrolled out of its page leaves one colour, or a few of a neighbour.
-	return best, len(seen) > 12
+	return best
 }
 
 // Done, amended and failed steps are told apart where there is no colour.

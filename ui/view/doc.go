@@ -31,6 +31,12 @@ type Screen struct {
 	page  *fyne.Container // that it scrolls in
 }
 
+// Guard has everything on the screen that takes keys ask q.
+func (s *Screen) Guard(q *kit.Quiet) {
+	q.Guard(s.Object)
+	q.Guard(s.Dock)
+}
+
 // Scroll moves the page by so many of its heights.
 func (s *Screen) Scroll(pages float32) {
 	if s.page != nil {

@@ -21,6 +21,5 @@ func Done(d flow.DonePage, back func()) *Screen {
 		column.Add(kit.Card(8, kit.Kicker("To check it"), kit.NewText(d.Verify, kit.Style{Weight: kit.Mono, Wrap: true})))
 	}
 	home := kit.NewButton(kit.Primary, "Back to the overview", back)
-	column.Add(kit.Actions(home))
-	return &Screen{Object: column, First: home}
+	return &Screen{Object: column, Dock: kit.Actions(home), First: home}
 }

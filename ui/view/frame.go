@@ -15,29 +15,33 @@ type Frame struct {
 
 	frame *kit.Frame
 	strip *kit.StatusStrip
-	// beside holds what the panels show, at the end of the page, and above the way
-	// to other places, at its beginning, for as long as there is no room for
-	// panels.
+	// Where there is no room for panels, beside holds what they show, at the end of
+	// the page, and above the way to other places, at its beginning. The bar and the
+	// strip then keep to a line each, and the rest of them stands at the end, too.
 	beside, above *fyne.Container
+	bar, short    *fyne.Container
+	elapsed       *kit.Text
+	compact       bool
 	places        []Place
 }
 
 func NewFrame() *Frame {
-	f := &Frame{frame: kit.NewWindowFrame(), strip: kit.NewStatusStrip(), beside: kit.Column(18), above: kit.Column(0)}
-	f.beside.Hide()
-	f.above.Hide()
+	f := &Frame{frame: kit.NewWindowFrame(), strip: kit.NewStatusStrip(), beside: kit.Column(18), above: kit.Column(0), bar: kit.Column(0), short: kit.Column(0),
+		elapsed: kit.NewText("", kit.Style{Size: theme.Small, Ink: theme.Soft, Wrap: true})}
 	f.frame.SetFoot(f.strip.Object)
-	f.frame.OnCompact = func(compact bool) {
-		if compact {
-			f.beside.Show()
-			f.above.Show()
-		} else {
-			f.beside.Hide()
-			f.above.Hide()
-		}
-	}
+	f.frame.OnCompact = f.fit
+	f.fit(false)
 	f.Object = f.frame.Object
 	return f
+}
+
+// fit shows what there is room for.
+func (f *Frame) fit(compact bool) {
+	f.compact = compact
+	f.beside.Hidden, f.short.Hidden = !compact, !compact
+	f.above.Hidden = !compact || len(f.above.Objects) == 0
+	f.bar.Hidden = compact
+	f.strip.Short(compact)
 }
 
 // Update draws the frame anew around the same page.
@@ -53,12 +57,16 @@ func (f *Frame) Update(fl flow.Frame) {
 	for i, p := range fl.Pills {
 		pills[i] = kit.Pill{Text: p.Text, Lamp: kit.Lamp(p.Lamp)}
 	}
-	top.Add(kit.HeaderBar("CLAVIGER", fl.Place, pills))
+	f.bar.Objects = []fyne.CanvasObject{kit.HeaderBar("CLAVIGER", fl.Place, pills)}
+	f.short.Objects = []fyne.CanvasObject{kit.PillBar(pills)}
+	top.Add(f.bar)
+	top.Add(f.short)
 	f.frame.SetTop(top)
 	f.strip.Set(fl.Status.Record, fl.Status.Head, fl.Status.State, kit.Tone(fl.Status.Tone))
 
 	f.beside.RemoveAll()
 	f.above.RemoveAll()
+	defer func() { f.fit(f.compact) }()
 	if fl.Rail == nil {
 		f.frame.SetRight(nil, 0)
 		f.frame.SetLeft(nil, 0)
@@ -66,23 +74,36 @@ func (f *Frame) Update(fl flow.Frame) {
 			f.frame.SetLeft(nav(f.places), navWidth)
 			f.above.Add(navLine(f.places))
 		}
+		f.beside.Add(f.aside(fl))
 		return
 	}
 	f.frame.SetLeft(rail(fl.Rail), kit.PanelWidth)
 	f.frame.SetRight(people(fl), kit.PanelWidth)
 	f.beside.Add(people(fl))
 	f.beside.Add(rail(fl.Rail))
+	f.beside.Add(f.aside(fl))
 }
 
-// navWidth is enough for the names of places.
-const navWidth = 198
+// aside is what bar and strip leave out where the text is large.
+func (f *Frame) aside(fl flow.Frame) fyne.CanvasObject {
+	small := func(s string, w kit.Weight) fyne.CanvasObject {
+		return kit.NewText(s, kit.Style{Size: theme.Small, Weight: w, Ink: theme.Soft, Wrap: true})
+	}
+	return kit.Column(6, kit.NewRule(theme.Line), small(fl.Place, kit.Regular), small(fl.Status.Head, kit.Mono), f.elapsed)
+}
+
+// navWidth is enough for the names of places, in ems.
+const navWidth = 13.7
 
 // SetPlaces shows, from the next update on, where one can go, in the panel that
 // holds the steps while there is a ceremony.
 func (f *Frame) SetPlaces(places []Place) { f.places = places }
 
 // Tick moves the times on.
-func (f *Frame) Tick(elapsed, clock string) { f.strip.Tick(elapsed, clock) }
+func (f *Frame) Tick(elapsed, clock string) {
+	f.strip.Tick(elapsed, clock)
+	f.elapsed.Set(elapsed)
+}
 
 // SetPage shows a page between the panels.
 func (f *Frame) SetPage(s *Screen) {
@@ -136,6 +157,7 @@ func Private(fl flow.Frame, s *Screen, look *theme.Theme) fyne.CanvasObject {
 	if fl.Band != "" {
 		top.Add(kit.PracticeBand(fl.Band))
 	}
-	s.page = kit.NewScroll(kit.Inset(32, 44, kit.Narrow(820, s.Object)))
+	const ems = 56
+	s.page = kit.NewPage(kit.Inset(32, 28, kit.Narrow(ems, s.Object)), kit.Inset(32, 14, kit.Narrow(ems, s.Dock)))
 	return container.NewThemeOverride(container.NewStack(kit.NewBox(theme.Paper, 0), kit.Fill(top, s.page)), look.Private())
 }

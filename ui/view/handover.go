@@ -23,6 +23,5 @@ func HandOver(h flow.HandOver, come func(), act Actions) *Screen {
 	}
 	column.Add(kit.NewText(h.Title, kit.Style{Size: theme.Hero, Weight: kit.SemiBold, Wrap: true, Align: fyne.TextAlignCenter}))
 	column.Add(kit.Inset(0, 14, kit.NewText(h.Text, kit.Style{Size: theme.Speech, Ink: theme.Soft, Wrap: true, Align: fyne.TextAlignCenter, Leading: 0.12})))
-	column.Add(kit.CentredActions(buttons...))
-	return &Screen{Object: column, First: here}
+	return &Screen{Object: column, Dock: kit.CentredActions(buttons...), First: here}
 }

@@ -112,6 +112,5 @@ func Verified(v flow.Verification, back func()) *Screen {
 	add("Checked", kit.Good, v.Checked)
 	add("Not checked", kit.Info, v.NotChecked)
 	home := kit.NewButton(kit.Primary, "Back", back)
-	column.Add(kit.Actions(home))
-	return &Screen{Object: column, First: home}
+	return &Screen{Object: column, Dock: kit.Actions(home), First: home}
 }

@@ -16,8 +16,7 @@ func Media(p flow.MediaPage, copyTo func(flow.Target), again, back func()) *Scre
 	look, leave := kit.NewButton(kit.Secondary, "Look again", again), kit.NewButton(kit.Secondary, "Back", back)
 	if p.First != "" {
 		column.Add(kit.Card(6, kit.Heading("No medium here"), kit.Soft(p.First)))
-		column.Add(kit.Actions(look, leave))
-		return &Screen{Object: column, First: look}
+		return &Screen{Object: column, Dock: kit.Actions(look, leave), First: look}
 	}
 	items := make([]kit.ChoiceItem, len(p.Media))
 	for i, m := range p.Media {
@@ -25,7 +24,7 @@ func Media(p flow.MediaPage, copyTo func(flow.Target), again, back func()) *Scre
 	}
 	choice := kit.NewChoice(items...)
 	column.Add(kit.Heading("Where to"))
-	column.Add(kit.AtMost(760, choice))
+	column.Add(kit.AtMost(52, choice))
 	named := kit.NewTextField("Label on the medium", "the number or name that is written on it", 120)
 	people := choiceOf(p.People)
 	target := func() flow.Target {
@@ -38,7 +37,8 @@ func Media(p flow.MediaPage, copyTo func(flow.Target), again, back func()) *Scre
 		}
 		return t
 	}
-	said, say := message(fyne.TextAlignLeading)
+	s := &Screen{Object: column, First: choice}
+	said, say := s.message(fyne.TextAlignLeading)
 	write := kit.NewButton(kit.Primary, "Copy to this medium", func() {
 		wrong := p.Wrong(target())
 		named.Wrong(wrong["named"])
@@ -51,14 +51,13 @@ func Media(p flow.MediaPage, copyTo func(flow.Target), again, back func()) *Scre
 	choice.OnChanged = func(int) { write.Enable() }
 	choice.OnSubmitted = func() { focus(write) }
 	if p.Signed {
-		column.Add(kit.AtMost(760, named.Object))
+		column.Add(kit.AtMost(52, named.Object))
 		column.Add(kit.Heading("Who makes the copy"))
-		column.Add(kit.AtMost(760, people))
-		column.Add(said)
+		column.Add(kit.AtMost(52, people))
 		choice.OnSubmitted = func() { focus(named.Focusable()) }
 		named.OnSubmitted(func() { focus(people) })
 		people.OnSubmitted = func() { focus(write) }
 	}
-	column.Add(kit.Actions(write, look, leave))
-	return &Screen{Object: column, First: choice}
+	s.Dock = kit.Column(12, said, kit.Actions(write, look, leave))
+	return s
 }

@@ -1,6 +1,8 @@
 package view
 
 import (
+	"fmt"
+
 	"fyne.io/fyne/v2"
 
 	"claviger/ui/flow"
@@ -16,13 +18,13 @@ type Home struct {
 	TakeIn func()
 }
 
-// Overview is the first page: the keys, the ceremonies, what can be started,
-// and how far the record can be trusted.
+// Overview is the first page: what waits, the keys, the ceremonies, what can be
+// started, and how far the record can be trusted.
 func Overview(o flow.Overview, home Home) *Screen {
 	s := &Screen{}
-	left := kit.Column(16, kit.Title(o.Greeting))
+	left := kit.Column(14, kit.Title(o.Greeting))
 	if len(o.Due) > 0 && o.ReadOnly == nil {
-		left.Add(dueList(o.Due, home))
+		left.Add(dueList(s, o, home))
 	}
 	if len(o.Keys) > 0 {
 		left.Add(keyTable(o.Keys, home))
@@ -30,23 +32,34 @@ func Overview(o flow.Overview, home Home) *Screen {
 			left.Add(kit.Actions(kit.NewButton(kit.Link, o.AllKeys, func() { home.Open(flow.Ref{Place: flow.InKeys}) })))
 		}
 	} else if o.NoKeys != "" {
-		left.Add(kit.Card(6, kit.Heading("No key yet"), kit.Soft(o.NoKeys)))
+		left.Add(noKeys(s, o, home))
 	}
 	left.Add(kit.Heading("Recent ceremonies"))
 	if len(o.Ceremonies) > 0 {
-		left.Add(ceremonyList(s, o.Ceremonies, home))
+		left.Add(ceremonyList(o.Ceremonies, home))
 		if o.All != "" {
 			left.Add(kit.Actions(kit.NewButton(kit.Link, o.All, func() { home.Open(flow.Ref{Place: flow.InCeremonies}) })))
 		}
 	} else {
 		left.Add(kit.Card(6, kit.Soft(o.NoneHeld)))
 	}
-	right := kit.Column(16, kit.Heading("Start a ceremony"), startList(s, o, home), trustBox(o, home))
+	right := kit.Column(14, kit.Heading("Start a ceremony"), startList(s, o, home), trustBox(o, home))
 	if o.ReadOnly != nil {
-		right = kit.Column(16, kit.Heading("Read-only"), trouble(o.ReadOnly), trustBox(o, home))
+		right = kit.Column(14, kit.Heading("Read-only"), trouble(o.ReadOnly), trustBox(o, home))
 	}
 	s.Object = kit.Sides(2, 1, 24, 60, left, right)
 	return s
+}
+
+// noKeys says what to do first, and does it.
+func noKeys(s *Screen, o flow.Overview, home Home) fyne.CanvasObject {
+	parts := []fyne.CanvasObject{kit.Heading("No key yet"), kit.Soft(o.NoKeys)}
+	if len(o.Starts) > 0 && o.Resume == "" {
+		first := kit.NewButton(kit.Primary, o.Starts[0].Title, func() { home.Start(o.Starts[0]) })
+		s.First = first
+		parts = append(parts, kit.Inset(0, 6, kit.Actions(first)))
+	}
+	return kit.Card(6, parts...)
 }
 
 func keyTable(keys []flow.Row, home Home) fyne.CanvasObject {
@@ -57,68 +70,102 @@ func keyTable(keys []flow.Row, home Home) fyne.CanvasObject {
 	return kit.Table([]kit.TableColumn{{Head: "Key", Share: 3.3}, {Head: "Purpose", Share: 1.7}, {Head: "Owner", Share: 1.6}, {Head: "State", Share: 2.1}, {Head: "Lifetime", Share: 2}, {Head: "", Share: 0.6}}, rows)
 }
 
-// dueList is what asks for a decision, with the way to it.
-func dueList(due []flow.Due, home Home) fyne.CanvasObject {
+// dueList is what asks for a decision, with the way to it. The ceremony that is open
+// is the first of it, and goes on from here.
+func dueList(s *Screen, o flow.Overview, home Home) fyne.CanvasObject {
 	var lines []fyne.CanvasObject
-	for _, d := range due {
+	for _, d := range o.Due {
 		line := kit.Row(12, kit.Grow(kit.MarkRow(kit.Tone(d.Tone), d.Text)))
-		if d.Ref.Place != "" {
+		switch {
+		case s.First == nil && o.Resume != "" && d.Ref.Place == flow.InCeremonies && d.Ref.ID == o.Resume:
+			resume := kit.NewButton(kit.Primary, "Resume", home.Resume)
+			s.First = resume
+			line.Add(resume)
+		case d.Ref.Place != "":
 			line.Add(kit.NewButton(kit.Link, d.Ref.Label, func() { home.Open(d.Ref) }))
 		}
 		lines = append(lines, line)
 	}
-	return kit.CardList(lines...)
+	return kit.TightList(lines...)
 }
 
-func ceremonyList(s *Screen, rows []flow.CeremonyRow, home Home) fyne.CanvasObject {
+func ceremonyList(rows []flow.CeremonyRow, home Home) fyne.CanvasObject {
 	var lines []fyne.CanvasObject
 	for _, c := range rows {
 		line := kit.Row(12,
 			kit.StateChip(kit.Tone(c.Tone), c.State),
 			kit.Grow(kit.Column(1, kit.NewText(c.Number+" "+c.Title, kit.Style{Weight: kit.SemiBold, Wrap: true}),
 				kit.NewText(c.About, kit.Style{Size: theme.Small, Ink: theme.Soft, Wrap: true}))))
-		switch {
-		case c.Open:
-			resume := kit.NewButton(kit.Primary, "Resume", home.Resume)
-			line.Add(resume)
-			s.First = resume
-		case c.Report != "":
-			line.Add(kit.NewButton(kit.Link, "Evidence", func() { home.Open(flow.Ref{Place: flow.InEvidence, ID: c.Number}) }))
-		default:
-			line.Add(kit.NewButton(kit.Link, "See", func() { home.Open(flow.Ref{Place: flow.InCeremonies, ID: c.Number}) }))
+		label, ref := "See", flow.Ref{Place: flow.InCeremonies, ID: c.Number}
+		if c.Report != "" {
+			label, ref.Place = "Evidence", flow.InEvidence
 		}
+		line.Add(kit.NewButton(kit.Link, label, func() { home.Open(ref) }))
 		lines = append(lines, line)
 	}
 	return kit.CardList(lines...)
 }
 
+// startsShown is as many as leave the trust in the record in sight on the smallest
+// screen; the others are one key away.
+const startsShown = 5
+
 func startList(s *Screen, o flow.Overview, home Home) fyne.CanvasObject {
-	var lines []fyne.CanvasObject
-	for _, st := range o.Starts {
-		start := kit.NewButton(kit.Secondary, "Start", func() { home.Start(st) })
-		if o.Resume != "" {
-			start.Disable("Finish ceremony " + o.Resume + " first")
-		}
-		if s.First == nil {
-			s.First = start
-		}
-		lines = append(lines, kit.Row(12,
-			kit.Grow(kit.Column(1, kit.NewText(st.Title, kit.Style{Weight: kit.SemiBold, Wrap: true}),
-				kit.NewText(st.Needs, kit.Style{Size: theme.Small, Ink: theme.Soft, Wrap: true}))), start))
-	}
 	if o.Resume != "" {
-		lines = append(lines, kit.NewText("Finish ceremony "+o.Resume+" first: one ceremony is open at a time.", kit.Style{Size: theme.Small, Ink: theme.Amber, Wrap: true}))
+		return kit.CardList(kit.NewText("Finish ceremony "+o.Resume+" first: one ceremony is open at a time.", kit.Style{Ink: theme.Amber, Wrap: true}))
 	}
-	return kit.CardList(lines...)
+	rows := make([]fyne.CanvasObject, len(o.Starts))
+	for i, st := range o.Starts {
+		mark, tone := startMark(st.Name)
+		row := kit.NewActRow(mark, tone, st.Title, st.Needs, func() { home.Start(st) })
+		if s.First == nil {
+			s.First = row
+		}
+		rows[i] = row
+	}
+	if len(rows) <= startsShown+1 {
+		return kit.ActList(rows...)
+	}
+	more := kit.Column(0, kit.ActList(rows[startsShown:]...))
+	more.Hide()
+	var rest *kit.Button
+	rest = kit.NewButton(kit.Link, fmt.Sprintf("%d more", len(rows)-startsShown), func() {
+		rest.Hide()
+		more.Show()
+		s.relaid()
+		focus(rows[startsShown].(*kit.ActRow))
+	})
+	return kit.Column(6, kit.ActList(rows[:startsShown]...), kit.Row(0, rest), more)
+}
+
+// startMark is the sign of a shipped script; any other has that of a ceremony.
+func startMark(name string) (string, kit.Tone) {
+	switch name {
+	case "key-generation":
+		return "+", kit.Waiting
+	case "key-destruction":
+		return "×", kit.Bad
+	case "key-backup":
+		return "↓", kit.Neutral
+	case "key-restore":
+		return "↑", kit.Neutral
+	case "recovery-drill":
+		return "↻", kit.Info
+	case "change-custodians":
+		return "⇆", kit.Neutral
+	case "share-check":
+		return "✓", kit.Good
+	}
+	return "→", kit.Neutral
 }
 
 func trustBox(o flow.Overview, home Home) fyne.CanvasObject {
-	column := kit.Column(8, kit.Kicker("Trust in this record"))
+	column := kit.Column(7, kit.Kicker("Trust in this record"))
 	for _, r := range o.Trust {
-		column.Add(kit.MarkRow(kit.Tone(r.Tone), r.Text))
+		column.Add(kit.SmallMarkRow(kit.Tone(r.Tone), r.Text))
 	}
 	if o.ReadOnly == nil {
-		column.Add(kit.Actions(kit.NewButton(kit.Secondary, "Take in a carried checkpoint", home.TakeIn)))
+		column.Add(kit.Row(0, kit.NewButton(kit.Link, "Take in a carried checkpoint", home.TakeIn)))
 	}
-	return kit.Card(0, column)
+	return kit.CardList(column)
 }

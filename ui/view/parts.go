@@ -123,7 +123,7 @@ func some(buttons ...*kit.Button) []*kit.Button {
 	return there
 }
 
-// message is a line that says how the entry stands.
+// message is a line that says how an entry stands.
 func message(align fyne.TextAlign) (*kit.Text, func(string, kit.Tone)) {
 	text := kit.NewText("", kit.Style{Wrap: true, Align: align})
 	text.Hide()
@@ -135,6 +135,15 @@ func message(align fyne.TextAlign) (*kit.Text, func(string, kit.Tone)) {
 		} else {
 			text.Show()
 		}
+	}
+}
+
+// message is the same in the screen's dock, which makes room for it.
+func (s *Screen) message(align fyne.TextAlign) (*kit.Text, func(string, kit.Tone)) {
+	text, tell := message(align)
+	return text, func(say string, tone kit.Tone) {
+		tell(say, tone)
+		s.relaid()
 	}
 }
 

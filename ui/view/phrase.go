@@ -30,5 +30,5 @@ func phrase(pg flow.Page, act Actions) *Screen {
 	if act.Pause != nil {
 		buttons = append(buttons, kit.NewButton(kit.Secondary, "Stop here", act.Pause))
 	}
-	return &Screen{Object: column, Dock: kit.Column(12, kit.AtMost(640, typed.Object), foot(pg, act, buttons...)), First: typed.Focusable()}
+	return &Screen{Object: column, Dock: kit.Column(12, kit.AtMost(44, typed.Object), foot(pg, act, buttons...)), First: typed.Focusable()}
 }

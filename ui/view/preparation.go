@@ -37,7 +37,7 @@ func Preparation(p flow.Preparation, begin func(values map[string]string) flow.W
 		values[par.Name], wrongs[par.Name] = f.Value, f.Wrong
 		objects = append(objects, f.Object)
 	}
-	said, say := message(fyne.TextAlignLeading)
+	said, say := s.message(fyne.TextAlignLeading)
 	start := kit.NewButton(kit.Primary, "Start the ceremony", nil)
 	start.OnAct = func() {
 		typed := map[string]string{}
@@ -59,11 +59,10 @@ func Preparation(p flow.Preparation, begin func(values map[string]string) flow.W
 		}
 	}
 	if len(objects) > 0 {
-		column.Add(kit.AtMost(760, kit.Card(14, objects...)))
+		column.Add(kit.AtMost(52, kit.Card(14, objects...)))
 	}
-	column.Add(said)
-	column.Add(kit.Actions(start, kit.NewButton(kit.Secondary, "Back", back)))
 	s.Object, s.First = column, start
+	s.Dock = kit.Column(12, said, kit.Actions(start, kit.NewButton(kit.Secondary, "Back", back)))
 	return s
 }
 

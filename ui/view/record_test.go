@@ -221,6 +221,9 @@ func TestRecordScreensAreDrawnAsBefore(t *testing.T) {
 		if o == nil {
 			o = kit.NewScroll(s.Object)
 		}
+		if s.Dock != nil {
+			o = kit.NewPage(s.Object, s.Dock)
+		}
 		w := test.NewTempWindow(t, o)
 		w.SetPadded(false)
 		w.Resize(fyne.NewSize(1040, 640))

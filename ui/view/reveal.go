@@ -20,7 +20,8 @@ const idleTime = time.Minute
 // is covered, and a key brings it back.
 func reveal(pg flow.Page, act Actions) *Screen {
 	shown := kit.NewReveal(pg.Reveal, pg.Kind == flow.PageShowCard)
-	said, say := message(fyne.TextAlignCenter)
+	s := &Screen{First: shown}
+	said, say := s.message(fyne.TextAlignCenter)
 	const hint = "The arrow keys go from group to group; after a minute without a key it is hidden."
 	say(hint, kit.Neutral)
 	keys, closed := 0, false
@@ -45,7 +46,6 @@ func reveal(pg flow.Page, act Actions) *Screen {
 		column.Add(kit.NewText(pg.Card.Set, kit.Style{Ink: theme.Soft, Wrap: true, Align: fyne.TextAlignCenter}))
 	}
 	column.Add(kit.Inset(0, 12, shown))
-	column.Add(said)
 	if len(pg.Card.Words) > 0 {
 		column.Add(kit.NewText("Its fingerprint, which may be said aloud: "+strings.Join(pg.Card.Words, " "), kit.Style{Ink: theme.Soft, Wrap: true, Align: fyne.TextAlignCenter}))
 	}
@@ -53,9 +53,10 @@ func reveal(pg flow.Page, act Actions) *Screen {
 		shown.Clear()
 		act.Answer(flow.Confirmed())
 	})
-	column.Add(kit.CentredActions(goOn))
-	return &Screen{Object: column, First: shown, close: func() {
+	s.Object, s.Dock = column, kit.Column(12, said, kit.CentredActions(goOn))
+	s.close = func() {
 		closed = true
 		shown.Clear()
-	}}
+	}
+	return s
 }

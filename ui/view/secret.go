@@ -11,7 +11,8 @@ import (
 // secretPage takes one passphrase or PIN from one person.
 func secretPage(pg flow.Page, act Actions) *Screen {
 	entry := kit.NewSecretEntry(pg.Secret.Label, pg.Secret.Bytes)
-	said, say := message(fyne.TextAlignCenter)
+	s := &Screen{First: entry, close: entry.Wipe}
+	said, say := s.message(fyne.TextAlignCenter)
 	goOn := kit.NewButton(kit.Primary, pg.Go, nil)
 	goOn.OnAct = func() {
 		if entry.Length() < pg.Secret.Least {
@@ -26,17 +27,20 @@ func secretPage(pg flow.Page, act Actions) *Screen {
 	practice := practiceButton(pg, act, func(b *secret.Buffer) { fill(entry, b, say); focus(goOn) }, say)
 
 	column := centred(pg)
-	column.Add(kit.Inset(0, 14, kit.Narrow(520, entry)))
-	column.Add(said)
-	column.Add(kit.CentredActions(some(practice, goOn, backButton(act))...))
-	return &Screen{Object: column, First: entry, close: entry.Wipe}
+	column.Add(kit.Inset(0, 14, kit.Narrow(36, entry)))
+	s.Object, s.Dock = column, kit.Column(12, said, kit.CentredActions(some(practice, goOn, backButton(act))...))
+	return s
 }
 
 // newPIN takes a PIN twice.
 func newPIN(pg flow.Page, act Actions) *Screen {
 	first := kit.NewSecretEntry(pg.Secret.Label, pg.Secret.Bytes)
 	again := kit.NewSecretEntry(pg.Secret.Label+" again", pg.Secret.Bytes)
-	said, say := message(fyne.TextAlignCenter)
+	s := &Screen{First: first, close: func() {
+		first.Wipe()
+		again.Wipe()
+	}}
+	said, say := s.message(fyne.TextAlignCenter)
 	goOn := kit.NewButton(kit.Primary, pg.Go, nil)
 	goOn.OnAct = func() {
 		switch {
@@ -61,11 +65,7 @@ func newPIN(pg flow.Page, act Actions) *Screen {
 	}, say)
 
 	column := centred(pg)
-	column.Add(kit.Inset(0, 14, kit.Narrow(520, kit.Column(12, first, again))))
-	column.Add(said)
-	column.Add(kit.CentredActions(some(practice, goOn)...))
-	return &Screen{Object: column, First: first, close: func() {
-		first.Wipe()
-		again.Wipe()
-	}}
+	column.Add(kit.Inset(0, 14, kit.Narrow(36, kit.Column(12, first, again))))
+	s.Object, s.Dock = column, kit.Column(12, said, kit.CentredActions(some(practice, goOn)...))
+	return s
 }

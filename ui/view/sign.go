@@ -12,12 +12,9 @@ import (
 // verdict with its reason, signed by the same secret.
 func sign(pg flow.Page, act Actions) *Screen {
 	column := top(pg)
+	pg.Waiting = "" // the title names who signs
 	s := &Screen{}
-	said, tell := message(fyne.TextAlignLeading)
-	say := func(words string, tone kit.Tone) {
-		tell(words, tone)
-		s.relaid()
-	}
+	said, say := s.message(fyne.TextAlignLeading)
 
 	agree := kit.NewButton(kit.Primary, pg.Go, nil)
 	disagree := kit.NewButton(kit.Secondary, "I do not agree", nil)
@@ -59,7 +56,7 @@ func sign(pg flow.Page, act Actions) *Screen {
 	}
 	practice := practiceButton(pg, act, func(b *secret.Buffer) { fill(entry, b, say); focus(agree) }, say)
 	s.Object, s.First = column, entry
-	s.Dock = kit.Column(12, entry, said, reason.Object, foot(pg, act, some(agree, disagree, practice, silent)...))
+	s.Dock = kit.Column(12, kit.Row(12, kit.Grow(entry), agree), said, reason.Object, foot(pg, act, some(disagree, practice, silent)...))
 	return s
 }
 
