@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 
-	"claviger/assets"
 	"claviger/ledger"
 )
 
@@ -176,35 +175,3 @@ func (e *Engine) Export(ctx context.Context, dir string) (ledger.Head, error) {
 	}
 	return e.head, ledger.Export(ctx, store, dir)
 }
-
-// ReceiptFile lies beside the evidence and speaks of the file that was closed last.
-const ReceiptFile = "ledger-closed.txt"
-
-// Closed writes the receipt of the ledger's file, which is closed by now: its
-// length and its SHA-256, every unused byte included. It is read aloud, and
-// written down, when the workstation goes back into its bag.
-func (e *Engine) Closed(bytes int64, sum ledger.Hash) error {
-	if e.head.Size == 0 || len(e.findings) > 0 {
-		return nil
-	}
-	return replace(filepath.Join(e.folder.Dir, "evidence", ReceiptFile), e.state.receipt(e.head, bytes, sum))
-}
-
-func (s *State) receipt(head ledger.Head, bytes int64, sum ledger.Hash) []byte {
-	return fmt.Appendf(nil, `The ledger as it was closed
-
-Site           %s
-Records        %d
-Tree head      %s
-Last record    %s
-File           ledger.db, %d bytes
-SHA-256        %s
-In words       %s
-
-sha256sum ledger.db must give the same digits as long as nobody opens the
-ledger for writing. The next opening writes to the file, and gives a new receipt.
-`, s.Site.Origin, head.Size, head.Root, head.Last, bytes, sum, inWords(sum))
-}
-
-// inWords is a hash for reading aloud.
-func inWords(h ledger.Hash) string { return strings.Join(assets.PGPWords(h[:]), " ") }

@@ -47,6 +47,7 @@ type play struct {
 	ledger  ledger.Reader
 	mu      sync.Mutex    // one loan at a time
 	looks   int           // times that the record was lent
+	held    bool          // another program writes the record
 	gate    chan struct{} // opened once for each loan, where there is one
 	changed string
 	copied  func(number string, t flow.Target) (flow.Receipt, error)
@@ -62,7 +63,7 @@ func (p *play) Look(_ context.Context, look func(flow.Record) error) error {
 	if p.state == nil {
 		p.state, p.ledger = sample.Empty(), ledger.NewMemory()
 	}
-	return look(flow.Record{State: p.state, Ledger: p.ledger, Verified: true, Report: func(string) string { return "/site/evidence/report.pdf" }})
+	return look(flow.Record{State: p.state, Ledger: p.ledger, Verified: true, Held: p.held, Report: func(string) string { return "/site/evidence/report.pdf" }})
 }
 
 func (p *play) Verify(_ context.Context, progress func(done, total int64)) (flow.Verification, error) {
@@ -1220,6 +1221,28 @@ func TestContradictedSiteHasNothingToPress(t *testing.T) {
 	for _, button := range []string{"[Start]", "[Resume]", "[Take in a carried checkpoint]"} {
 		if strings.Contains(d.text(), button) {
 			t.Errorf("%s is offered", button)
+		}
+	}
+}
+
+// The window that only reads says so above every page, names who writes, and has
+// nothing to press but ways to read.
+func TestHeldSiteHasNothingToPress(t *testing.T) {
+	const holder = "process 4711 of user 1000 on lab since 2026-11-22T11:00:00.000Z"
+	p := &play{snapshot: practiceSite(), held: true}
+	p.snapshot.Ledger.Holder = holder
+	p.state, p.ledger = sample.Site(), ledger.NewMemory()
+	d := open(t, p)
+	d.until("overview")
+	d.shows("READ-ONLY · written by " + holder)
+	for _, place := range []string{flow.InKeys, flow.InEvidence, flow.InCeremonies} {
+		d.shell.goTo(place)
+		d.until(place)
+		d.shows("READ-ONLY · written by " + holder)
+		for _, button := range []string{"[Start]", "[Resume]", "[Take in a carried checkpoint]", "[Copy the ledger to a medium]"} {
+			if strings.Contains(d.text(), button) {
+				t.Errorf("%s: %s is offered", place, button)
+			}
 		}
 	}
 }

@@ -177,4 +177,35 @@ func TestReceiptOfTheClosedFile(t *testing.T) {
 	if left, err := filepath.Glob(s.Folder.Ledger() + "-*"); err != nil || len(left) > 0 {
 		t.Errorf("beside the closed file lie %v", left)
 	}
+	// The next start finds it so; and one bit of the file in a place that no record
+	// reaches is told, as is a file that was opened since and not closed.
+	dir := s.Folder.Dir
+	s, _ = openSite(t, setting(dir, nil))
+	if l := s.LastClosed; !l.Same || l.Why != "" || l.Receipt.SHA256.String() != sum || l.Receipt.Head.Last != head || l.Receipt.At.IsZero() {
+		t.Errorf("the next start finds %+v", l)
+	}
+	if l := s.Folder.LastClosed(sqlite.Digest(s.Folder.Ledger())); l.Same {
+		t.Error("a file that is open for writing is found as it was closed")
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(s.Folder.Ledger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[95] ^= 1 // of the number of the program that wrote the header: nothing reads it
+	if err := os.WriteFile(s.Folder.Ledger(), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, _ = openSite(t, setting(dir, nil))
+	if l := s.LastClosed; l.Same || l.Receipt == nil || len(s.Findings()) > 0 {
+		t.Errorf("a changed file is found as %+v, with %v", l, s.Findings())
+	}
+	if err := os.WriteFile(filepath.Join(dir, "evidence", ceremony.ReceiptFile), append(told, "and more"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if l := s.Folder.LastClosed(1, ledger.Hash{}, nil); l.Same || l.Receipt != nil || !strings.Contains(l.Why, ceremony.ReceiptFile) {
+		t.Errorf("a receipt that somebody wrote on says %+v", l)
+	}
 }

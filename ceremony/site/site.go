@@ -64,8 +64,10 @@ type Setting struct {
 type Site struct {
 	*ceremony.Engine
 	Folder *ceremony.Folder
-	store  ledger.Store
-	serial string
+	// LastClosed is how the ledger's file was found when it was opened for writing.
+	LastClosed ceremony.LastClosed
+	store      ledger.Store
+	serial     string
 }
 
 // Create makes an empty real site and opens it: a folder of mode 0700, in it the
@@ -189,6 +191,7 @@ func create(ctx context.Context, c Setting) (*Site, error) {
 	if err != nil {
 		return nil, err
 	}
+	last := folder.LastClosed(sqlite.Digest(folder.Ledger())) // opening for writing changes the file
 	store, err := sqlite.Open(ctx, folder.Ledger())
 	if errors.Is(err, fs.ErrNotExist) {
 		store, err = sqlite.Create(ctx, folder.Ledger())
@@ -200,6 +203,7 @@ func create(ctx context.Context, c Setting) (*Site, error) {
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
+	s.LastClosed = last
 	return s, nil
 }
 

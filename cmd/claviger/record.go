@@ -30,7 +30,7 @@ func (p *program) Look(ctx context.Context, look func(flow.Record) error) error 
 	if err != nil {
 		return p.told(err)
 	}
-	return look(flow.Record{State: s.State(), Ledger: s.Record(), Verified: len(s.Findings()) == 0, Held: s.Holder() != "", Module: p.module(),
+	return look(flow.Record{State: s.State(), Ledger: s.Record(), Verified: len(s.Findings()) == 0, Held: s.Holder() != "", LastClosed: s.LastClosed, Module: p.module(),
 		Report: func(number string) string { return reportOf(s, number) }})
 }
 

@@ -101,8 +101,12 @@ func verifyFile(ctx context.Context, path string) (ledger.Head, error) {
 }
 
 // Digest is the length and the SHA-256 of a closed ledger or of a copy: what a
-// receipt says about the file as a whole, unused bytes included.
+// receipt says about the file as a whole, unused bytes included. A file whose last
+// records still stand in its log is not closed.
 func Digest(path string) (int64, ledger.Hash, error) {
+	if log, err := os.Stat(path + "-wal"); err == nil && log.Size() > 0 {
+		return 0, ledger.Hash{}, fmt.Errorf("couldn't hash the ledger's file: its last records may still stand in %s beside it", filepath.Base(log.Name()))
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return 0, ledger.Hash{}, fmt.Errorf("couldn't hash the ledger's file: %w", err)

@@ -389,10 +389,15 @@ func (s *Store) Close() error {
 // read on any medium and beside which readers leave nothing. Readers that are
 // at it keep the log; the next one to open for writing will find it.
 func settle(ctx context.Context, db *sql.DB) error {
-	if _, err := db.ExecContext(ctx, "PRAGMA busy_timeout = 0"); err != nil {
+	// A reader in the middle of a query is soon done; one that keeps the file open
+	// is not.
+	if _, err := db.ExecContext(ctx, "PRAGMA busy_timeout = 1000"); err != nil {
 		return err
 	}
 	if _, err := checkpointWAL(ctx, db); err != nil {
+		return err
+	}
+	if _, err := db.ExecContext(ctx, "PRAGMA busy_timeout = 0"); err != nil {
 		return err
 	}
 	_, err := db.ExecContext(ctx, "PRAGMA journal_mode = DELETE")

@@ -27,6 +27,8 @@ type RecordRow struct {
 type LedgerPage struct {
 	Records int64
 	Signed  string // how far which signatures reach
+	Closed  string // what the file was when it was closed last, "" where nothing tells
+	Hash    string // and its SHA-256
 	First   string
 }
 
@@ -34,10 +36,28 @@ type LedgerPage struct {
 func NewLedgerPage(r Record) LedgerPage {
 	s := r.State
 	p := LedgerPage{Records: s.Size, Signed: reach(s.Size, s.SignedTo, s.PeopleSignedTo)}
+	if c := r.LastClosed.Receipt; c != nil {
+		p.Closed = fmt.Sprintf("Closed last on %s, with %s, as a file of %s bytes", moment(c.At), countOf(int(c.Head.Size), "record", "records"), thousands(c.Bytes))
+		p.Hash = fours(c.SHA256.String())
+	}
+	p.Closed = foundSo(p.Closed, r.LastClosed)
 	if s.Size == 0 {
 		p.First = "The ledger is empty. Its first record is written when the site is opened."
 	}
 	return p
+}
+
+// foundSo says how the closed file was found again.
+func foundSo(closed string, f ceremony.LastClosed) string {
+	switch {
+	case f.Same:
+		return closed + ", and found so, byte for byte, at this start. Its SHA-256, as the receipt has it:"
+	case f.Why != "":
+		return strings.TrimPrefix(closed+". The file was not compared with its receipt: "+f.Why+".", ". ")
+	case f.Receipt != nil:
+		return closed + ". At this start it was not the same, byte for byte: it was opened since and not closed, or changed. Every record was verified. SHA-256 that the receipt has:"
+	}
+	return ""
 }
 
 // reach says how many records from the first on the HSM and people have signed.

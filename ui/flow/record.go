@@ -20,6 +20,8 @@ type Record struct {
 	Verified bool
 	// Held: another program writes the record, and no act is offered here.
 	Held bool
+	// LastClosed is how the ledger's file was found when this program opened it.
+	LastClosed ceremony.LastClosed
 	// Module tells by which PKCS#11 module tokens are reached.
 	Module []Fact
 	// Report is the path of a ceremony's report, "" while there is none.

@@ -187,6 +187,32 @@ func TestRecordThatAnotherWindowWrites(t *testing.T) {
 	}
 }
 
+// TestLedgerPageTellsOfTheClosedFile, and never that it is the same where it is not.
+func TestLedgerPageTellsOfTheClosedFile(t *testing.T) {
+	closing := &ceremony.Closing{At: noon, Head: ledger.Head{Size: 128}, Bytes: 167936, SHA256: ledger.BlobHash(nil)}
+	for name, c := range map[string]struct {
+		last ceremony.LastClosed
+		says string
+		hash bool
+	}{
+		"never closed":    {ceremony.LastClosed{}, "", false},
+		"the same":        {ceremony.LastClosed{Receipt: closing, Same: true}, "with 128 records, as a file of 167 936 bytes, and found so, byte for byte", true},
+		"another":         {ceremony.LastClosed{Receipt: closing}, "not the same, byte for byte", true},
+		"no receipt":      {ceremony.LastClosed{Why: "it is torn"}, "The file was not compared with its receipt: it is torn.", false},
+		"nothing to hash": {ceremony.LastClosed{Receipt: closing, Why: "it is gone"}, "not compared with its receipt: it is gone.", true},
+	} {
+		r := recordOf(sample.Site())
+		r.LastClosed = c.last
+		p := NewLedgerPage(r)
+		if !strings.Contains(p.Closed, c.says) || (c.says == "") != (p.Closed == "") || strings.Contains(p.Closed, "found so") != c.last.Same {
+			t.Errorf("%s: %q", name, p.Closed)
+		}
+		if got := strings.HasPrefix(p.Hash, "e3b0 c442 98fc"); got != c.hash {
+			t.Errorf("%s: SHA-256 %q", name, p.Hash)
+		}
+	}
+}
+
 // Every list says what to do first where it is empty, and every row of a list
 // leads to a page.
 func TestEveryRowLeadsToItsPage(t *testing.T) {

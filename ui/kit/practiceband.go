@@ -18,10 +18,9 @@ func PracticeBand(words string) fyne.CanvasObject {
 	return Column(0, newStripes(8), On(NewBox(theme.Stripe, 0), 16, 3, label))
 }
 
-// HeldBand crosses the whole width and says that here nothing can be changed: the
-// page's own colours the other way round.
+// HeldBand crosses the whole width and says that here nothing can be changed.
 func HeldBand(words string) fyne.CanvasObject {
-	return On(NewBox(theme.Ink, 0), 16, 5, NewText(words, Style{Size: theme.Small, Weight: SemiBold, Ink: theme.Paper, Align: fyne.TextAlignCenter, Wrap: true}))
+	return On(NewBox(theme.BlueFill, 0), 16, 5, NewText(words, Style{Size: theme.Small, Weight: SemiBold, Ink: theme.Blue, Align: fyne.TextAlignCenter, Wrap: true}))
 }
 
 // stripes are diagonal.

@@ -48,10 +48,12 @@ func NewLedger(p flow.LedgerPage, q flow.Query, act LedgerActions) *Ledger {
 	if q.Of != "" {
 		title = "Records that name " + q.Of
 	}
-	head := kit.Column(12,
-		kit.Row(18, kit.Grow(kit.Title(title)), l.found),
-		kit.NewText(p.Signed, kit.Style{Ink: theme.Soft, Wrap: true}),
-		kit.Row(12, kit.Grow(search.Object), verify))
+	told := kit.Column(4, kit.NewText(p.Signed, kit.Style{Ink: theme.Soft, Wrap: true}))
+	if p.Closed != "" {
+		told.Add(kit.NewText(p.Closed, kit.Style{Size: theme.Small, Ink: theme.Soft, Wrap: true}))
+		told.Add(kit.NewText(p.Hash, kit.Style{Size: theme.Small, Weight: kit.Mono, Wrap: true}))
+	}
+	head := kit.Column(12, kit.Row(18, kit.Grow(kit.Title(title)), l.found), told, kit.Row(12, kit.Grow(search.Object), verify))
 	l.Screen = &Screen{Fill: kit.FillBelow(14, head, l.list.OnCard()), First: l.list}
 	return l
 }

@@ -86,6 +86,8 @@ func recordScreens(public func(string, ceremony.Snapshot, func() *Screen)) {
 		if err != nil {
 			panic(err)
 		}
+		r := r
+		r.LastClosed = ceremony.LastClosed{Same: true, Receipt: &ceremony.Closing{At: noon, Head: ledger.Head{Size: 196}, Bytes: 167936, SHA256: ledger.BlobHash(nil)}}
 		l := NewLedger(flow.NewLedgerPage(r), flow.Query{}, LedgerActions{})
 		l.Show(200, "200 records", func(i int) (flow.RecordRow, bool) {
 			if i >= len(rows) {
@@ -234,6 +236,9 @@ func TestRecordScreensAreDrawnAsBefore(t *testing.T) {
 	draw("overview", ceremony.Snapshot{}, overview(overviewSnapshot(), sample.Site()))
 	draw("overview-empty", ceremony.Snapshot{}, overview(ceremony.Snapshot{Ledger: ceremony.LedgerView{Verified: true}}, sample.Empty()))
 	draw("overview-contradicted", ceremony.Snapshot{}, overview(contradicted, sample.Site()))
+	held := overviewSnapshot()
+	held.Ledger.Holder = "process 4711 of user 1000 on lab since 2026-11-22T11:00:00.000Z"
+	draw("overview-held", ceremony.Snapshot{}, overview(held, sample.Site()))
 }
 
 func drawn(t *testing.T, name string, w fyne.Window) {

@@ -179,6 +179,11 @@ func screens(look *theme.Theme) map[string]func() (fyne.CanvasObject, *Screen) {
 	public("overview-contradicted", contradicted, func() *Screen {
 		return Overview(flow.NewOverview(contradicted, recordOf(sample.Site()), starts, noon), Home{})
 	})
+	held := overviewSnapshot()
+	held.Ledger.Holder = "process 4711 of user 1000 on lab since 2026-11-22T11:00:00.000Z"
+	public("overview-held", held, func() *Screen {
+		return Overview(flow.NewOverview(held, recordOf(sample.Site()), starts, noon), Home{})
+	})
 	public("take-in", overviewSnapshot(), func() *Screen {
 		return TakeIn(flow.Carried{Path: "/media/usb/checkpoint.txt", Trouble: &flow.Trouble{Happened: "That is not a checkpoint that can be compared: it is neither a signed note nor base64 of one.", Safe: "Nothing was recorded.", Do: "Bring the note whole."}}, func(flow.Carried) {}, func() {})
 	})
