@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"claviger/ceremony/script"
+	"claviger/ceremony/signoff"
 	"claviger/ledger"
 )
 
@@ -77,12 +79,15 @@ type ItemChecked struct {
 	Witness string `json:"witness"`
 }
 
-// ItemLost is an item that cannot be accounted for, confirmed by its holder.
+// ItemLost is an item that cannot be accounted for: a word that nobody takes back,
+// signed by its holder and by the witness who heard it; where the holder is not in
+// the room, by a second person who is.
 type ItemLost struct {
-	How     string `json:"how"` // as stated
-	Item    string `json:"item"`
-	Person  string `json:"person"`
-	Witness string `json:"witness"`
+	How        string     `json:"how"` // as stated
+	Item       string     `json:"item"`
+	Person     string     `json:"person"`     // holds it
+	Signatures []SignedBy `json:"signatures"` // claviger custody v1
+	Witness    string     `json:"witness"`
 }
 
 // ItemDestroyed is the end of an item, by a method of NIST SP 800-88.
@@ -201,6 +206,9 @@ func (s *State) custody(r *record) error {
 		if err != nil {
 			return err
 		}
+		if err := s.lostSigned(r, b); err != nil {
+			return err
+		}
 		it.State = Lost
 		it.touched(r)
 		s.copyEnds(it.Name, CopyUnknown)
@@ -208,6 +216,47 @@ func (s *State) custody(r *record) error {
 		return s.itemDestroyed(r, b)
 	}
 	return nil
+}
+
+// lostSigned: a loss is the word of those who answer for the thing, not of whoever
+// sits at the keyboard.
+func (s *State) lostSigned(r *record, b *ItemLost) error {
+	if _, err := s.signedBy(r, b.Signatures, func(site string) ([]byte, error) { return ItemLostMessage(*b, r.Ceremony, r.Prev, site) }); err != nil {
+		return err
+	}
+	signed := map[string]bool{}
+	for _, sg := range b.Signatures {
+		if !s.Open.Present[sg.Person] || s.Open.Role(sg.Person) != sg.Role {
+			return r.refuse("presence.absent", "%s is not here as %s", sg.Person, sg.Role)
+		}
+		signed[sg.Person] = true
+	}
+	for _, person := range s.LostSigners(b.Person, b.Witness) {
+		if !signed[person.Person] {
+			return r.refuse("custody.lost-unsigned", "%s did not sign that %s is lost", person.Person, b.Item)
+		}
+	}
+	return nil
+}
+
+// LostSigners are those whose word a loss is: the holder and the witness; the
+// administrator in the place of a holder who is not in the room.
+func (s *State) LostSigners(holder, witness string) []Part {
+	p := s.Open
+	who := []string{holder, witness}
+	if admins := p.InRole(script.Administrator); !p.Present[holder] && len(admins) > 0 {
+		who[0] = admins[0]
+	}
+	var out []Part
+	for _, person := range who {
+		out = append(out, Part{Person: person, Role: p.Role(person)})
+	}
+	return out
+}
+
+// ItemLostMessage gives the bytes that those who answer for a lost thing sign.
+func ItemLostMessage(b ItemLost, ceremony string, prev ledger.Hash, site string) ([]byte, error) {
+	return bodyMessage(signoff.Custody, b, ceremony, prev, site)
 }
 
 func (s *State) itemSealed(r *record, b *ItemSealed) error {

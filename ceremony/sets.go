@@ -90,6 +90,7 @@ func (s *State) Unaccounted(set *Set) []string {
 type SetDue struct {
 	Set         *Set
 	Unaccounted []string // as many as open what the set still opens: its secret is to be changed; else none
+	Needed      bool     // the set is withdrawn, and a backup is kept that only its cards open
 	Wraps       string   // labels of keys of which a backup may be left that the cards of this withdrawn set open
 }
 
@@ -108,7 +109,8 @@ func (s *State) SetsDue() []SetDue {
 		if set.Withdrawn {
 			under := s.KeysUnder(id)
 			d.Wraps = Labels(under)
-			due = len(s.NeededFor(id)) > 0 || due && len(under) > 0
+			d.Needed = len(s.NeededFor(id)) > 0
+			due = d.Needed || due && len(under) > 0
 		}
 		if due {
 			out = append(out, d)

@@ -197,6 +197,15 @@ func TestCustodyRules(t *testing.T) {
 		"lost by somebody else": {"custody.holder", func() (int, ledger.Draft) {
 			return forged(ceremony.ItemLostKind, func(b any) { b.(*ceremony.ItemLost).Person = "li-chen" })
 		}},
+		"lost by the witness's word alone": {"custody.lost-unsigned", func() (int, ledger.Draft) {
+			return forged(ceremony.ItemLostKind, func(b any) {
+				lost := b.(*ceremony.ItemLost)
+				lost.Signatures = slices.DeleteFunc(lost.Signatures, func(sg ceremony.SignedBy) bool { return sg.Person == lost.Person })
+			})
+		}},
+		"lost in other words than were signed": {"signoff.signature", func() (int, ledger.Draft) {
+			return forged(ceremony.ItemLostKind, func(b any) { b.(*ceremony.ItemLost).How = "nobody asked" })
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			at, d := c.forge()

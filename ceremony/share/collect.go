@@ -10,11 +10,12 @@ import (
 // cards are compared with comes from the ledger or, when that is lost, from an
 // evidence PDF.
 type Collector struct {
-	set   Set
-	cards []*Card
+	set     Set
+	cards   []*Card
+	rebuild func([]*Card) (*secret.Buffer, error) // asked for only when k cards were taken
 }
 
-func NewCollector(set Set) *Collector { return &Collector{set: set} }
+func NewCollector(set Set) *Collector { return &Collector{set: set, rebuild: set.combine} }
 
 // Need is how many cards are still missing.
 func (c *Collector) Need() int { return c.set.K - len(c.cards) }
@@ -77,7 +78,7 @@ func (c *Collector) Combine() (*secret.Buffer, error) {
 	if n := c.Need(); n > 0 {
 		return nil, fault(TooFew, nil, "%d of the %d cards that suffice are there: %d more must be typed", len(c.cards), c.set.K, n)
 	}
-	return c.set.combine(c.cards)
+	return c.rebuild(c.cards)
 }
 
 // Wipe forgets all cards.

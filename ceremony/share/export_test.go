@@ -18,3 +18,12 @@ func CardTestOnly(s Set, index int, part []byte) *Card { return newCard(s, index
 
 // ShareTestOnly gives a copy of a card's share.
 func ShareTestOnly(c *Card) []byte { return append([]byte(nil), c.share()...) }
+
+// WatchTestOnly calls called whenever cards are combined.
+func (c *Collector) WatchTestOnly(called func()) {
+	rebuild := c.rebuild
+	c.rebuild = func(cards []*Card) (*secret.Buffer, error) {
+		called()
+		return rebuild(cards)
+	}
+}

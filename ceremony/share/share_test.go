@@ -291,9 +291,21 @@ func TestForgivenWriting(t *testing.T) {
 func TestEverySingleErrorIsLocated(t *testing.T) {
 	_, _, cards := split(t, 3, 5, false)
 	letters := []byte(strings.ToLower(strings.ReplaceAll(text(t, cards[2]), " ", "")))[3:]
+	swaps := 0
 	for i := range letters {
 		checkSubstitutions(t, letters, i)
-		checkSwap(t, letters, i)
+		if i+1 < len(letters) && letters[i] != letters[i+1] {
+			checkSwap(t, letters, i)
+			swaps++
+		}
+	}
+	proof("a card of a 3-of-5 set: each of %d wrong letters and %d swaps of neighbours is refused and located to its group", len(letters)*(len(share.Alphabet)-1), swaps)
+}
+
+// proof prints what was counted, for make proof.
+func proof(format string, args ...any) {
+	if os.Getenv("CLAVIGER_PROOF") == "1" {
+		fmt.Printf("PROOF: shares: "+format+"\n", args...)
 	}
 }
 
@@ -319,9 +331,6 @@ func checkSubstitutions(t *testing.T, letters []byte, i int) {
 
 func checkSwap(t *testing.T, letters []byte, i int) {
 	t.Helper()
-	if i+1 == len(letters) || letters[i] == letters[i+1] {
-		return
-	}
 	letters[i], letters[i+1] = letters[i+1], letters[i]
 	_, err := share.ParseCard(hold(t, string(letters)), false)
 	letters[i], letters[i+1] = letters[i+1], letters[i]
@@ -338,7 +347,8 @@ func TestRandomErrors(t *testing.T) {
 	rng := rand.New(rand.NewPCG(6, 1))
 	b := secret.New(len(letters))
 	defer b.Wipe()
-	for try := range 100_000 {
+	const errors = 100_000
+	for wrong := 0; wrong < errors; {
 		b.Reset()
 		if err := b.Append(letters...); err != nil {
 			t.Fatal(err)
@@ -346,10 +356,14 @@ func TestRandomErrors(t *testing.T) {
 		for range 2 + rng.IntN(11) {
 			b.Bytes()[rng.IntN(len(letters))] = share.Alphabet[rng.IntN(32)]
 		}
-		if share.FitsTestOnly(b, false) && string(b.Bytes()) != string(letters) {
-			t.Fatalf("try %d: a wrong text was taken", try)
+		if string(b.Bytes()) == string(letters) {
+			continue
+		}
+		if wrong++; share.FitsTestOnly(b, false) {
+			t.Fatalf("error %d: a wrong text was taken", wrong)
 		}
 	}
+	proof("of %d texts of a 3-of-5 set's card with two to twelve random errors none was taken", errors)
 }
 
 func TestSeveralWrongLetters(t *testing.T) {
@@ -459,6 +473,90 @@ func TestCollectorRefuses(t *testing.T) {
 	}
 }
 
+// Each is refused in its own words, after two good cards of three; and what would
+// combine them is never asked.
+func TestNothingIsCombinedWithAWrongCard(t *testing.T) {
+	_, set, cards := split(t, 3, 5, false)
+	_, _, foreign := split(t, 3, 5, false)
+	_, _, practice := split(t, 3, 5, true)
+	S := random(t)
+	_, old, err := share.Split(S, 3, 5, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { share.Wipe(old...) })
+	zero := share.ShareTestOnly(cards[1])
+	zero[32] = 0
+	bech32 := ""
+	for _, v := range readVectors(t).Refused {
+		if v.Fault == share.Bech32 {
+			bech32 = v.Text
+		}
+	}
+	if bech32 == "" {
+		t.Fatal("no vector is a bech32 string")
+	}
+	said := map[string]string{}
+	for _, c := range []struct {
+		name, text string
+		want       share.Fault
+	}{
+		{"a share of another set", text(t, foreign[1]), share.OtherSet},
+		{"a doubled index", text(t, cards[0]), share.Duplicate},
+		{"too few", "", share.TooFew},
+		{"a forged fingerprint", text(t, share.CardTestOnly(set, 2, share.ShareTestOnly(cards[2]))), share.Forged},
+		{"x = 0", text(t, share.CardTestOnly(set, 2, zero)), share.ZeroX},
+		{"a bech32 string, not bech32m", bech32, share.Bech32},
+		{"a practice card on a real site", text(t, practice[1]), share.Practice},
+	} {
+		collector := share.NewCollector(set)
+		collector.WatchTestOnly(func() { t.Errorf("%s: cards were combined", c.name) })
+		for _, good := range []*share.Card{cards[0], cards[3]} {
+			if err := collector.Add(good); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var err error
+		if c.text == "" {
+			_, err = collector.Combine()
+		} else if card, why := share.ParseCard(hold(t, c.text), false); why != nil {
+			err = why
+		} else {
+			t.Cleanup(card.Wipe)
+			err = collector.Add(card)
+		}
+		e := wantFault(t, c.name, err, c.want)
+		if other, twice := said[e.Why]; twice {
+			t.Errorf("%s and %s are told alike: %q", c.name, other, e.Why)
+		}
+		said[e.Why] = c.name
+		if _, err := collector.Combine(); err == nil {
+			t.Errorf("%s: a secret was given", c.name)
+		}
+	}
+	// A card of the old set after a change is one of another set: both names are said.
+	collector := share.NewCollector(set)
+	collector.WatchTestOnly(func() { t.Error("a card of the old set: cards were combined") })
+	e := wantFault(t, "a card of the old set", collector.Add(old[1]), share.OtherSet)
+	if !strings.Contains(e.Why, set.Name()) || !strings.Contains(e.Why, share.Name(old[1].Set)) {
+		t.Errorf("a card of the old set is told as %q", e.Why)
+	}
+	// And with good cards only, what was watched is what combines.
+	combined := 0
+	collector = share.NewCollector(set)
+	collector.WatchTestOnly(func() { combined++ })
+	for _, card := range cards[:3] {
+		if err := collector.Add(card); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := collector.Combine()
+	if err != nil || combined != 1 {
+		t.Fatalf("three good cards: combined %d times, %v", combined, err)
+	}
+	got.Wipe()
+}
+
 // The library would take each of these and give another secret without a word.
 func TestEveryBitOfAShare(t *testing.T) {
 	_, set, cards := split(t, 2, 3, false)
@@ -536,14 +634,17 @@ func TestCommitment(t *testing.T) {
 
 // For k and n from 2 to 8: every k cards give the secret, every k-1 are refused.
 func TestEverySubset(t *testing.T) {
+	subsets := 0
 	for n := 2; n <= 8; n++ {
 		for k := 2; k <= n; k++ {
 			S, set, cards := split(t, k, n, true)
 			for mask := range 1 << n {
 				checkSubset(t, S, set, cards, mask)
+				subsets++
 			}
 		}
 	}
+	proof("k and n over 2..8: all %d subsets of cards; each of k rebuilds, each smaller one is refused, no card beyond k is taken", subsets)
 }
 
 func checkSubset(t *testing.T, S *secret.Buffer, set share.Set, cards []*share.Card, mask int) {

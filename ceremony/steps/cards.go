@@ -189,7 +189,8 @@ func bagProblem(s *ceremony.State, bag string) *ceremony.Problem {
 	return nil
 }
 
-// lose records an item that its holder cannot bring.
+// lose records an item that its holder cannot bring: who answers for it and who
+// watched sign the words.
 func lose(ctx context.Context, env ceremony.Env, it *ceremony.Item) error {
 	s := env.State()
 	holder := s.Someone(it.Holder)
@@ -200,7 +201,16 @@ func lose(ctx context.Context, env ceremony.Env, it *ceremony.Item) error {
 	if err != nil {
 		return err
 	}
-	return env.Record(ctx, []ceremony.Entry{{Kind: ceremony.ItemLostKind, Body: ceremony.ItemLost{How: a.Fields["how"], Item: it.Name, Person: it.Holder, Witness: witness(s)}}})
+	b := ceremony.ItemLost{How: a.Fields["how"], Item: it.Name, Person: it.Holder, Witness: witness(s)}
+	ask := ceremony.Prompt{Title: "Sign that " + it.Name + " is lost", Text: "You sign that it cannot be accounted for, and what is known of it.",
+		Facts: facts([]ceremony.Line{line("Item", it.Name), line("Held by", holder.Name), line("What is known of it, as stated", b.How)})}
+	b.Signatures, err = env.Together(ctx, s.LostSigners(b.Person, b.Witness), ask, func(prev ledger.Hash) ([]byte, error) {
+		return ceremony.ItemLostMessage(b, s.Open.Number, prev, s.Site.ID)
+	})
+	if err != nil {
+		return err
+	}
+	return env.Record(ctx, []ceremony.Entry{{Kind: ceremony.ItemLostKind, Body: b}})
 }
 
 // checkCardItem: a step that uses cards moves cards and nothing else.

@@ -130,11 +130,15 @@ func dueHere(s *ceremony.State, keys []*ceremony.Key, now time.Time) []Due {
 	}
 	for _, d := range s.SetsDue() {
 		ref := Ref{Place: InCustody, Label: "See"}
-		if d.Wraps != "" {
-			out = append(out, Due{"The old cards of set " + d.Set.Body.Name + " still open the backup of " + d.Wraps + ": back it up anew, then destroy the old media and the cards", Waiting, ref})
+		name, gone := d.Set.Body.Name, strings.Join(d.Unaccounted, ", ")
+		if d.Needed {
+			out = append(out, Due{"The old cards of set " + name + " still open a backup of " + d.Wraps + ": see that it is backed up under other cards, have the old media destroyed, then the old cards", Waiting, ref})
 		}
-		if len(d.Unaccounted) > 0 {
-			out = append(out, Due{"The secret of set " + d.Set.Body.Name + " must be changed: nobody answers for " + strings.Join(d.Unaccounted, ", "), Bad, ref})
+		switch {
+		case gone != "" && d.Wraps != "":
+			out = append(out, Due{"A backup of " + d.Wraps + " may survive, and nobody answers for as many of the old cards of set " + name + " as open it: " + gone + ". Have the key changed", Bad, ref})
+		case gone != "":
+			out = append(out, Due{"The secret of set " + name + " must be changed: nobody answers for " + gone, Bad, ref})
 		}
 	}
 	if last := s.Looked; last != nil && len(last.Unknown) > 0 {
