@@ -640,14 +640,23 @@ func TestCanary(t *testing.T) {
 	}
 }
 
-// userPIN derives the user PIN from two practice cards, as a custodian without
-// Claviger would.
+// userPIN derives the user PIN of the site's token.
 func userPIN(t testing.TB, s *Site) *secret.Buffer {
 	t.Helper()
-	set := s.State().SetFor(s.Token(), "user")
+	return pinFor(t, s, s.State().SetFor(s.Token(), "user"), s.Token())
+}
+
+// pinFor derives a token's PIN from as many practice cards of a set as suffice, as
+// custodians without Claviger would.
+func pinFor(t testing.TB, s *Site, set *ceremony.Set, serial string) *secret.Buffer {
+	t.Helper()
 	S := secretOf(t, s.Prop, set, func(ceremony.CardIssued) bool { return true })
 	defer S.Wipe()
-	pin, err := share.UserPIN(S, s.Token(), set.Body.PINLength)
+	derive := share.UserPIN
+	if set.Body.Purpose == ceremony.Recovery {
+		derive = share.SOPIN
+	}
+	pin, err := derive(S, serial, set.Body.PINLength)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,460 @@
+package rehearse
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"claviger/ceremony"
+	"claviger/ceremony/steps"
+	"claviger/hsm"
+	"claviger/hsm/hsmtest"
+	"claviger/ledger"
+	"claviger/ledger/sqlite"
+)
+
+// misbehaving is an act of a ceremony under a module that misbehaves while the act
+// is done, and at no other time.
+type misbehaving struct {
+	script, do string
+	changes    []string // functions of PKCS#11 by which it changes the token
+}
+
+func misbehavingActs() []misbehaving {
+	return []misbehaving{
+		{"key-generation", "generate-key", []string{"C_GenerateKeyPair"}},
+		{"key-backup", "wrap-key", []string{"C_WrapKey"}},
+		{"key-restore", "restore-key", []string{"C_UnwrapKey", "C_CreateObject"}},
+		{"key-destruction", "delete-key", []string{"C_DestroyObject"}},
+		{"token-addition", "initialise-token", []string{"C_InitToken"}},
+		{"token-addition", "set-pins", []string{"C_InitPIN", "C_SetPIN"}},
+		{"change-custodians", "change-pin", []string{"C_SetPIN"}},
+	}
+}
+
+// mischief is what the module does at one call.
+type mischief string
+
+const (
+	fails    mischief = "answers with an error"
+	removed  mischief = "has its device taken out"
+	crashes  mischief = "crashes"
+	pretends mischief = "does nothing and says that all is well"
+)
+
+type place struct {
+	function string
+	nth      int
+	when     hsmtest.When
+	what     mischief
+}
+
+func (p place) String() string {
+	return fmt.Sprintf("%s %s call %d of %s", p.what, p.when, p.nth, p.function)
+}
+
+// watched is the real store. It tells when the intent of an act is durable, and
+// when its result is.
+type watched struct {
+	*sqlite.Store
+	do             string
+	intent         ledger.Hash
+	begins, result func()
+}
+
+func (w *watched) Append(ctx context.Context, at ledger.Head, b ledger.Batch) (ledger.Head, error) {
+	head, err := w.Store.Append(ctx, at, b)
+	if err != nil {
+		return head, err
+	}
+	for _, r := range b.Records {
+		body, err := ceremony.Body(r)
+		if err != nil {
+			return head, err
+		}
+		switch b := body.(type) {
+		case *ceremony.Intent:
+			if b.Act.Do == w.do && w.intent == (ledger.Hash{}) {
+				w.intent = r.Leaf
+				w.begins()
+			}
+		case *ceremony.Result:
+			if b.Intent == w.intent {
+				w.result()
+			}
+		}
+	}
+	return head, nil
+}
+
+// bench is what the acts are played on: a module that misbehaves when told, and a
+// site with two tokens, a key that may leave, and a backup of it.
+type bench struct {
+	library   string
+	control   *hsmtest.Control
+	furnished string
+}
+
+func newBench(t *testing.T) bench {
+	t.Helper()
+	b := bench{furnished: copySite(t)}
+	b.library, b.control = hsmtest.Shim(t)
+	s, _ := openSite(t, setting(b.furnished, nil))
+	if err := s.provide(t.Context(), "key-restore"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// site gives a copy of a site on which the script can begin.
+func (b bench) site(t *testing.T, script string) string {
+	t.Helper()
+	if script == "token-addition" {
+		return copySite(t)
+	}
+	dir := filepath.Join(t.TempDir(), "site")
+	if err := os.CopyFS(dir, os.DirFS(b.furnished)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestModuleMisbehavesInAnAct: around every call that an act makes, the module fails,
+// loses its device, crashes, or pretends. The real engine, the real worker and the
+// real store then end in a record that says what the token holds: at the next start
+// what an open intent left is found by its id and named, nothing is called done that
+// is not, and every key and every PIN of the tokens is the one on record.
+func TestModuleMisbehavesInAnAct(t *testing.T) {
+	b := newBench(t)
+	for _, a := range misbehavingActs() {
+		t.Run(a.do, func(t *testing.T) {
+			played := 0
+			for _, p := range a.places(t, b) {
+				dir := b.site(t, a.script)
+				t.Logf("the module %s", p)
+				a.play(t, b, dir, p)
+				if err := os.RemoveAll(dir); err != nil {
+					t.Fatal(err)
+				}
+				played++
+			}
+			if full() && !t.Failed() {
+				fmt.Printf("PROOF: %s: the module misbehaved in %d ways, around every call of the act: every start after it named what the tokens held, and ended with exactly that on record\n", a.do, played)
+			}
+		})
+	}
+}
+
+// places: in the proof every call of the act; otherwise those that change the token.
+func (a misbehaving) places(t *testing.T, b bench) []place {
+	var out []place
+	if !full() {
+		for _, f := range a.changes {
+			out = append(out, place{f, 1, hsmtest.After, removed}, place{f, 1, hsmtest.Before, pretends})
+		}
+		return out
+	}
+	for _, f := range a.changes {
+		out = append(out, place{f, 1, hsmtest.Before, pretends})
+	}
+	counts := map[string]int{}
+	for _, f := range a.calls(t, b) {
+		counts[f]++
+		for _, when := range []hsmtest.When{hsmtest.Before, hsmtest.After} {
+			for _, what := range []mischief{fails, removed, crashes} {
+				out = append(out, place{f, counts[f], when, what})
+			}
+		}
+	}
+	return out
+}
+
+// begin holds the ceremony; the module is told what to do when the act's intent is
+// durable, and behaves again when its result is.
+func (a misbehaving) begin(t *testing.T, b bench, dir string, begins, result func()) (intent ledger.Hash, err error) {
+	t.Helper()
+	b.control.Reset()
+	_, env, err := SoftHSM(filepath.Join(dir, "practice"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder, err := ceremony.OpenFolder(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := sqlite.Open(t.Context(), folder.Ledger())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &watched{Store: store, do: a.do, begins: begins, result: result}
+	tr := &troupe{t: t}
+	c := setting(dir, tr)
+	c.Module, c.Env = b.library, env
+	s, err := open(t.Context(), c, folder, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.site = s
+	var decision string
+	decide(tr, &decision)
+	source, err := Source(a.script)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Begin(t.Context(), source, nil)
+	s.Close()
+	if w.intent == (ledger.Hash{}) {
+		t.Fatalf("%s never came to %s: %v", a.script, a.do, err)
+	}
+	return w.intent, err
+}
+
+// calls are those that the act makes when nothing goes wrong.
+func (a misbehaving) calls(t *testing.T, b bench) []string {
+	var calls []string
+	_, err := a.begin(t, b, b.site(t, a.script), b.control.Reset, func() { calls = b.control.Calls() })
+	if err != nil || len(calls) == 0 {
+		t.Fatalf("%s without a fault: %v, %d calls", a.script, err, len(calls))
+	}
+	return calls
+}
+
+func (a misbehaving) play(t *testing.T, b bench, dir string, p place) {
+	control := b.control
+	intent, err := a.begin(t, b, dir, func() {
+		switch p.what {
+		case fails:
+			control.Return(p.function, p.nth, p.when, 0x5) // CKR_GENERAL_ERROR
+		case removed:
+			control.Remove(p.function, p.nth, p.when)
+		case crashes:
+			control.Crash(p.function, p.nth, p.when)
+		case pretends:
+			control.Return(p.function, p.nth, p.when, 0) // CKR_OK
+		}
+	}, control.Reset)
+	control.Reset()
+	for n := 0; ; n++ {
+		s, tr := openSite(t, setting(dir, nil))
+		var decision string
+		decide(tr, &decision)
+		if s.State().Unfinished() == nil {
+			consistent(t, s)
+			if p := newest(s, a.script); p == nil || p.Status != ceremony.SealedStatus && p.Status != ceremony.AbortedStatus {
+				t.Errorf("the ceremony is not at its end: %v", err)
+			}
+			s.Close()
+			return
+		}
+		if n == 6 {
+			t.Fatalf("resumed %d times and not at an end: %v", n, err)
+		}
+		holds := map[ledger.Hash]ceremony.Outcome{}
+		for _, in := range s.State().Unfinished().OpenIntents() {
+			holds[in.Leaf] = leftBy(t, s, in)
+		}
+		if n == 0 && len(holds) == 0 && (p.what == removed || p.what == crashes) && !settled(s, intent) {
+			t.Error("the interrupted act is neither open nor settled")
+		}
+		err = s.Resume(t.Context())
+		for leaf, want := range holds {
+			if got := outcomeOf(s, leaf); got != want {
+				t.Errorf("the token showed that the act was %q, the record says %q", want, got)
+			}
+		}
+		s.Close()
+	}
+}
+
+// settled says whether an act has its result.
+func settled(s *Site, intent ledger.Hash) bool { return outcomeOf(s, intent) != "" }
+
+func outcomeOf(s *Site, intent ledger.Hash) ceremony.Outcome {
+	for _, p := range s.State().Ceremonies {
+		for _, in := range p.Intents {
+			if in.Leaf == intent {
+				return in.Outcome
+			}
+		}
+	}
+	return ""
+}
+
+// leftBy reads, with another process and a module that behaves, what an act without a
+// result has left in the token.
+func leftBy(t *testing.T, s *Site, in ceremony.KnownIntent) ceremony.Outcome {
+	t.Helper()
+	act := in.Intent.Act
+	serial := act.With["serial"]
+	switch act.Do {
+	case "generate-key":
+		return map[int]ceremony.Outcome{0: ceremony.NotDone, 1: ceremony.HalfDone, 2: ceremony.Done}[len(withID(t, s, serial, in.Leaf[:20]))]
+	case "delete-key":
+		id, err := hex.DecodeString(act.With["id"])
+		if err != nil || act.With["copy"] != "" {
+			t.Fatal(err, act)
+		}
+		found := withID(t, s, serial, id)
+		switch {
+		case len(found) == 0:
+			return ceremony.Done
+		case slices.ContainsFunc(found, func(o hsm.Object) bool { return o.Class == "private-key" }):
+			return ceremony.NotDone
+		}
+		return ceremony.HalfDone
+	case "initialise-token":
+		m, err := start(t.Context(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		tokens, err := m.Tokens(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.ContainsFunc(tokens, func(k hsm.TokenInfo) bool {
+			return k.Initialised && strings.HasSuffix(k.Label, in.Leaf.String()[:16])
+		}) {
+			return ceremony.Done
+		}
+	case "change-pin":
+		if !opens(t, s, serial) {
+			return ceremony.Done
+		}
+	case "set-pins":
+		return pinsOf(t, s)
+	}
+	return ceremony.NotDone // wrapping, restoring and signing leave nothing that stays
+}
+
+// loggedIn opens a session with a token of the site, in a process of its own, for
+// whoever the cards of a set are; it gives false where the token does not take them.
+func loggedIn(t *testing.T, s *Site, set *ceremony.Set, serial string, use func(hsm.Session)) bool {
+	t.Helper()
+	m, err := start(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	se, err := m.Open(t.Context(), serial)
+	if err != nil {
+		t.Fatal(err)
+	}
+	as := hsm.Operator
+	if set.Body.Purpose == ceremony.Recovery {
+		as = hsm.SecurityOfficer
+	}
+	pin := pinFor(t, s, set, serial)
+	defer pin.Wipe()
+	var refusal *hsm.Error
+	if err := se.Login(t.Context(), as, pin); errors.As(err, &refusal) {
+		return false
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	use(se)
+	return true
+}
+
+func nothing(hsm.Session) {}
+
+func opens(t *testing.T, s *Site, serial string) bool {
+	t.Helper()
+	return loggedIn(t, s, s.State().SetFor(serial, "user"), serial, nothing)
+}
+
+// pinsOf: both PINs of a second token are those of the first one's cards, or they
+// are set again.
+func pinsOf(t *testing.T, s *Site) ceremony.Outcome {
+	t.Helper()
+	for serial := range s.State().Tokens {
+		if serial == s.Token() {
+			continue
+		}
+		for _, as := range []string{"user", "so"} {
+			if !loggedIn(t, s, s.State().SetFor(s.Token(), as), serial, nothing) {
+				return ceremony.NotDone
+			}
+		}
+		return ceremony.Done
+	}
+	t.Fatal("there is no second token")
+	return ""
+}
+
+func withID(t *testing.T, s *Site, serial string, id []byte) (found []hsm.Object) {
+	t.Helper()
+	there := loggedIn(t, s, s.State().SetFor(serial, "user"), serial, func(se hsm.Session) {
+		var err error
+		if found, err = se.Find(t.Context(), hsm.Query{ID: id}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if !there {
+		t.Fatalf("the cards on record do not open token %s", serial)
+	}
+	return found
+}
+
+// consistent demands that the ledger verifies, that every token takes the PINs of
+// the cards on record, and that it holds the keys on record and no others.
+func consistent(t *testing.T, s *Site) {
+	t.Helper()
+	_, _, findings, err := ceremony.Fold(t.Context(), s.store, steps.Kinds())
+	if err != nil || len(findings) > 0 {
+		t.Errorf("the ledger does not hold: %v %v", findings, err)
+	}
+	for serial, token := range s.State().Tokens {
+		if set := s.State().Sets[token.SOSet]; set != nil && !loggedIn(t, s, set, serial, nothing) {
+			t.Errorf("token %s does not take the security officer's PIN of set %s", serial, set.Body.Name)
+		}
+		set := s.State().Sets[token.UserSet]
+		if set == nil {
+			continue
+		}
+		var known, has []string
+		for _, k := range s.State().Keys {
+			for _, c := range k.Copies {
+				if c.Form == ceremony.ModuleForm && c.Where == serial && c.State != ceremony.CopyDestroyed {
+					known = append(known, "private-key "+c.ID, "public-key "+c.ID)
+				}
+			}
+		}
+		for _, k := range s.State().LedgerKeys {
+			if k.Body.Serial == serial {
+				known = append(known, "private-key "+k.Body.ID, "public-key "+k.Body.ID)
+			}
+		}
+		if !loggedIn(t, s, set, serial, func(se hsm.Session) {
+			found, err := se.Find(t.Context(), hsm.Query{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, o := range found {
+				if strings.HasSuffix(o.Class, "-key") {
+					has = append(has, fmt.Sprintf("%s %x", o.Class, o.ID))
+				}
+			}
+		}) {
+			t.Errorf("token %s does not take the user PIN of set %s", serial, set.Body.Name)
+			continue
+		}
+		slices.Sort(known)
+		slices.Sort(has)
+		if !slices.Equal(known, has) {
+			t.Errorf("token %s holds %q, the record has %q", serial, has, known)
+		}
+	}
+}
