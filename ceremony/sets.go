@@ -232,7 +232,8 @@ func (s *State) loginTried(r *record, b *LoginTried) error {
 	}
 	// Until cards rule it, the security officer's PIN is the transport PIN.
 	t := s.Tokens[b.Serial]
-	if transport := b.As == "so" && len(b.Cards) == 0 && t != nil && t.SOSet == ""; !transport {
+	transport := b.As == "so" && len(b.Cards) == 0 && t != nil && t.SOSet == ""
+	if !transport && !(len(b.Cards) == 0 && p.settingPIN(b.Serial)) {
 		if err := s.checkCards(p, b); err != nil {
 			return r.refuse(ruleOf(err, "token.cards"), "%v", err)
 		}
@@ -240,6 +241,23 @@ func (s *State) loginTried(r *record, b *LoginTried) error {
 	p.login, p.tried = &r.Record, b
 	p.Cards = b.Cards
 	return nil
+}
+
+// The acts that give a token other PINs.
+const (
+	SetPINs   = "set-pins"
+	ChangePIN = "change-pin"
+)
+
+// settingPIN: two officers have authorised that this token's PIN is set, and no result
+// says yet that it was. What the machine has just set, it tries by a login; the cards
+// behind it were read for the act, in this run.
+func (p *Progress) settingPIN(serial string) bool {
+	return slices.ContainsFunc(p.openIntents(), func(in *IntentState) bool {
+		act := in.Body.Act
+		sets := act.Do == ChangePIN && act.With["serial"] == serial || act.Do == SetPINs && cmp.Or(p.Second.Serial, p.Token) == serial
+		return sets && in.Seq >= p.runFirst
+	})
 }
 
 // checkCards: a PIN is rebuilt from threshold cards of one set for this token,

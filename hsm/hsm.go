@@ -110,8 +110,9 @@ type Session interface {
 	// CKA_ID, by the best method that the key's one purpose allows. Zeros are
 	// refused: they are what a token gives that computed nothing.
 	CheckValue(ctx context.Context, id []byte) (CheckValue, error)
-	// Delete removes the key with this CKA_ID and label and proves it: by search,
-	// and by a use that the token refuses. Where one of these fails it is an error,
+	// Delete removes the key with this CKA_ID and label, or the half of it that an
+	// interrupted deletion left, and proves it: by search, and by a use that the token
+	// refuses. Where one of these fails it is an error,
 	// and the Deletion says how far it went.
 	Delete(ctx context.Context, id []byte, label string) (Deletion, error)
 	// Destroy removes every object that matches and returns how many are still

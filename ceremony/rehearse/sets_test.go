@@ -57,6 +57,11 @@ func TestRulesOfSharesAndBackups(t *testing.T) {
 		return s.State().Find(r.Ceremony) != nil && s.State().Find(r.Ceremony).Plan.Name == "change-custodians"
 	}
 	anywhere := func(ledger.Record) bool { return true }
+	withoutCards := func(t *testing.T, body any) any {
+		b := *body.(*ceremony.LoginTried)
+		b.Cards = []ceremony.Held{}
+		return b
+	}
 	for name, f := range map[string]struct {
 		rule  string
 		where func(ledger.Record) bool
@@ -92,9 +97,14 @@ func TestRulesOfSharesAndBackups(t *testing.T) {
 				return b
 			})},
 		"the transport PIN after the cards rule": {"token.cards", inBackup, ceremony.LoginTriedKind, func(b any) bool { return b.(*ceremony.LoginTried).As == "so" },
+			instead(ceremony.LoginTriedKind, withoutCards)},
+		"no cards before the PIN is changed": {"token.cards", inChange, ceremony.LoginTriedKind, nil, instead(ceremony.LoginTriedKind, withoutCards)},
+		"no cards after the PIN is changed": {"token.cards", inChange, ceremony.LoginTriedKind, func(b any) bool { return b.(*ceremony.LoginTried).Step == "open" },
+			instead(ceremony.LoginTriedKind, withoutCards)},
+		"no cards at a token whose PIN is not being changed": {"token.cards", inChange, ceremony.LoginTriedKind, func(b any) bool { return len(b.(*ceremony.LoginTried).Cards) == 0 },
 			instead(ceremony.LoginTriedKind, func(t *testing.T, body any) any {
 				b := *body.(*ceremony.LoginTried)
-				b.Cards = []ceremony.Held{}
+				b.Serial = s.State().SecondToken(s.Token())
 				return b
 			})},
 		"a key wrapped under no set's key": {"set.kcv", inBackup, ceremony.KeyWrappedKind, nil,

@@ -24,17 +24,18 @@ import (
 type misbehaving struct {
 	script, do string
 	changes    []string // functions of PKCS#11 by which it changes the token
+	sample     mischief // what these are tried with, short of the proof
 }
 
 func misbehavingActs() []misbehaving {
 	return []misbehaving{
-		{"key-generation", "generate-key", []string{"C_GenerateKeyPair"}},
-		{"key-backup", "wrap-key", []string{"C_WrapKey"}},
-		{"key-restore", "restore-key", []string{"C_UnwrapKey", "C_CreateObject"}},
-		{"key-destruction", "delete-key", []string{"C_DestroyObject"}},
-		{"token-addition", "initialise-token", []string{"C_InitToken"}},
-		{"token-addition", "set-pins", []string{"C_InitPIN", "C_SetPIN"}},
-		{"change-custodians", "change-pin", []string{"C_SetPIN"}},
+		{"key-generation", "generate-key", []string{"C_GenerateKeyPair"}, removed},
+		{"key-backup", "wrap-key", []string{"C_WrapKey"}, pretends},
+		{"key-restore", "restore-key", []string{"C_UnwrapKey", "C_CreateObject"}, removed},
+		{"key-destruction", "delete-key", []string{"C_DestroyObject"}, removed},
+		{"token-addition", "initialise-token", []string{"C_InitToken"}, removed},
+		{"token-addition", "set-pins", []string{"C_InitPIN", "C_SetPIN"}, pretends},
+		{"change-custodians", "change-pin", []string{"C_SetPIN"}, pretends},
 	}
 }
 
@@ -158,16 +159,18 @@ func TestModuleMisbehavesInAnAct(t *testing.T) {
 }
 
 // places: in the proof every call of the act; otherwise those that change the token.
+// One that pretends does so before the token could have done anything.
 func (a misbehaving) places(t *testing.T, b bench) []place {
 	var out []place
-	if !full() {
-		for _, f := range a.changes {
-			out = append(out, place{f, 1, hsmtest.After, removed}, place{f, 1, hsmtest.Before, pretends})
-		}
-		return out
-	}
 	for _, f := range a.changes {
-		out = append(out, place{f, 1, hsmtest.Before, pretends})
+		if full() || a.sample == pretends {
+			out = append(out, place{f, 1, hsmtest.Before, pretends})
+		} else {
+			out = append(out, place{f, 1, hsmtest.After, a.sample})
+		}
+	}
+	if !full() {
+		return out
 	}
 	counts := map[string]int{}
 	for _, f := range a.calls(t, b) {
@@ -412,7 +415,7 @@ func withID(t *testing.T, s *Site, serial string, id []byte) (found []hsm.Object
 // the cards on record, and that it holds the keys on record and no others.
 func consistent(t *testing.T, s *Site) {
 	t.Helper()
-	_, _, findings, err := ceremony.Fold(t.Context(), s.store, steps.Kinds())
+	_, _, findings, err := ceremony.Fold(t.Context(), s.Record(), steps.Kinds())
 	if err != nil || len(findings) > 0 {
 		t.Errorf("the ledger does not hold: %v %v", findings, err)
 	}
@@ -456,5 +459,64 @@ func consistent(t *testing.T, s *Site) {
 		if !slices.Equal(known, has) {
 			t.Errorf("token %s holds %q, the record has %q", serial, has, known)
 		}
+	}
+}
+
+// TestTokenMakesAnotherKeyThanAuthorised: whatever the token says otherwise of either
+// half, the key is never called made. It is quarantined, two officers decide, and it
+// is removed before it is made again.
+func TestTokenMakesAnotherKeyThanAuthorised(t *testing.T) {
+	library, control := hsmtest.Shim(t)
+	for name, lie := range map[string]struct {
+		class, attribute uint
+		value            byte
+	}{
+		"private extractable": {3, 0x162, 1},
+		"private modifiable":  {3, 0x170, 1},
+		"public verify":       {2, 0x10A, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			control.Reset()
+			dir := copySite(t)
+			_, env, err := SoftHSM(filepath.Join(dir, "practice"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := setting(dir, nil)
+			c.Module, c.Env = library, env
+			s, tr := openSite(t, c)
+			decided := 0
+			tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+				switch {
+				case p.Act == ceremony.ActAuthorise && decided == 0:
+					control.Attribute(lie.class, lie.attribute, []byte{lie.value})
+				case p.Kind == ceremony.AskDecide:
+					decided++
+					control.Reset()
+					a.Choice = "repeat"
+				}
+			}
+			if err := s.Begin(t.Context(), generation(t), nil); err != nil {
+				t.Fatal(err)
+			}
+			p := s.Last("key-generation")
+			var acts []string
+			for _, in := range p.Intents {
+				acts = append(acts, in.Body.Act.Do+" "+string(in.Outcome))
+			}
+			want := []string{"generate-key half done", "delete-remains done", "generate-key done", "prove-possession done"}
+			if decided != 1 || !slices.Equal(acts, want) {
+				t.Errorf("%d decisions, acts %q, want %q", decided, acts, want)
+			}
+			quarantined := slices.ContainsFunc(records(t, s), func(r ledger.Record) bool {
+				b, err := ceremony.Body(r)
+				q, is := b.(*ceremony.KeyQuarantined)
+				return err == nil && is && strings.Contains(q.Reason, name) && q.Intent == p.Intents[0].Leaf
+			})
+			if !quarantined {
+				t.Error("no record says why the key is quarantined")
+			}
+			holds(t, s, 1)
+		})
 	}
 }

@@ -19,10 +19,6 @@ import (
 // until then, so that at no moment nobody can.
 type changeSet struct{}
 
-const (
-	changePIN = "change-pin"
-)
-
 func (changeSet) Name() string { return ceremony.ChangeStep }
 func (changeSet) Version() int { return 1 }
 func (changeSet) Doc() string {
@@ -90,7 +86,7 @@ func (changeSet) Acts(s *ceremony.State, st script.Step) ([]ceremony.Act, error)
 		acts = append(acts, act)
 	}
 	for _, serial := range serials(s.Open) {
-		act := ceremony.Act{Do: changePIN, With: map[string]string{"from-set": old.Body.Name, "of": string(asOf(old)), "serial": serial, "to-set": "the new one"}}
+		act := ceremony.Act{Do: ceremony.ChangePIN, With: map[string]string{"from-set": old.Body.Name, "of": string(asOf(old)), "serial": serial, "to-set": "the new one"}}
 		if set := s.SetFor(serial, string(asOf(old))); set == old && !s.Open.Did(st.ID, act) {
 			acts = append(acts, act)
 		}
@@ -130,7 +126,7 @@ func (k changeSet) Check(s *ceremony.State, st script.Step, r ledger.Record, bod
 				user = set.Body.Set
 			}
 		}
-		if in.Body.Act.Do != changePIN || in.Body.Act.With["serial"] != b.Serial || b.UserSet != user || b.SOSet != so || set == nil {
+		if in.Body.Act.Do != ceremony.ChangePIN || in.Body.Act.With["serial"] != b.Serial || b.UserSet != user || b.SOSet != so || set == nil {
 			return broken("set.purpose", "the PINs are not those that the new cards give")
 		}
 		return nil
@@ -140,7 +136,7 @@ func (k changeSet) Check(s *ceremony.State, st script.Step, r ledger.Record, bod
 		if isFinish(b) {
 			return allDone(k, s, st)
 		}
-		if in := intentOf(s, b.Intent); b.Outcome == ceremony.Done && in.Body.Act.Do == changePIN {
+		if in := intentOf(s, b.Intent); b.Outcome == ceremony.Done && in.Body.Act.Do == ceremony.ChangePIN {
 			if set := newSet(s, st); set == nil || s.SetFor(in.Body.Act.With["serial"], string(asOf(set))) != set {
 				return broken("result.outcome", "no record says that the PIN comes from the new cards")
 			}
@@ -242,9 +238,8 @@ func askHolders(ctx context.Context, env ceremony.Env, act ceremony.Act) ([]stri
 	}
 }
 
-// change logs in with the PIN of the old cards and changes it to that of the new
-// ones; that the new one holds is shown by a login with the new cards: here for the
-// security officer, in the step that opens the token for its user.
+// change logs in with the PIN of the old cards, changes it to that of the new ones,
+// and tries that one.
 func (changeSet) change(ctx context.Context, env ceremony.Env, st script.Step, act ceremony.Act, old *ceremony.Set, before, after *secret.Buffer, held []ceremony.Held) error {
 	serial, set := act.With["serial"], newSet(env.State(), st)
 	was, err := pinOf(before, old, serial)
@@ -260,7 +255,7 @@ func (changeSet) change(ctx context.Context, env ceremony.Env, st script.Step, a
 	if err := env.Login(ctx, serial, asOf(old), held, was); err != nil {
 		return err
 	}
-	err = env.Act(ctx, act, func(ctx context.Context, intent ledger.Hash) (ceremony.Found, error) {
+	return env.Act(ctx, act, func(ctx context.Context, intent ledger.Hash) (ceremony.Found, error) {
 		env.Working("The PIN is being changed")
 		s, err := env.SessionWith(ctx, serial)
 		if err != nil {
@@ -269,21 +264,11 @@ func (changeSet) change(ctx context.Context, env ceremony.Env, st script.Step, a
 		if err := s.SetPIN(ctx, was, will); err != nil {
 			return ceremony.Found{}, err
 		}
+		if holds, err := tryPIN(ctx, env, serial, asOf(set), will); err != nil || !holds {
+			return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{mono("Token", serial), line("PIN", "not changed: the token does not take the new one")}}, err
+		}
 		return pinChanged(env.State(), set, serial, intent), nil
 	})
-	if err != nil {
-		return err
-	}
-	if err := env.Logout(ctx, serial, "the PIN is changed"); err != nil {
-		return err
-	}
-	if asOf(set) != hsm.SecurityOfficer {
-		return nil
-	}
-	if err := loginCards(ctx, env, serial, set); err != nil {
-		return err
-	}
-	return env.Logout(ctx, serial, "the new cards open it")
 }
 
 func pinChanged(s *ceremony.State, set *ceremony.Set, serial string, intent ledger.Hash) ceremony.Found {

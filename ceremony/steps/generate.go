@@ -1,7 +1,6 @@
 package steps
 
 import (
-	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -15,6 +14,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"claviger/ceremony"
@@ -277,8 +277,7 @@ func ProtectionWords(p string) string {
 func (k generateKey) generate(ctx context.Context, env ceremony.Env, s hsm.Session, st script.Step, act ceremony.Act) error {
 	err := env.Act(ctx, act, func(ctx context.Context, intent ledger.Hash) (ceremony.Found, error) {
 		env.Working("The token is making the key")
-		pair, err := s.Generate(ctx, hsm.KeySpec{ID: intent[:20], Label: act.With["label"], Algorithm: hsm.Algorithm(act.With["algorithm"]),
-			Purpose: hsm.Purpose(act.With["purpose"]), Protection: hsm.Protection(act.With["protection"])})
+		pair, err := s.Generate(ctx, keySpec(act, intent))
 		if err != nil {
 			return ceremony.Found{}, err
 		}
@@ -421,22 +420,46 @@ func (k generateKey) Reconcile(ctx context.Context, env ceremony.Env, st script.
 	if len(objects) == 0 {
 		return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{mono("Key identifier", hex.EncodeToString(id)), line("Objects with it in the token", "0")}}, nil
 	}
-	priv := slices.IndexFunc(objects, func(o hsm.Object) bool { return o.Class == "private-key" })
-	pub := slices.IndexFunc(objects, func(o hsm.Object) bool { return o.Class == "public-key" })
-	if len(objects) == 2 && priv >= 0 && pub >= 0 {
-		spki, err := s.PublicKey(ctx, id)
-		if err == nil && checkPublic(spki, hsm.Algorithm(st.With["algorithm"])) == nil && checkAttributes(attributes(objects[priv]), hsm.Protection(st.With["protection"])) == nil &&
-			objects[priv].Label == st.With["label"] && bytes.Equal(objects[pub].ID, id) {
-			return generated(env, st, in.Leaf, objects[priv], spki)
-		}
+	key, err := inspect(ctx, s, keySpec(in.Intent.Act, in.Leaf))
+	var other *hsm.Mismatch
+	if err == nil {
+		return generated(env, st, in.Leaf, key.Private, key.SPKI)
 	}
-	found := ceremony.Found{Outcome: ceremony.HalfDone, Facts: []ceremony.Line{mono("Key identifier", hex.EncodeToString(id))},
+	if !errors.As(err, &other) {
+		return ceremony.Found{}, err
+	}
+	found := ceremony.Found{Outcome: ceremony.HalfDone, Facts: []ceremony.Line{mono("Key identifier", hex.EncodeToString(id)), line("Other than authorised", differing(other))},
 		Records: []ceremony.Entry{{Kind: ceremony.KeyQuarantinedKind, Body: ceremony.KeyQuarantined{ID: hex.EncodeToString(id), Intent: in.Leaf, Label: st.With["label"],
-			Reason: "it is not the key that was authorised, or half of it", Serial: env.State().Open.Token}}}}
+			Reason: "it is not the key that was authorised, or half of it: " + differing(other), Serial: env.State().Open.Token}}}}
 	for _, o := range objects {
 		found.Facts = append(found.Facts, line("In the token", o.Class+" "+o.Label))
 	}
 	return found, nil
+}
+
+// keySpec is the key that an act authorises.
+func keySpec(act ceremony.Act, intent ledger.Hash) hsm.KeySpec {
+	return hsm.KeySpec{ID: intent[:20], Label: act.With["label"], Algorithm: hsm.Algorithm(act.With["algorithm"]),
+		Purpose: hsm.Purpose(act.With["purpose"]), Protection: hsm.Protection(act.With["protection"])}
+}
+
+// inspect compares every attribute of what the token holds with what was asked for, as
+// the generation itself does.
+func inspect(ctx context.Context, s hsm.Session, spec hsm.KeySpec) (hsm.Key, error) {
+	i, ok := s.(hsm.Inspector)
+	if !ok {
+		return hsm.Key{}, &hsm.Error{Class: hsm.NotSupported, Op: "read the key", Why: "the module's driver does not compare"}
+	}
+	return i.Inspect(ctx, spec)
+}
+
+// differing names the attributes, not their values: those are the token's words.
+func differing(m *hsm.Mismatch) string {
+	var names []string
+	for _, d := range m.Wrong {
+		names = append(names, d.Attribute)
+	}
+	return strings.Join(names, ", ")
 }
 
 // readFingerprint: the fingerprint is read aloud, written down by everyone, and

@@ -23,10 +23,7 @@ import (
 // leaves a set that never was.
 type issueSet struct{}
 
-const (
-	issue   = "issue-set"
-	setPINs = "set-pins"
-)
+const issue = "issue-set"
 
 func (issueSet) Name() string { return issue }
 func (issueSet) Version() int { return 1 }
@@ -86,7 +83,7 @@ func (issueSet) Acts(s *ceremony.State, st script.Step) ([]ceremony.Act, error) 
 			pins["security-officer"] = "from the " + ceremony.Recovery + " cards"
 		}
 	}
-	if act := (ceremony.Act{Do: setPINs, With: pins}); !s.Open.Did(st.ID, act) {
+	if act := (ceremony.Act{Do: ceremony.SetPINs, With: pins}); !s.Open.Did(st.ID, act) {
 		acts = append(acts, act)
 	}
 	return acts, nil
@@ -95,7 +92,7 @@ func (issueSet) Acts(s *ceremony.State, st script.Step) ([]ceremony.Act, error) 
 func (k issueSet) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
 	switch b := body.(type) {
 	case *ceremony.Intent:
-		if b.Act.Do == setPINs {
+		if b.Act.Do == ceremony.SetPINs {
 			if acts, err := k.Acts(s, st); err != nil || len(acts) != 1 {
 				return broken("set.unread", "the PINs are set only when every card was read back")
 			}
@@ -205,7 +202,7 @@ func (k issueSet) Do(ctx context.Context, env ceremony.Env, st script.Step) erro
 				secrets[act.With["purpose"]] = S
 				return found, err
 			})
-		case setPINs:
+		case ceremony.SetPINs:
 			err = k.setPINs(ctx, env, act, secrets)
 		}
 		if err != nil {
@@ -435,7 +432,8 @@ func (issueSet) setPINs(ctx context.Context, env ceremony.Env, act ceremony.Act,
 }
 
 // putPINs has the security officer, logged in with the transport PIN, set the user
-// PIN and then replace the own one.
+// PIN and then replace the own one. What a token says of a PIN proves nothing: each is
+// tried by a login, and the transport PIN is replaced only when the user's holds.
 func putPINs(ctx context.Context, env ceremony.Env, b ceremony.PINsSet, transport *secret.Buffer, pins map[string]*secret.Buffer) (ceremony.Found, error) {
 	env.Working("The PINs are being set")
 	s, err := env.SessionWith(ctx, b.Serial)
@@ -445,16 +443,41 @@ func putPINs(ctx context.Context, env ceremony.Env, b ceremony.PINsSet, transpor
 	if err := s.InitPIN(ctx, pins[b.UserSet]); err != nil {
 		return ceremony.Found{}, err
 	}
-	if b.SOSet != "" {
-		if err := s.SetPIN(ctx, transport, pins[b.SOSet]); err != nil {
-			return ceremony.Found{}, err
-		}
+	if holds, err := tryPIN(ctx, env, b.Serial, hsm.Operator, pins[b.UserSet]); err != nil || !holds {
+		return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("User PIN", "not set: the token does not take it")}}, err
 	}
-	t, err := s.Token(ctx)
-	if err != nil || !t.UserPINSet {
-		return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("User PIN", "not set")}}, err
+	if b.SOSet == "" {
+		return pinsFound(b), nil
+	}
+	if err := env.Login(ctx, b.Serial, hsm.SecurityOfficer, nil, transport); err != nil {
+		return ceremony.Found{}, err
+	}
+	if err := s.SetPIN(ctx, transport, pins[b.SOSet]); err != nil {
+		return ceremony.Found{}, err
+	}
+	if holds, err := tryPIN(ctx, env, b.Serial, hsm.SecurityOfficer, pins[b.SOSet]); err != nil || !holds {
+		return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("Security officer's PIN", "not set: the token does not take it")}}, err
 	}
 	return pinsFound(b), nil
+}
+
+// tryPIN logs in with a PIN that was just set, and says whether the token takes it.
+func tryPIN(ctx context.Context, env ceremony.Env, serial string, as hsm.User, pin *secret.Buffer) (bool, error) {
+	const why = "whether it takes the PIN that was set is tried"
+	if err := env.Logout(ctx, serial, why); err != nil {
+		return false, err
+	}
+	err := env.Login(ctx, serial, as, nil, pin)
+	switch ceremony.ClassOf(err) {
+	case "":
+		if err != nil {
+			return false, err
+		}
+		return true, env.Logout(ctx, serial, why)
+	case hsm.WrongPIN:
+		return false, nil // recorded by env.Login
+	}
+	return false, err
 }
 
 func pinsFound(b ceremony.PINsSet) ceremony.Found {
@@ -463,7 +486,7 @@ func pinsFound(b ceremony.PINsSet) ceremony.Found {
 		so = "taken from the recovery cards"
 	}
 	return ceremony.Found{Outcome: ceremony.Done, Records: []ceremony.Entry{{Kind: ceremony.PINsSetKind, Body: b}},
-		Facts: []ceremony.Line{line("User PIN", "the token says that it is set"), line("Security officer's PIN", so)}}
+		Facts: []ceremony.Line{line("User PIN", "set from the activation cards"), line("Security officer's PIN", so)}}
 }
 
 func askTransport(ctx context.Context, env ceremony.Env, why string) (*secret.Buffer, error) {
@@ -503,7 +526,13 @@ func reconcilePINs(ctx context.Context, env ceremony.Env, b ceremony.PINsSet) (c
 		return notDone, err
 	}
 	if b.SOSet == "" {
-		return pinsFound(b), nil
+		if err := loginCards(ctx, env, b.Serial, env.State().Sets[b.UserSet]); err != nil {
+			if ceremony.ClassOf(err) == hsm.WrongPIN {
+				return notDone, nil
+			}
+			return ceremony.Found{}, err
+		}
+		return pinsFound(b), env.Logout(ctx, b.Serial, "the activation cards open it")
 	}
 	transport, err := askTransport(ctx, env, "Whether the token still takes it shows how far the interrupted act went.")
 	if err != nil {

@@ -2,6 +2,8 @@ package steps
 
 import (
 	"context"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -97,7 +99,7 @@ func (k makeLedgerKey) Do(ctx context.Context, env ceremony.Env, st script.Step)
 		}
 		err = env.Act(ctx, act, func(ctx context.Context, intent ledger.Hash) (ceremony.Found, error) {
 			env.Working("The token is making the ledger key")
-			pair, err := s.Generate(ctx, hsm.KeySpec{ID: intent[:20], Label: act.With["label"], Algorithm: hsm.ECP256, Purpose: hsm.Sign, Protection: hsm.ModuleOnly})
+			pair, err := s.Generate(ctx, ledgerKeySpec(act, intent))
 			if err != nil {
 				return ceremony.Found{}, err
 			}
@@ -132,20 +134,40 @@ func (makeLedgerKey) Reconcile(ctx context.Context, env ceremony.Env, _ script.S
 	if err != nil {
 		return ceremony.Found{}, err
 	}
-	priv := slices.IndexFunc(objects, func(o hsm.Object) bool { return o.Class == "private-key" })
-	if len(objects) == 2 && priv >= 0 && checkAttributes(attributes(objects[priv]), hsm.ModuleOnly) == nil {
-		if spki, err := s.PublicKey(ctx, in.Leaf[:20]); err == nil {
-			return ledgerKeyFound(env, in.Leaf, objects[priv], spki)
-		}
-	}
 	if len(objects) == 0 {
 		return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("Ledger key", "not in the token")}}, nil
 	}
+	pair, err := inspect(ctx, s, ledgerKeySpec(in.Intent.Act, in.Leaf))
+	var other *hsm.Mismatch
+	if err == nil {
+		return ledgerKeyFound(env, in.Leaf, pair.Private, pair.SPKI)
+	}
+	if !errors.As(err, &other) {
+		return ceremony.Found{}, err
+	}
 	// A ledger key that is not whole signs nothing and is known by no verifier
 	// key: it is removed under the act that was to make it.
-	left, err := s.Destroy(ctx, hsm.Query{ID: in.Leaf[:20]})
+	facts := []ceremony.Line{line("Ledger key", "other than authorised, or half of it, and removed: "+differing(other))}
+	return removed(ctx, s, in.Leaf[:20], objects, facts)
+}
+
+// removed destroys what an act left that nobody can use, and names it.
+func removed(ctx context.Context, s hsm.Session, id []byte, objects []hsm.Object, facts []ceremony.Line) (ceremony.Found, error) {
+	left, err := s.Destroy(ctx, hsm.Query{ID: id})
 	if err != nil {
 		return ceremony.Found{}, err
 	}
-	return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("Ledger key", fmt.Sprintf("half made and removed; %d objects left", left))}}, nil
+	facts = append(facts, mono("Key identifier", hex.EncodeToString(id)))
+	for _, o := range objects {
+		facts = append(facts, line("Was in the token", o.Class+" "+o.Label))
+	}
+	facts = append(facts, line("Objects with it in the token now", fmt.Sprint(left)))
+	if left > 0 {
+		return ceremony.Found{Outcome: ceremony.HalfDone, Facts: facts}, nil
+	}
+	return ceremony.Found{Outcome: ceremony.NotDone, Facts: facts}, nil
+}
+
+func ledgerKeySpec(act ceremony.Act, intent ledger.Hash) hsm.KeySpec {
+	return hsm.KeySpec{ID: intent[:20], Label: act.With["label"], Algorithm: hsm.ECP256, Purpose: hsm.Sign, Protection: hsm.ModuleOnly}
 }

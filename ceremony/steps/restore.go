@@ -478,14 +478,11 @@ func reconcileRestore(ctx context.Context, env ceremony.Env, key *ceremony.Key, 
 	}
 	switch in.Intent.Act.Do {
 	case unwrapKey:
-		left, err := s.Destroy(ctx, hsm.Query{ID: in.Leaf[:20]})
+		objects, err := s.Find(ctx, hsm.Query{ID: in.Leaf[:20]})
 		if err != nil {
 			return ceremony.Found{}, err
 		}
-		if left > 0 {
-			return ceremony.Found{Outcome: ceremony.HalfDone, Facts: []ceremony.Line{line("Left of the restore", fmt.Sprintf("%d objects", left))}}, nil
-		}
-		return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("Restored key", "not in the token; it will be restored again")}}, nil
+		return removed(ctx, s, in.Leaf[:20], objects, []ceremony.Line{line("Restored key", "not to be relied on; it will be restored again")})
 	case deleteKey:
 		return reconcileTestCopy(ctx, env, s, key, in)
 	}

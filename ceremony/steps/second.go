@@ -46,7 +46,7 @@ func (addToken) Acts(s *ceremony.State, st script.Step) ([]ceremony.Act, error) 
 	if set := s.Sets[t.SOSet]; set != nil {
 		with["security-officer"] = "from set " + set.Body.Name
 	}
-	if act := (ceremony.Act{Do: setPINs, With: with}); !s.Open.Did(st.ID, act) {
+	if act := (ceremony.Act{Do: ceremony.SetPINs, With: with}); !s.Open.Did(st.ID, act) {
 		acts = append(acts, act)
 	}
 	return acts, nil
@@ -56,7 +56,7 @@ func (k addToken) Check(s *ceremony.State, st script.Step, r ledger.Record, body
 	p := s.Open
 	switch b := body.(type) {
 	case *ceremony.Intent:
-		if b.Act.Do == setPINs && p.Second.Serial == "" {
+		if b.Act.Do == ceremony.SetPINs && p.Second.Serial == "" {
 			return broken("intent.act", "no second token is initialised yet")
 		}
 		return nil

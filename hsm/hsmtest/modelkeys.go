@@ -263,7 +263,7 @@ func (s *modelSession) Delete(ctx context.Context, id []byte, label string) (hsm
 		return hsm.Deletion{}, err
 	}
 	defer s.module.leave()
-	o, err := s.one(op, id, "private-key", "secret-key")
+	o, err := s.one(op, id, "private-key", "secret-key", "public-key")
 	if err != nil {
 		return hsm.Deletion{}, err
 	}
@@ -280,7 +280,7 @@ func (s *modelSession) Delete(ctx context.Context, id []byte, label string) (hsm
 
 func (o *modelObject) use() string {
 	for _, use := range []string{"sign", "encrypt"} {
-		if Value(o.Object, use) == "true" {
+		if o.Class != "public-key" && Value(o.Object, use) == "true" {
 			return use
 		}
 	}

@@ -85,6 +85,18 @@ func testDelete(t *testing.T, k *Token) {
 	}
 	_, err := s.Delete(t.Context(), nil, "one label")
 	Class(t, err, hsm.NotAllowed)
+	// What an interrupted deletion left of a pair goes the same way.
+	for _, gone := range []string{"private-key", "public-key"} {
+		half := Spec("half without its "+gone, hsm.ECP256)
+		generate(t, s, half)
+		if left, err := s.Destroy(t.Context(), hsm.Query{Class: gone, ID: half.ID}); err != nil || left != 0 {
+			t.Fatal(left, err)
+		}
+		d, err := s.Delete(t.Context(), half.ID, half.Label)
+		if err != nil || d.Removed != 1 || d.ByID != 0 || d.ByLabel != 0 || d.Use == "" || d.Refused == "" {
+			t.Errorf("%s: %+v, %v", half.Label, d, err)
+		}
+	}
 }
 
 // A wrapping key that the token made is trusted when the security officer says so:

@@ -173,7 +173,8 @@ func (s *session) Delete(ctx context.Context, id []byte, label string) (hsm.Dele
 		return hsm.Deletion{}, err
 	}
 	var d hsm.Deletion
-	h, err := s.one(op, id, "private-key", "secret-key")
+	// An interrupted deletion may have left a public half alone.
+	h, err := s.one(op, id, "private-key", "secret-key", "public-key")
 	if err != nil {
 		return d, err
 	}
