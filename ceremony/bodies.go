@@ -178,8 +178,8 @@ type TokenEnrolled struct {
 type LoginTried struct {
 	As      string `json:"as"`      // user or so
 	Attempt int    `json:"attempt"` // of the step
-	Cards   []Held `json:"cards"`
-	Flags   string `json:"flags"` // what the token told before: "", "count low", "final try"
+	Cards   []Held `json:"cards"`   // none for the transport PIN, and for one that the act under way has just set
+	Flags   string `json:"flags"`   // what the token told before: "", "count low", "final try"
 	Serial  string `json:"serial"`
 	Step    string `json:"step"`
 }
