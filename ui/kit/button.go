@@ -120,6 +120,7 @@ const (
 	buttonRadius = 7
 	buttonPadH   = 18
 	buttonPadV   = 10
+	linkAir      = 5
 )
 
 type buttonRenderer struct {
@@ -164,6 +165,11 @@ func (r *buttonRenderer) paint() {
 func (r *buttonRenderer) Layout(size fyne.Size) {
 	r.ground.Resize(size)
 	r.shade.Resize(size)
+	if r.button.kind == Link {
+		// Its words stand flush with what is above it.
+		r.shade.Move(fyne.NewPos(-linkAir, 0))
+		r.shade.Resize(size.AddWidthHeight(2*linkAir, 0))
+	}
 	if r.button.kind == Place || r.button.kind == Here {
 		r.label.Alignment = fyne.TextAlignLeading
 		r.label.Move(fyne.NewPos(buttonPadV+2, 0))
@@ -174,7 +180,7 @@ func (r *buttonRenderer) Layout(size fyne.Size) {
 
 func (r *buttonRenderer) MinSize() fyne.Size {
 	if r.button.kind == Link {
-		return r.label.MinSize().AddWidthHeight(12, 8)
+		return r.label.MinSize().AddWidthHeight(0, 8)
 	}
 	return r.label.MinSize().AddWidthHeight(2*buttonPadH, 2*buttonPadV)
 }

@@ -24,15 +24,15 @@ func FactTable(rows []FactRow) fyne.CanvasObject {
 		case row.Strong:
 			weight = SemiBold
 		}
-		cells = append(cells,
-			NewText(row.Label, Style{Ink: theme.Soft, Wrap: true}),
-			NewText(row.Value, Style{Weight: weight, Wrap: true}))
+		label := NewText(row.Label, Style{Ink: theme.Soft, Wrap: true})
+		label.Hidden = row.Label == ""
+		cells = append(cells, label, NewText(row.Value, Style{Weight: weight, Wrap: true}))
 	}
 	return container.New(factLayout{}, cells...)
 }
 
 // factLayout has two columns, the labels a quarter of the width, at most half
-// of it where a word needs that.
+// of it where a word needs that. What has no label takes the whole width.
 type factLayout struct{}
 
 const factGap = 8
@@ -49,6 +49,13 @@ func (l factLayout) Layout(cells []fyne.CanvasObject, size fyne.Size) {
 	label, value := l.split(cells, size.Width)
 	y := float32(0)
 	for i := 0; i+1 < len(cells); i += 2 {
+		if !cells[i].Visible() {
+			h := heightAt(cells[i+1], size.Width)
+			cells[i+1].Move(fyne.NewPos(0, y))
+			cells[i+1].Resize(fyne.NewSize(size.Width, h))
+			y += h + factGap
+			continue
+		}
 		lh, vh := heightAt(cells[i], label), heightAt(cells[i+1], value)
 		cells[i].Move(fyne.NewPos(0, y))
 		cells[i].Resize(fyne.NewSize(label, lh))

@@ -63,7 +63,7 @@ func card(pg flow.Page, act Actions) *Screen {
 		column.Add(kit.Inset(0, 8, kit.QuorumDots(ask.Got, ask.Need)))
 	}
 	column.Add(kit.Inset(0, 8, cells))
-	column.Add(kit.NewText("The card begins with "+ask.Prefix+"; type the 18 groups after it, or scan the card. Capital or small letters, with or without blanks. Nothing is kept on disk.",
+	column.Add(kit.NewText("The card begins with "+ask.Prefix+"; type the 18 groups after it, or scan it. Small letters do as well. Nothing is kept on disk.",
 		kit.Style{Ink: theme.Muted, Size: theme.Small, Wrap: true, Align: fyne.TextAlignCenter}))
 	s.Object, s.Dock = column, kit.Column(12, said, kit.CentredActions(some(anew, practice, check)...))
 	return s

@@ -37,7 +37,7 @@ func Detail(d flow.Detail, act DetailActions) *Screen {
 		column.Add(kit.MarkRow(kit.Good, d.Note))
 	}
 	if len(d.Refs) > 0 {
-		line := kit.Flow(4)
+		line := kit.Flow(18)
 		for _, r := range d.Refs {
 			line.Add(kit.NewButton(kit.Link, r.Label, func() { act.Open(r) }))
 		}

@@ -109,12 +109,16 @@ func newPick(f flow.Field) *pick {
 	}
 	var said *kit.Text
 	said, p.say = message(fyne.TextAlignLeading)
-	above := kit.NewText(f.Label, kit.Style{Size: theme.Small, Weight: kit.SemiBold, Ink: theme.Soft, Wrap: true})
-	p.whole = kit.Column(6, above, p.choice, said)
+	p.whole = kit.Column(6, above(f.Label), p.choice, said)
 	if f.Hint != "" {
-		p.whole = kit.Column(6, above, p.choice, kit.NewText(f.Hint, kit.Style{Size: theme.Small, Ink: theme.Muted, Wrap: true}), said)
+		p.whole = kit.Column(6, above(f.Label), p.choice, kit.NewText(f.Hint, kit.Style{Size: theme.Small, Ink: theme.Muted, Wrap: true}), said)
 	}
 	return p
+}
+
+// above is what stands over a field.
+func above(label string) fyne.CanvasObject {
+	return kit.NewText(label, kit.Style{Size: theme.Small, Weight: kit.SemiBold, Ink: theme.Soft, Wrap: true})
 }
 
 func (p *pick) object() fyne.CanvasObject { return p.whole }

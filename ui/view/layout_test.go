@@ -21,7 +21,7 @@ import (
 
 // onlyShows are the screens that ask for nothing: what can be done there is in the
 // list or beside it.
-var onlyShows = []string{"overview-contradicted", "overview-quiet", "record-ceremonies", "record-ceremony", "record-ceremony-paused", "record-copied", "record-custody",
+var onlyShows = []string{"overview-contradicted", "overview-held", "overview-quiet", "record-ceremonies", "record-ceremony", "record-ceremony-paused", "record-copied", "record-custody",
 	"record-evidence", "record-evidence-missing", "record-evidence-of", "record-evidence-trouble", "record-item", "record-key", "record-keys", "record-ledger",
 	"record-ledger-empty", "record-media-none", "record-modules", "record-people", "record-person", "record-record", "record-set", "record-token", "settings", "working"}
 

@@ -98,7 +98,7 @@ func kindInk(t flow.Tone) fyne.ThemeColorName {
 
 // Verified is the page that tells what an audit of the whole ledger found.
 func Verified(v flow.Verification, back func()) *Screen {
-	column := kit.Column(16, kit.Column(10, kit.Title("The whole ledger, verified"), kit.ChipCell(kit.Tone(v.Tone), v.Result)))
+	column := kit.Column(16, kit.Column(10, kit.Title("Verification of the whole ledger"), kit.ChipCell(kit.Tone(v.Tone), v.Result)))
 	column.Add(kit.Body(v.Signed))
 	add := func(title string, tone kit.Tone, lines []string) {
 		if len(lines) == 0 {

@@ -15,7 +15,7 @@ type Place struct {
 
 // navLine is the same on one line, where there is no room for a panel.
 func navLine(places []Place) fyne.CanvasObject {
-	line := kit.Flow(4)
+	line := kit.Flow(18)
 	for _, p := range places {
 		if p.Here {
 			line.Add(kit.NewText(p.Name, kit.Style{Weight: kit.SemiBold}))

@@ -28,7 +28,7 @@ func Preparation(p flow.Preparation, begin func(values map[string]string) flow.W
 		if len(par.Of) > 1 {
 			choice := choose(par)
 			values[par.Name] = func() string { return par.Of[choice.Chosen()].ID }
-			objects = append(objects, kit.Kicker(par.Ask), choice)
+			objects = append(objects, kit.Column(6, above(par.Ask), choice))
 			continue
 		}
 		f := kit.NewTextField(par.Ask, "", 200)

@@ -46,7 +46,5 @@ func confirm(pg flow.Page, act Actions) *Screen {
 // Working is the page while nobody is asked: where the ceremony is and what is
 // happening.
 func Working(pg flow.Page, line *kit.ProgressLine) *Screen {
-	column := top(pg)
-	column.Add(line.Object)
-	return &Screen{Object: column}
+	return &Screen{Object: top(pg), Dock: line.Object}
 }
