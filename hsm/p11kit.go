@@ -3,6 +3,7 @@ package hsm
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -34,7 +36,8 @@ type ModuleFile struct {
 // DefaultP11Kit is this machine's, as p11-kit is built for Debian and most others.
 func DefaultP11Kit() P11Kit {
 	k := P11Kit{Package: "/usr/share/p11-kit/modules", System: "/etc/pkcs11", ForProgram: "claviger"}
-	if dir, err := os.UserConfigDir(); err == nil {
+	// As p11-kit does: what a user may write is not loaded by root.
+	if dir, err := os.UserConfigDir(); err == nil && os.Geteuid() != 0 {
 		k.User = filepath.Join(dir, "pkcs11")
 	}
 	for _, pattern := range []string{"/usr/lib/*/pkcs11", "/usr/lib/pkcs11", "/usr/lib64/pkcs11", "/usr/local/lib/pkcs11"} {
@@ -49,8 +52,8 @@ func DefaultP11Kit() P11Kit {
 // maxConfig bounds one configuration file: they are a few lines.
 const maxConfig = 64 << 10
 
-// Modules lists the configured modules by name. What cannot be read is left out and
-// told in err, beside those that can.
+// Modules lists the configured modules, those of the highest priority first, then by
+// name. What cannot be read is left out and told in err, beside those that can.
 func (k P11Kit) Modules() ([]ModuleFile, error) {
 	var errs []error
 	global := func(dir string) map[string]string {
@@ -105,12 +108,38 @@ func (k P11Kit) Modules() ([]ModuleFile, error) {
 			}
 		}
 	}
+	priority := func(name string) int {
+		n, err := strconv.Atoi(modules[name]["priority"])
+		if err != nil { // none is told, or nothing that is one
+			return 0
+		}
+		return n
+	}
 	var list []ModuleFile
 	for name, settings := range modules {
 		list = append(list, k.module(name, from[name], settings))
 	}
-	slices.SortFunc(list, func(a, b ModuleFile) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(list, func(a, b ModuleFile) int {
+		return cmp.Or(cmp.Compare(priority(b.Name), priority(a.Name)), strings.Compare(a.Name, b.Name))
+	})
+	once(list)
 	return list, errors.Join(errs...)
+}
+
+// once: a library that is configured twice shows the same tokens twice.
+func once(list []ModuleFile) {
+	first := make(map[string]string)
+	for i := range list {
+		m := &list[i]
+		if m.Not != "" {
+			continue
+		}
+		if other, again := first[m.Path]; again {
+			m.Not = fmt.Sprintf("it is the library of %q again", other)
+		} else {
+			first[m.Path] = m.Name
+		}
+	}
 }
 
 func (k P11Kit) module(name, from string, settings map[string]string) ModuleFile {
@@ -122,7 +151,7 @@ func (k P11Kit) module(name, from string, settings map[string]string) ModuleFile
 	switch {
 	case hasEnable && !slices.Contains(names("enable-in"), k.ForProgram):
 		m.Not = fmt.Sprintf("it is enabled only in %s", enable)
-	case slices.Contains(names("disable-in"), k.ForProgram):
+	case !hasEnable && slices.Contains(names("disable-in"), k.ForProgram):
 		m.Not = "it is disabled for " + k.ForProgram
 	case settings["remote"] != "":
 		m.Not = "it is reached through another program (remote), which Claviger does not start"

@@ -49,11 +49,15 @@ func TestModulesOfP11Kit(t *testing.T) {
 		"the user's only":    {map[string]string{"package/a.module": "module: a.so", "user/modules/b.module": "module: b.so", "user/pkcs11.conf": "user-config: only"}, "b=lib/b.so", ""},
 		"enabled for others": {map[string]string{"package/a.module": "module: a.so\nenable-in: firefox seahorse"}, "a=lib/a.so(enabled only in firefox seahorse)", ""},
 		"enabled for us":     {map[string]string{"package/a.module": "module: a.so\nenable-in: firefox,claviger"}, "a=lib/a.so", ""},
-		"not there":          {map[string]string{"package/a.module": "module: gone.so"}, "a=lib/gone.so(not there)", ""},
-		"remote":             {map[string]string{"package/a.module": "remote: |ssh host p11-kit remote a.so"}, "a=(another program)", ""},
-		"names none":         {map[string]string{"package/a.module": "priority: 1"}, "a=(names no library)", ""},
-		"one is damaged":     {map[string]string{"package/a.module": "module a.so", "package/b.module": "module: b.so"}, "b=lib/b.so", `line 1 is "module a.so"`},
-		"one is huge":        {map[string]string{"package/a.module": strings.Repeat("#", 70000)}, "", "more than 65536 bytes"},
+		"both: enabled wins": {map[string]string{"package/a.module": "module: a.so\nenable-in: claviger\ndisable-in: claviger"}, "a=lib/a.so", ""},
+		"twice":              {map[string]string{"package/a.module": "module: a.so", "package/z.module": "module: DIR/lib/a.so\npriority: 7"}, "z=lib/a.so a=lib/a.so(the library of \"z\" again)", ""},
+		"in order of priority": {map[string]string{"package/a.module": "module: a.so\npriority: -1", "package/b.module": "module: b.so\npriority: much",
+			"package/c.module": "module: DIR/other/c.so\npriority: 10"}, "c=other/c.so b=lib/b.so a=lib/a.so", ""},
+		"not there":      {map[string]string{"package/a.module": "module: gone.so"}, "a=lib/gone.so(not there)", ""},
+		"remote":         {map[string]string{"package/a.module": "remote: |ssh host p11-kit remote a.so"}, "a=(another program)", ""},
+		"names none":     {map[string]string{"package/a.module": "priority: 1"}, "a=(names no library)", ""},
+		"one is damaged": {map[string]string{"package/a.module": "module a.so", "package/b.module": "module: b.so"}, "b=lib/b.so", `line 1 is "module a.so"`},
+		"one is huge":    {map[string]string{"package/a.module": strings.Repeat("#", 70000)}, "", "more than 65536 bytes"},
 	} {
 		files := map[string]string{}
 		for _, lib := range strings.Fields(libs) {
