@@ -20,7 +20,7 @@ import (
 // with people who then do as they are asked the ceremony comes to an end.
 func TestRandomWalks(t *testing.T) {
 	names := shipped(t)
-	walks := 8
+	walks := 160
 	if full() {
 		walks = 100_000/len(names) + 1
 	}
@@ -51,23 +51,30 @@ func walk(t *testing.T, rt *rapid.T, name string) ceremony.Status {
 	sc := before(t, name)
 	defer sc.clear()
 	c := &crowd{rt: rt, fate: &fate{}}
+	var running *Site
 	for runs := rapid.IntRange(1, 4).Draw(rt, "runs"); runs > 0; runs-- {
-		c.fate = &fate{}
-		s, tr := sc.open(rt, c.fate, c)
-		c.people, tr.site, c.site = tr, s, s
-		if p := newest(s, name); p != nil && (p.Status == ceremony.SealedStatus || p.Status == ceremony.AbortedStatus) {
-			s.Engine.Close()
+		// A pause ends the program or only the run.
+		if running == nil || c.fate.dead || running.State().Open != nil || rapid.Bool().Draw(rt, "restart") {
+			if running != nil {
+				running.Engine.Close()
+			}
+			c.fate = &fate{}
+			running, c.people = sc.open(rt, c.fate, c)
+			c.people.site, c.site = running, running
+		}
+		*c.fate = fate{}
+		if p := newest(running, name); p != nil && over(p) {
 			break
 		}
-		if s.State().Unfinished() != nil {
-			_ = s.Resume(context.Background())
+		if running.State().Unfinished() != nil {
+			_ = running.Resume(context.Background())
 		} else {
-			_ = s.Begin(context.Background(), source(t, name), nil)
+			_ = running.Begin(context.Background(), source(t, name), nil)
 		}
-		s.Engine.Close()
 		// Whether the ledger verifies is what the next start finds out.
 		sc.accountable(rt)
 	}
+	running.Engine.Close()
 	// From here on everybody does as asked; a ceremony that cannot end now is a
 	// dead end.
 	var decision string
@@ -83,13 +90,17 @@ func walk(t *testing.T, rt *rapid.T, name string) ceremony.Status {
 		}
 		p := newest(s, name)
 		s.Engine.Close()
-		if p != nil && (p.Status == ceremony.SealedStatus || p.Status == ceremony.AbortedStatus) {
+		if p != nil && over(p) {
 			sc.sound(rt)
 			return p.Status
 		}
 	}
 	rt.Fatalf("a dead end: %v", err)
 	return ""
+}
+
+func over(p *ceremony.Progress) bool {
+	return p.Status == ceremony.SealedStatus || p.Status == ceremony.AbortedStatus
 }
 
 // crowd is a room in which anything may be answered.
