@@ -284,8 +284,11 @@ func TestRewrittenAttachments(t *testing.T) {
 			order = append(order, at+i)
 		}
 	}
+	// Not each byte in the proof either: every seventh, of every file.
+	pick := samples(len(order) / 7)
 	tried := map[string]int{}
-	for _, n := range samples(len(order)) {
+	for _, n := range pick {
+		n *= 7
 		at := order[n]
 		edited := bytes.Clone(pdf)
 		edited[at] ^= 1
@@ -296,7 +299,7 @@ func TestRewrittenAttachments(t *testing.T) {
 		tried[places[at]]++
 	}
 	if os.Getenv("CLAVIGER_PROOF") != "" {
-		fmt.Printf("PROOF: evidence: %d bytes of attachments changed one at a time, each found by name: %v\n", len(order), tried)
+		fmt.Printf("PROOF: evidence: %d of the %d bytes of attachments changed one at a time: each found, and what is wrong named: %v\n", len(pick), len(order), tried)
 	}
 }
 
