@@ -184,6 +184,20 @@ func OpenCheckpoint(noteText string, verifiers ...note.Verifier) (Checkpoint, *n
 	return Checkpoint{}, n, ErrUnknownSigner
 }
 
+// ReadCheckpoint gives what a note says, whoever signed it.
+func ReadCheckpoint(noteText string) (Checkpoint, error) {
+	n, err := openNote(noteText)
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("couldn't read the checkpoint: %w", err)
+	}
+	cp, err := parseCheckpoint(n.Text)
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("couldn't read the checkpoint: %w", err)
+	}
+	cp.Note = noteText
+	return cp, nil
+}
+
 func parseCheckpoint(text string) (Checkpoint, error) {
 	var c log.Checkpoint
 	rest, err := c.Unmarshal([]byte(text))

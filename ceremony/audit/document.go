@@ -139,8 +139,10 @@ func (d *document) fold() (bool, error) {
 	d.about(records[0])
 	if err != nil {
 		var refusal *ceremony.Refusal
-		var unknown *ceremony.Unknown
-		if !errors.As(err, &refusal) && !errors.As(err, &unknown) {
+		switch _, isUnknown := errors.AsType[*ceremony.Unknown](err); {
+		case isUnknown && !d.placed(records):
+			return false, nil
+		case !isUnknown && !errors.As(err, &refusal):
 			err = &ceremony.Refusal{Rule: "run.open", Seq: records[len(records)-1].Seq, Why: err.Error()}
 		}
 		d.Findings = append(d.Findings, ceremony.FindingOf(nowhere, err))
@@ -150,6 +152,9 @@ func (d *document) fold() (bool, error) {
 	d.Ceremony, d.Document = in.Ceremony.Number, in.Document()
 	later, err := d.foldLater()
 	if err != nil {
+		if _, isUnknown := errors.AsType[*ceremony.Unknown](err); isUnknown && !d.placed(slices.Concat(records, d.in.Later)) {
+			return false, nil
+		}
 		d.Findings = append(d.Findings, ceremony.FindingOf(nowhere, err))
 		return false, nil
 	}
@@ -170,6 +175,47 @@ func (d *document) fold() (bool, error) {
 	d.checked("%d signatures of people.", len(claims)-heads)
 	d.heads = heads
 	return len(wrong) == 0, nil
+}
+
+// placed says whether the records that a proof names are the ones that it leads
+// from. Bytes that do not fit the tree are wrong, not newer than this program; no
+// link holds record 0 and the last of a run, only their proofs do.
+func (d *document) placed(records []ledger.Record) bool {
+	if string(d.files[report.CheckpointFile]) == report.NotSigned {
+		return true
+	}
+	proofs, err := d.readProofs()
+	if err != nil {
+		return false
+	}
+	for _, p := range proofs {
+		i := slices.IndexFunc(records, func(r ledger.Record) bool { return r.Seq == p.Seq })
+		if i < 0 {
+			continue
+		}
+		parsed, err := ledger.ParseProof(p.Proof)
+		var cp ledger.Checkpoint
+		if err == nil {
+			cp, err = ledger.ReadCheckpoint(parsed.Note)
+		}
+		if err == nil {
+			err = ledger.CheckProof(parsed, cp, records[i].Leaf)
+		}
+		if err != nil {
+			d.find(p.Seq, "proof.inclusion", "%v", err)
+			return false
+		}
+	}
+	return true
+}
+
+func (d *document) readProofs() ([]report.Proof, error) {
+	var proofs []report.Proof
+	err := ledger.Decode(bytes.TrimSuffix(d.files[report.ProofsFile], []byte("\n")), &proofs)
+	if err != nil {
+		d.find(nowhere, "proof.form", "proofs.json: %v", err)
+	}
+	return proofs, err
 }
 
 // foldLater puts what came after the ceremony through the rules, behind its runs.
@@ -216,10 +262,8 @@ func (d *document) about(first ledger.Record) {
 
 // seal checks checkpoint and proofs.
 func (d *document) seal() error {
-	var proofs []report.Proof
-	raw := d.files[report.ProofsFile]
-	if err := ledger.Decode(bytes.TrimSuffix(raw, []byte("\n")), &proofs); err != nil {
-		d.find(nowhere, "proof.form", "proofs.json: %v", err)
+	proofs, err := d.readProofs()
+	if err != nil {
 		return nil
 	}
 	ends := min(len(d.in.Ends()), len(proofs))

@@ -470,6 +470,24 @@ func TestNewerRecordInAReport(t *testing.T) {
 	}
 }
 
+// TestUnknownKindInPlaceOfARecord: a kind that nobody knows is no excuse where
+// only a proof holds the record, as it does the first and the last.
+func TestUnknownKindInPlaceOfARecord(t *testing.T) {
+	for _, last := range []bool{false, true} {
+		var seq int64
+		pdf := tampered(t, collect(t, ledgerOf(site(t))), func(in *report.Input) {
+			i := 0
+			if last {
+				i = len(in.Records) - 1
+			}
+			r := &in.Records[i]
+			seq = r.Seq
+			r.Bytes = bytes.Replace(r.Bytes, []byte(`"kind":"`+r.Kind[:1]), []byte(`"kind":"q`), 1)
+		})
+		wants(t, checkPDF(t, pdf, "", audit.Options{}), "proof.inclusion", seq)
+	}
+}
+
 func TestNewerLayoutIsNotJudged(t *testing.T) {
 	dir := t.TempDir()
 	pdf := bytes.Replace(readFile(t, site(t), "report.pdf"), []byte("report layout 1,"), []byte("report layout 7,"), 1)

@@ -183,6 +183,9 @@ func (d *doc) copyRows() []row {
 		if fate == "" && c.State == ceremony.CopyDestroyed {
 			fate = "destroyed before"
 		}
+		if c.Form == ceremony.ModuleForm {
+			bag = none
+		}
 		rows = append(rows, row{cells: [][]run{cells.of(c.Name), cells.of(c.Form), cellOr(where), codeOr(bag), cellOr(fate), cells.of(copyState(c))}, marked: c.State != ceremony.CopyDestroyed})
 	}
 	return rows
@@ -419,7 +422,7 @@ func (d *doc) fieldsB() []group {
 	return []group{
 		{"B1", "The key and why it ends", b1},
 		{"B2", "Gates", b2},
-		{"B3", "Authorisation", []fact{{"Owner authorised", d.approvalOf(script.Owner)}, {"Approver authorised", d.approvalOf(script.Approver)}, {"Officers authorised", words(d.authorised())}, {"Request reference", d.order()}}},
+		{"B3", "Authorisation", []fact{{"Owner authorised", d.approvalOf(script.Owner)}, {"Approver authorised", d.approvalOf(script.Approver)}, {"Officers authorised", words(d.authorised())}, {"Request reference", d.reference()}, {"Order", d.order()}}},
 		{"B4", "Register of copies", b4},
 		{"B5", "Each item", b5},
 		{"B6", "Proof of absence", b6},

@@ -34,6 +34,9 @@ func (d *doc) fields() {
 		groups = append(append(groups, d.fieldsB()...), d.fieldsA2(), d.fieldsA3(), d.fieldsA4(), d.fieldsA5(), log, d.fieldsA9())
 	default:
 		groups = append(groups, d.fieldsA2(), d.fieldsA3(), d.fieldsA4(), d.fieldsA5(), log, d.fieldsA9())
+		if len(d.p.Wrapped)+len(d.p.Restored)+len(d.p.Waived) > 0 {
+			groups = append(groups, d.fieldsA10())
+		}
 	}
 	groups = append(groups, d.fieldsA11(), d.fieldsA12(), clauses, d.fieldsA14(), d.fieldsA15())
 	for _, g := range groups {
@@ -92,26 +95,66 @@ func (d *doc) fieldsA1() group {
 }
 
 func (d *doc) fieldsA2() group {
-	return group{"A2", "Authority", []fact{
-		{"Policy, CP, CPS, KMPS", missing()},
-		{"Request reference", missing()},
-		{"Approval (order)", d.order()},
-		{"Script", words(fmt.Sprintf("%s, version %d", d.p.Plan.Name, d.p.Plan.Version))},
-		{"Script SHA-256", code.of(d.p.Body.Script.String())},
-		{"Parameters", words(parameters(d.p.Plan.Values))},
-		{"Planned date", missing()},
-		{"Rehearsal reference", missing()},
-	}}
+	list := []fact{{"Policy, CP, CPS, KMPS", d.policy()}, {"Request reference", d.reference()}, {"Approval (order)", d.order()}}
+	planned := missing()
+	if o := d.s.OrderOf(d.p); o != nil {
+		planned = words("May begin from " + o.Body.From + " until " + o.Body.Until)
+		owner := missing()
+		if o.Body.Owner != "" {
+			owner = d.personAndOrganisation(o.Body.Owner)
+		}
+		list = append(list, fact{"Ordered owner", owner}, fact{"Ordered people", words(d.parts(o.Body.People))}, fact{"Ordered token", words(o.Body.Token)})
+	}
+	return group{"A2", "Authority", append(list,
+		fact{"Script", words(fmt.Sprintf("%s, version %d", d.p.Plan.Name, d.p.Plan.Version))},
+		fact{"Script SHA-256", code.of(d.p.Body.Script.String())},
+		fact{"Parameters", words(parameters(d.p.Plan.Values))},
+		fact{"Planned date", planned},
+		fact{"Rehearsal reference", missing()},
+	)}
 }
 
+// policy in force when the ceremony ended.
+func (d *doc) policy() []run {
+	if d.s.Policy == nil {
+		return missing()
+	}
+	b := d.s.Policy.Adopted
+	return append(words(fmt.Sprintf("The site's policy “%s”, version %d, SHA-256 ", b.Policy.Title, b.Version)), code.of(b.SHA256.String())...)
+}
+
+func (d *doc) reference() []run {
+	if o := d.s.OrderOf(d.p); o != nil && o.Body.Reference != "" {
+		return stated(o.Body.Reference)
+	}
+	return missing()
+}
+
+// order that the ceremony was held on: who gave it, when, and how it was signed.
 func (d *doc) order() []run {
+	o := d.s.OrderOf(d.p)
 	switch {
+	case o != nil:
 	case d.p.Body.Order != "":
 		return code.of(d.p.Body.Order)
 	case d.practice:
 		return words("None: a practice ceremony needs no order")
+	default:
+		return missing()
 	}
-	return missing()
+	how := "signed here by " + d.signedWords(o.Body.Signatures)
+	if o.Body.Paper != "" {
+		how = "on paper, taken in by " + d.signedWords(o.Body.Signatures) + ", SHA-256 of the paper " + o.Body.Paper
+	}
+	return append(words(fmt.Sprintf("%s, approver; %s; record %d, leaf ", d.name(o.Body.Approver), how, o.Seq)), code.of(o.Leaf.String())...)
+}
+
+func (d *doc) parts(people []ceremony.Part) string {
+	var out []string
+	for _, p := range people {
+		out = append(out, d.name(p.Person)+", "+roleWords(p.Role))
+	}
+	return strings.Join(out, "; ")
 }
 
 func parameters(values map[string]string) string {
@@ -155,8 +198,12 @@ func (d *doc) fieldsA4() group {
 		if at, ok := d.t.arrived[part.Person]; ok {
 			came = "arrived " + stamp(at)
 		}
-		list = append(list, fact{h.Body.Called(), append(words(fmt.Sprintf("%s; %s; reports to %s; identity document: %s, seen by %s; enrolment %s; %s; departure not recorded; factor: %s; key SHA-256 ",
-			roleName(part.Role), h.Body.Organisation, orNot(h.Body.Manager), orNot(h.Body.Identity), d.names(h.Body.SeenBy), fours(h.Leaf.String()[:16]), came, factor)), code.of(d.keyFingerprint(part.Person))...)})
+		went := "departure not recorded"
+		if at, ok := d.t.left[part.Person]; ok {
+			went = "left " + stamp(at)
+		}
+		list = append(list, fact{h.Body.Called(), append(words(fmt.Sprintf("%s; %s; reports to %s; identity document: %s, seen by %s; enrolment %s; %s; %s; factor: %s; key SHA-256 ",
+			roleName(part.Role), h.Body.Organisation, orNot(h.Body.Manager), orNot(h.Body.Identity), d.names(h.Body.SeenBy), fours(h.Leaf.String()[:16]), came, went, factor)), code.of(d.keyFingerprint(part.Person))...)})
 	}
 	list = append(list,
 		fact{"Conflict matrix", words("Each person has one role here; witness and observer have no other role at all; administrator, officers, owner and approver are different people; checked at enrolment and at the start")},
@@ -197,7 +244,7 @@ func (d *doc) fieldsA5() group {
 		{"Module SHA-256", codeOrMissing(module)},
 		{"Module version", stateOf("identify-token", "Library")},
 		{"Media", missing()},
-		{"Bag numbers", d.bags()},
+		{"Bag numbers", d.bags(func(*ceremony.Item) bool { return true })},
 		{"Device inventory", inventory},
 	}}
 }
@@ -209,10 +256,17 @@ func codeOrMissing(s string) []run {
 	return code.of(s)
 }
 
-func (d *doc) bags() []run {
+// bags of the items that these records know, as they were left.
+func (d *doc) bags(which func(*ceremony.Item) bool) []run {
 	var out []string
-	for _, it := range d.p.Items {
-		out = append(out, it.Item+" in bag "+it.Bag)
+	for _, name := range sorted(d.s.Items) {
+		if it := d.s.Items[name]; which(it) {
+			said := name + " in bag " + it.Bag
+			if it.Place != "" {
+				said += ", kept at " + it.Place
+			}
+			out = append(out, said)
+		}
 	}
 	if out == nil {
 		return body.in(italic).col(muted).of("not in these records")
@@ -225,9 +279,9 @@ func (d *doc) fieldsA6() group {
 	extract := missing()
 	switch d.attribute("never-extractable") {
 	case "true":
-		extract = words("Never extractable, by the order's choice “" + k.Protection + "”; reason not recorded")
+		extract = words("Never extractable, by the choice “" + k.Protection + "” in the parameters; reason not recorded")
 	case "false":
-		extract = words("Extractable under the choice “" + k.Protection + "”; reason not recorded")
+		extract = words("Extractable, by the choice “" + k.Protection + "” in the parameters; reason not recorded")
 	}
 	mechanism := d.attribute("key-gen-mechanism")
 	return group{"A6", "Parameters", []fact{
@@ -266,9 +320,11 @@ func (d *doc) fieldsA8() group {
 		res := d.t.results[in.Leaf]
 		pop = append(words(fmt.Sprintf("The token signed a fresh challenge and the public key verifies it, record %d; signature ", res.seq)), code.of(value(res.Facts, "Signature"))...)
 	}
-	text := strings.TrimSpace(string(publicPEM(spki)))
-	return group{"A8", "Result", []fact{
-		{"Public key (PEM)", code.pt(7.6).of(strings.ReplaceAll(text, "\n", " "))},
+	list := []fact{}
+	for i, line := range strings.Split(strings.TrimSpace(string(publicPEM(spki))), "\n") {
+		list = append(list, fact{map[bool]string{true: "Public key (PEM)"}[i == 0], code.pt(7.6).of(line)})
+	}
+	return group{"A8", "Result", append(list, []fact{
 		{"SHA-256", code.of(k.Fingerprint)},
 		{"SHA-256 in words", words(wordsOf(k.Fingerprint))},
 		{"Subject key identifier", codeOrMissing(keyIdentifier(spki))},
@@ -277,7 +333,7 @@ func (d *doc) fieldsA8() group {
 		{"Quality checks", words("The public key parses, is of the kind that was authorised, and was never given before")},
 		{"Proof of possession", pop},
 		{"Attestation by the module", missing()},
-	}}
+	}...)}
 }
 
 // keyIdentifier is RFC 5280 4.2.1.2, method 1: SHA-1 of the bit string alone.
@@ -301,7 +357,7 @@ func (d *doc) fieldsA9() group {
 			continue
 		}
 		list = append(list,
-			fact{"Set", append(monospaced(setName(b.Set)), body.of(", opens the "+opens(b.Purpose)+" of token "+strings.Join(b.Serials, ", "))...)},
+			fact{"Set", append(monospaced(setName(b.Set)), body.of(", opens "+opensWords(b))...)},
 			fact{"Scheme", words("Shamir's secret sharing over GF(2^8), a byte at a time, of 32 random bytes")},
 			fact{"m of n", words(fmt.Sprintf("any %d of %d", b.Threshold, b.Count))},
 			fact{"Commitment", code.of(b.Commitment)})
@@ -309,7 +365,7 @@ func (d *doc) fieldsA9() group {
 			list = append(list, fact{fmt.Sprintf("Card %d", c.Index), append(words(d.name(c.Holder)+", fingerprint "), code.of(c.Fingerprint)...)})
 		}
 		list = append(list,
-			fact{"Bags, locations", d.bags()},
+			fact{"Bags, locations", d.bags(func(it *ceremony.Item) bool { return it.Set == b.Set })},
 			fact{"Verified by reconstruction", words("Every card was read back and every quorum of them rebuilt the secret before the set counted")})
 	}
 	if list == nil {
@@ -318,13 +374,68 @@ func (d *doc) fieldsA9() group {
 	return group{"A9", "Shares", list}
 }
 
+// fieldsA10 are the wrapped backups that this ceremony made, and what was done to
+// show that they are good.
 func (d *doc) fieldsA10() group {
-	return group{"A10", "Backup", []fact{
-		{"Wrapped copies", d.backup()},
-		{"Restore test", missing()},
-		{"Test medium destroyed", missing()},
-		{"Residue list", missing()},
-	}}
+	var list []fact
+	for _, w := range d.p.Wrapped {
+		list = append(list,
+			fact{"Wrapped copies", append(words(fmt.Sprintf("%s of “%s”, %d bytes, by %s inside token %s; SHA-256 ", plural(len(d.copiesOf(w)), "copy"), d.label(w.ID), w.Bytes, w.Mechanism, w.Serial)), code.of(w.SHA256.String())...)},
+			fact{"Wrapping key", words(fmt.Sprintf("of set %s, check value %s, %s", setName(w.Set), w.KCV, w.KCVMethod))})
+		for _, a := range d.copiesOf(w) {
+			list = append(list, fact{roleName(a.Name), words(fmt.Sprintf("file %s; %s", a.File, d.whereIs(a.Name)))})
+		}
+	}
+	if list == nil && d.key != nil {
+		list = []fact{{"Wrapped copies", d.backup()}}
+	}
+	if list == nil {
+		list = []fact{{"Wrapped copies", words("None was made in this ceremony")}}
+	}
+	deleted := missing()
+	tested := missing()
+	for _, r := range d.p.Restored {
+		tested = words(fmt.Sprintf("“%s” was restored to token %s and compared: %s", d.label(r.Key), r.Serial, orNot(r.Check)))
+		if r.Test {
+			deleted = words("not recorded: the restored object is still there")
+		}
+		for _, x := range d.t.deleted {
+			if x.ID == r.ID {
+				deleted = words(fmt.Sprintf("The restored object was deleted again and looked for: %d found by identifier, %d by label; a use of it was refused with %s; record %d", x.ByID, x.ByLabel, x.UseFails, x.seq))
+			}
+		}
+	}
+	for _, w := range d.p.Waived {
+		tested = stated("Waived by " + d.signedWords(w.Signatures) + ": " + w.Reason)
+	}
+	return group{"A10", "Backup", append(list, fact{"Restore test", tested}, fact{"Test medium destroyed", deleted}, fact{"Residue list", missing()})}
+}
+
+func (d *doc) copiesOf(w ceremony.KeyWrapped) []ceremony.ArtifactStored {
+	var out []ceremony.ArtifactStored
+	for _, a := range d.p.Stored {
+		if a.SHA256 == w.SHA256.String() {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// label of a key by its identifier.
+func (d *doc) label(id string) string {
+	if k := d.s.Keys[id]; k != nil {
+		return k.Body.Label
+	}
+	return id
+}
+
+// whereIs tells of an item as it was left.
+func (d *doc) whereIs(item string) string {
+	it := d.s.Items[item]
+	if it == nil {
+		return "not in these records"
+	}
+	return fmt.Sprintf("bag %s, kept at %s, held by %s", orNot(it.Bag), orNot(it.Place), d.name(it.Holder))
 }
 
 func (d *doc) fieldsA11() group {

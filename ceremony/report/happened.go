@@ -31,6 +31,10 @@ var summary = map[string][]string{
 	"approve":          {"Signed by"},
 	"destroy-key":      {"Deleted", "In this token"},
 
+	"load-wrapping-key":    {"Set", "Check value"},
+	"back-up-key":          {"Key", "Wrapped by", "SHA-256 of the wrapped key"},
+	"restore-key":          {"Key", "Restored to token", "Compared", "Restored and compared"},
+	"change-set":           {"Set", "Quorum", "Replaces set"},
 	"conclude-destruction": {"Outcome"},
 }
 
@@ -74,7 +78,7 @@ func (d *doc) result(st script.Step) string {
 	}
 	var out []string
 	for _, l := range ss.Facts {
-		if want, ok := summary[st.Kind]; !ok || slices.Contains(want, l.Label) {
+		if want, ok := summary[st.Kind]; !ok && l.Label != "Turned away from the camera" || slices.Contains(want, l.Label) {
 			v := l.Value
 			if l.Style == "hash" && len(v) == 64 {
 				v = fours(v[:8]) + " …"
@@ -186,9 +190,9 @@ func (d *doc) shares() {
 				}
 			}
 			bag := cells.in(italic).col(muted).of("not in these records")
-			for _, it := range d.p.Items {
-				if it.Person == c.Holder && it.Intent == set.Intent {
-					bag = cells.of(it.Bag)
+			for _, it := range d.s.Items {
+				if it.Set == set.Set && it.Index == c.Index {
+					bag = cellOr(it.Bag)
 				}
 			}
 			rows = append(rows, row{cells: [][]run{code.of(setName(set.Set)), cells.of(opens(set.Purpose)), cells.of(fmt.Sprintf("%d of %d, any %d", c.Index, set.Count, set.Threshold)),
@@ -208,10 +212,19 @@ func (d *doc) shares() {
 }
 
 func opens(purpose string) string {
-	if purpose == "activation" {
+	if purpose == ceremony.Activation {
 		return "user PIN"
 	}
 	return purpose
+}
+
+// opensWords says within a sentence what the cards of a set open.
+func opensWords(b ceremony.SetIssued) string {
+	what := "the user PIN"
+	if b.Purpose == ceremony.Recovery {
+		what = "the security officer's PIN and wrapped backups"
+	}
+	return what + " of token " + strings.Join(b.Serials, ", ")
 }
 
 func (d *doc) deviations() {

@@ -479,14 +479,24 @@ func (d *doc) owner() []run {
 	if h == nil {
 		return words(d.key.Body.Owner)
 	}
-	return append(body.of(h.Body.Called()+", "+h.Body.Organisation), run{" (as stated in the order)", dim})
+	return append(body.of(h.Body.Called()+", "+h.Body.Organisation), run{d.ownerStated(), dim})
+}
+
+func (d *doc) ownerStated() string {
+	if d.p.Body.Order != "" {
+		return " (as ordered)"
+	}
+	return " (as stated when the ceremony began)"
 }
 
 func (d *doc) backup() []run {
-	if d.attribute("never-extractable") == "true" {
+	switch n := len(d.p.Wrapped); {
+	case d.attribute("never-extractable") == "true":
 		return words("None: the key cannot leave the token")
+	case n > 0:
+		return words(plural(n, "wrapped backup") + "; see “All fields”, A10")
 	}
-	return missing()
+	return words("None in this ceremony: a wrapped backup has a ceremony and a report of its own")
 }
 
 // ceremonyTable stands on page one where no key was made.

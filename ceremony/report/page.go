@@ -358,30 +358,46 @@ const labelWidth = 128.0
 
 func (p *page) facts(list []fact) { p.factsAt(list, labelWidth, body, dim) }
 
+// factsAt never leaves the first or the last fact alone on a page, nor cuts a
+// fact that fits one.
 func (p *page) factsAt(list []fact, labels float64, value, label style) {
-	for _, f := range list {
-		left := p.wrap(label.of(f.label), labels-8)
-		right := p.wrap(f.value, p.w-2*margin-labels)
-		h := math.Max(height(left), height(right))
+	type lines struct {
+		left, right [][]run
+		high        []float64
+		all         float64
+	}
+	set := make([]lines, len(list))
+	for i, f := range list {
+		l := lines{left: p.wrap(label.of(f.label), labels-8), right: p.wrap(f.value, p.w-2*margin-labels)}
+		for j := range max(len(l.left), len(l.right)) {
+			h := 0.0
+			for _, side := range [][][]run{l.left, l.right} {
+				if j < len(side) {
+					h = math.Max(h, leading(side[j]))
+				}
+			}
+			l.high = append(l.high, h)
+			l.all += h
+		}
+		set[i] = l
+	}
+	for i, l := range set {
+		h := l.all
+		if (i == 0 || i == len(set)-2) && i+1 < len(set) {
+			h += 2.6 + set[i+1].all
+		}
 		if h < 160 {
 			p.room(h)
 		}
-		for i := 0; i < len(left) || i < len(right); i++ {
-			l := 0.0
-			if i < len(left) {
-				l = leading(left[i])
+		for j, h := range l.high {
+			p.room(h)
+			if j < len(l.left) {
+				p.drawLine(margin, p.y, l.left[j])
 			}
-			if i < len(right) {
-				l = math.Max(l, leading(right[i]))
+			if j < len(l.right) {
+				p.drawLine(margin+labels, p.y, l.right[j])
 			}
-			p.room(l)
-			if i < len(left) {
-				p.drawLine(margin, p.y, left[i])
-			}
-			if i < len(right) {
-				p.drawLine(margin+labels, p.y, right[i])
-			}
-			p.y += l
+			p.y += h
 		}
 		p.y += 2.6
 	}

@@ -7,6 +7,7 @@ import (
 
 	"claviger/ceremony"
 	"claviger/ceremony/script"
+	"claviger/ledger"
 )
 
 // custody tells what moved in this ceremony and, where cards were handed out or
@@ -37,7 +38,7 @@ func (d *doc) custody() {
 func (d *doc) handsOut() bool {
 	return slices.ContainsFunc(d.p.Plan.Phases, func(ph script.Phase) bool {
 		return slices.ContainsFunc(ph.Steps, func(st script.Step) bool {
-			return slices.Contains([]string{"issue-set", ceremony.CustodyStep, "check-share", "replace-set", "destroy-cards", "write-backup"}, st.Kind)
+			return slices.Contains([]string{"issue-set", ceremony.CustodyStep, "check-cards", ceremony.ChangeStep, "withdraw-set", ceremony.BackupStep}, st.Kind)
 		})
 	})
 }
@@ -64,7 +65,7 @@ func (d *doc) fieldsC(it *ceremony.Item) []group {
 		if i := slices.IndexFunc(b.Cards, func(c ceremony.CardIssued) bool { return c.Index == it.Index }); i >= 0 {
 			fingerprint = b.Cards[i].Fingerprint
 		}
-		c1 = append(c1, fact{"Set", monospaced(b.Name)}, fact{"Opens", words(opens(b.Purpose) + " of token " + strings.Join(b.Serials, ", "))}, fact{"Share id", codeOrMissing(fingerprint)},
+		c1 = append(c1, fact{"Set", monospaced(b.Name)}, fact{"Opens", words(opensWords(b))}, fact{"Share id", codeOrMissing(fingerprint)},
 			fact{"Index", words(fmt.Sprint(it.Index))}, fact{"Scheme", words("Shamir's secret sharing over GF(2^8), of 32 random bytes")}, fact{"m of n", words(fmt.Sprintf("any %d of %d", b.Threshold, b.Count))},
 			fact{"Set generation", words(map[bool]string{true: "withdrawn", false: "in use"}[set.Withdrawn])}, fact{"Commitment", code.of(b.Commitment)},
 			fact{"Form", words("card, written by hand")}, fact{"Encrypted", words("no: the share itself stands on the card")}, fact{"PIN held by", words("nobody: the PIN is rebuilt from the cards")})
@@ -78,67 +79,147 @@ func (d *doc) fieldsC(it *ceremony.Item) []group {
 	} else {
 		c1 = append(c1, fact{"Holds", codeOrMissing(it.Holds)})
 	}
-	manager := missing()
-	enrolment := missing()
+	manager, enrolment, acknowledged := missing(), missing(), missing()
 	if h := d.s.People[it.Holder]; h != nil {
 		manager, enrolment = words(h.Body.Manager), code.of(h.Leaf.String()[:16])
+		acknowledged = append(words("The duties of the enrolment, signed with the own key, SHA-256 "), code.of(h.Body.Duties.String())...)
 	}
 	from, sealer := missing(), missing()
-	var moves, checks []run
+	var moves, checks []fact
 	end := words("Not ended: it is " + it.State)
 	watcher := missing()
 	for _, m := range d.t.movements {
 		if m.item != it.Name {
 			continue
 		}
-		told := fmt.Sprintf("%s %s, bag %s, %s, watched by %s, record %d", stamp(m.at), m.what, orNot(m.bag), d.name(m.person), d.name(m.witness), m.seq)
+		told := fmt.Sprintf("%s %s, bag %s, %s, watched by %s, record %d", stamp(m.at), m.what, orNot(strings.Trim(m.bag, none)), d.name(m.person), d.name(m.witness), m.seq)
 		switch {
 		case strings.HasPrefix(m.what, "checked"):
-			checks = append(checks, run{told + "; ", body})
+			checks = append(checks, fact{"", words(told)})
 		case strings.HasPrefix(m.what, "destroyed"), strings.HasPrefix(m.what, "lost"):
 			end = words(told)
 		}
 		if strings.HasPrefix(m.what, "sealed") {
 			from, sealer, watcher = words(stamp(m.at)), words(fmt.Sprintf("%s, record %d", d.name(m.person), m.seq)), words(d.name(m.witness))
 		}
-		moves = append(moves, run{told + "; ", body})
+		moves = append(moves, fact{"", words(told)})
 	}
-	if checks == nil {
-		checks = missing()
-	}
-	if moves == nil {
-		moves = missing()
-	}
-	c2 = append(c2, fact{"Enrolment", enrolment}, fact{"Authorisation form", missing()}, fact{"Manager", manager}, fact{"Effective from", from}, fact{"Effective to", missing()}, fact{"Acknowledgement", missing()})
+	c2 = append(c2, fact{"Enrolment", enrolment}, fact{"Authorisation form", missing()}, fact{"Manager", manager}, fact{"Effective from", from}, fact{"Effective to", missing()}, fact{"Acknowledgement", acknowledged})
 	return []group{
 		{"C1", "What it is", c1},
 		{"C2", "Custodian", c2},
 		{"C3", "Packaging", []fact{{"Bag maker and type", missing()}, {"Bag number", append(monospaced(it.Bag), run{" (as stated)", dim})}, {"Sealed by", sealer}, {"Witnessed by", watcher}, {"Number read aloud", missing()},
 			{"Storage", stated(it.Place)}, {"Safe controller", missing()}, {"Separation", missing()}}},
-		{"C4", "Movements", []fact{{"Movements here", moves}}},
-		{"C5", "Checks and end", []fact{{"Periodic checks", checks}, {"Succession", words(fmt.Sprintf("held so far by %s", d.names(it.Holders)))}, {"Cumulative knowledge", known}, {"End", end}}},
+		{"C4", "Movements", labelled("Movements here", moves)},
+		{"C5", "Checks and end", append(labelled("Periodic checks", checks), []fact{{"Succession", words(fmt.Sprintf("held so far by %s", d.names(it.Holders)))}, {"Cumulative knowledge", known}, {"End", end}}...)},
 	}
 }
 
-// enrolmentRecords are the records of the people enrolled here, one a person.
+// labelled puts the label of a list beside its first line.
+func labelled(label string, list []fact) []fact {
+	if len(list) == 0 {
+		return []fact{{label, missing()}}
+	}
+	list[0].label = label
+	return list
+}
+
+// enrolmentRecords are the records of the people enrolled here, one a person, and
+// of those about whom something was recorded: other roles, a new key, the end.
 func (d *doc) enrolmentRecords() {
+	var about []string
 	for _, b := range d.t.enrolled {
-		h := d.s.People[b.Person]
-		d.heading("Enrolment record: " + b.Called())
-		for _, g := range []group{
-			{"D1", "Who", []fact{{"Full name", words(b.Name)}, {"Name in Latin letters", words(b.Latin)}, {"Employer", words(b.Organisation)}, {"Contact", missing()}, {"Photo", missing()},
-				{"Identity document", stated(b.Identity)}, {"Seen by", words(d.names(b.SeenBy))}, {"Date", words(stamp(d.t.enrolledAt[b.Person]))}}},
-			{"D2", "Roles", []fact{{"Roles", words(roleNames(b.Roles))}, {"Role conflicts", words("None: checked when the record was written, and at every ceremony")}, {"Training", missing()},
-				{"Background check", missing()}, {"Manager", words(b.Manager)}, {"Independence statement", missing()}}},
-			{"D3", "Authentication", []fact{{"Token serial", words("None: an Ed25519 key, sealed under a passphrase of six words")}, {"Key fingerprint", code.of(d.keyFingerprint(b.Person))},
-				{"Sealed key's SHA-256", code.of(b.Sealed)}, {"Passphrase", words("Generated, shown once to this person, typed back")}, {"Recovery contact", missing()}, {"Specimen signature", missing()}}},
-			{"D4", "Duties", []fact{{"Duties text", missing()}, {"Acceptance", words(fmt.Sprintf("Signed with the new key, record leaf %s", h.Leaf))}, {"Vouched for by", words(d.names(h.Vouched))}, {"Confidentiality", missing()},
-				{"Data-protection notice", missing()}, {"Valid from", words(stamp(d.t.enrolledAt[b.Person]))}, {"Valid to", missing()}, {"Revocation", missing()}, {"Approver's signature", missing()}}},
-		} {
+		about = append(about, b.Person)
+	}
+	for _, c := range d.t.changes {
+		if !slices.Contains(about, c.person) {
+			about = append(about, c.person)
+		}
+	}
+	for _, person := range about {
+		h := d.s.People[person]
+		if h == nil {
+			continue
+		}
+		d.heading("Enrolment record: " + h.Body.Called())
+		for _, g := range d.fieldsD(h) {
 			d.subheading(g.id + "  " + g.title)
 			d.factsAt(g.facts, labelWidth+16, body.pt(8.4), dim.pt(8.4))
 		}
 	}
+}
+
+// fieldsD tell of a person as these records leave it; what was enrolled in an
+// earlier ceremony is as the context of this one restates it.
+func (d *doc) fieldsD(h *ceremony.Person) []group {
+	b := h.Body
+	date, acceptance := missing(), words("In the ceremony of the enrolment, record leaf "+h.Leaf.String())
+	from := missing()
+	if at, here := d.t.enrolledAt[b.Person]; here {
+		date, from = words(stamp(at.at)), words(stamp(at.at))
+		acceptance = words(fmt.Sprintf("Signed with the new key, record %d, leaf %s", at.seq, h.Leaf))
+	}
+	factor := words("Generated, shown once to this person, typed back")
+	until, ended := words("Open, until retired"), words("None, as these records stand")
+	var changed []fact
+	for _, c := range d.t.changes {
+		if c.person != b.Person {
+			continue
+		}
+		at := fmt.Sprintf("%s, record %d", stamp(c.at), c.seq)
+		switch x := c.body.(type) {
+		case *ceremony.PersonChanged:
+			acceptance = words("Signed with the enrolled key, " + at)
+			changed = append(changed, fact{"Roles changed", words(fmt.Sprintf("to %s, %s, reports to %s, %s", roleNames(x.Roles), x.Organisation, orNot(x.Manager), at))},
+				fact{"Reason of the change", stated(x.Reason)})
+		case *ceremony.PersonRekeyed:
+			acceptance = words("Signed with the new key, " + at)
+			changed = append(changed, fact{"New key", words(fmt.Sprintf("by deviation %d, the document seen again by %s, %s", x.Deviation, d.names(x.SeenBy), at))})
+		case *ceremony.PersonRetired:
+			until, ended = words(at), stated(x.Reason)
+			held := words("nothing")
+			if len(x.Holds) > 0 {
+				held = words(strings.Join(x.Holds, "; ") + "; due to be handed over")
+			}
+			changed = append(changed, fact{"Still held when retired", held})
+		}
+	}
+	if changed == nil {
+		changed = []fact{{"Changed in this ceremony", words("nothing")}}
+	}
+	return []group{
+		{"D1", "Who", []fact{{"Full name", words(b.Name)}, {"Name in Latin letters", latin(b)}, {"Employer", stated(b.Organisation)}, {"Contact", missing()}, {"Photo", missing()},
+			{"Identity document", stated(b.Identity)}, {"Its last four characters", append(words("in a salted file that can be erased, SHA-256 "), code.of(b.Document)...)},
+			{"Seen by", words(d.names(b.SeenBy))}, {"Date", date}}},
+		{"D2", "Roles", append([]fact{{"Roles", words(roleNames(b.Roles))}, {"Role conflicts", words("None: checked when the record was written, and at every ceremony")}, {"Training", missing()},
+			{"Background check", missing()}, {"Manager", stated(b.Manager)}, {"Independence statement", missing()}}, changed...)},
+		{"D3", "Authentication", []fact{{"Token serial", words("None: an Ed25519 key, sealed under a passphrase of six words")}, {"Key fingerprint", code.of(d.keyFingerprint(b.Person))},
+			{"Sealed key's SHA-256", code.of(b.Sealed)}, {"Passphrase", factor}, {"Recovery contact", missing()}, {"Specimen signature", missing()}}},
+		{"D4", "Duties", append(d.duties(b), []fact{{"Acceptance", acceptance}, {"Vouched for by", words(d.names(h.Vouched))}, {"Confidentiality", missing()},
+			{"Data-protection notice", missing()}, {"Valid from", from}, {"Valid to", until}, {"Revocation", ended}, {"Approver's signature", missing()}}...)},
+	}
+}
+
+func latin(b ceremony.PersonEnrolled) []run {
+	if b.Latin == "" {
+		return words("as the full name")
+	}
+	return words(b.Latin)
+}
+
+// duties are the sentences that the person signed, and the hash by which the
+// record names them.
+func (d *doc) duties(b ceremony.PersonEnrolled) []fact {
+	list := []fact{{"Duties text", append(words("as accepted, SHA-256 "), code.of(b.Duties.String())...)}}
+	var shown ceremony.Shown
+	if content, ok := d.in.Blobs[b.Duties]; !ok || ledger.Decode(content, &shown) != nil {
+		return append(list, fact{"", words("its words stand in the evidence of the ceremony in which it was accepted")})
+	}
+	duties, _ := shown.Values.([]any)
+	for _, duty := range duties {
+		list = append(list, fact{"", body.in(italic).of(fmt.Sprint(duty))})
+	}
+	return list
 }
 
 // keySheet is signed by hand, and carried away: whoever has it can tell this

@@ -89,7 +89,7 @@ func (d *doc) seal() error {
 		{"Tree head", code.of(base64.StdEncoding.EncodeToString(d.cp.Root[:]))},
 		{"In words", words(wordsOf(d.cp.Root.String()[:16]) + " …")},
 		{"Signed by", append(words("the HSM's ledger key, SHA-256 "), code.of(fours(key))...)},
-		{"Verifier key", code.pt(7.6).of(verifier)},
+		{"Verifier key", code.pt(7.4).of(verifier)},
 		{"Cosigned by", d.cosigners()},
 	} {
 		d.text(x, d.y+8.5, f.label, dim.pt(8.6))

@@ -20,8 +20,10 @@ type story struct {
 	gaps       []gapOf
 	decided    map[int]moment
 	sealed     int64
-	enrolledAt map[string]time.Time
+	enrolledAt map[string]moment
 	enrolled   []*ceremony.PersonEnrolled
+	changes    []changeOf
+	left       map[string]time.Time // for good: who came back is not in it
 	inventory  *ceremony.TokenInventory
 	// Of what a ceremony found and ended: every list of objects, the keys as the
 	// first run found them, deletions and destroyed items.
@@ -84,10 +86,22 @@ type sealedOf struct {
 	ceremony.ItemSealed
 }
 
+// none stands in a table where a value has no place: a card without its bag has
+// no seal. It is not a value that nobody recorded.
+const none = "–"
+
 // movementOf is one row of an item's life: what happened, by whose hands.
 type movementOf struct {
 	moment
 	item, what, bag, seal, person, witness string
+}
+
+// changeOf is a record about a person who was enrolled before: other roles, a new
+// key, the end.
+type changeOf struct {
+	moment
+	person string
+	body   any
 }
 
 // roomOf is a record of who left, took a part over, or stayed in a break.
@@ -112,7 +126,7 @@ const longGap = 10 * time.Minute
 
 func tell(records []ledger.Record) (*story, error) {
 	t := &story{arrived: map[string]time.Time{}, signed: map[string][]int64{}, results: map[ledger.Hash]resultOf{},
-		logins: map[string][]ceremony.LoginTried{}, decided: map[int]moment{}, enrolledAt: map[string]time.Time{}}
+		logins: map[string][]ceremony.LoginTried{}, decided: map[int]moment{}, enrolledAt: map[string]moment{}, left: map[string]time.Time{}}
 	for i, r := range records {
 		body, err := ceremony.Body(r)
 		if err != nil {
@@ -137,18 +151,27 @@ func tell(records []ledger.Record) (*story, error) {
 			if _, before := t.arrived[b.Person]; !before {
 				t.arrived[b.Person] = r.Time
 			}
-		case *ceremony.Left, *ceremony.Substituted, *ceremony.Break:
+			delete(t.left, b.Person)
+		case *ceremony.Left:
+			t.left[b.Person] = r.Time
+			t.rooms = append(t.rooms, roomOf{now, b})
+		case *ceremony.Substituted, *ceremony.Break:
 			t.rooms = append(t.rooms, roomOf{now, b})
 		case *ceremony.PersonEnrolled:
-			t.signatures++
-			t.signed[b.Person] = append(t.signed[b.Person], r.Seq)
-			t.enrolled, t.enrolledAt[b.Person] = append(t.enrolled, b), r.Time
+			t.signs(b.Person, r.Seq)
+			t.enrolled, t.enrolledAt[b.Person] = append(t.enrolled, b), now
+		case *ceremony.PersonChanged:
+			t.signs(b.Person, r.Seq)
+			t.changes = append(t.changes, changeOf{now, b.Person, b})
+		case *ceremony.PersonRekeyed:
+			t.signs(b.Person, r.Seq)
+			t.changes = append(t.changes, changeOf{now, b.Person, b})
+		case *ceremony.PersonRetired:
+			t.changes = append(t.changes, changeOf{now, b.Person, b})
 		case *ceremony.CeremonyKey:
-			t.signatures++
-			t.signed[b.Person] = append(t.signed[b.Person], r.Seq)
+			t.signs(b.Person, r.Seq)
 		case *ceremony.SignOff:
-			t.signatures++
-			t.signed[b.Person] = append(t.signed[b.Person], r.Seq)
+			t.signs(b.Person, r.Seq)
 		case *ceremony.Result:
 			if !b.Intent.IsZero() {
 				t.results[b.Intent] = resultOf{now, *b}
@@ -168,18 +191,18 @@ func tell(records []ledger.Record) (*story, error) {
 			t.deleted = append(t.deleted, deletedOf{now, *b})
 		case *ceremony.ItemDestroyed:
 			t.ended = append(t.ended, endedOf{now, *b})
-			t.moves(now, b.Item, "destroyed: "+b.Result+", "+b.Category, "", "", b.Person, b.Witness)
+			t.moves(now, b.Item, "destroyed: "+b.Result+", "+b.Category, none, none, b.Person, b.Witness)
 		case *ceremony.ItemSealed:
 			t.sealedItems = append(t.sealedItems, sealedOf{now, *b})
-			t.moves(now, b.Item, "sealed in a bag", b.Bag, "", b.Person, b.Witness)
+			t.moves(now, b.Item, "sealed in a bag", b.Bag, "new", b.Person, b.Witness)
 		case *ceremony.ItemOpened:
 			t.moves(now, b.Item, "taken out: "+b.Purpose, b.Bag, b.Seal, b.Person, b.Witness)
 		case *ceremony.ItemMoved:
 			t.moves(now, b.Item, "moved to "+b.Place, b.Bag, "", b.To, b.Witness)
 		case *ceremony.ItemChecked:
-			t.moves(now, b.Item, "checked by "+b.Method+": "+b.Result, b.Bag, "", b.Person, b.Witness)
+			t.moves(now, b.Item, "checked by "+b.Method+": "+b.Result, b.Bag, none, b.Person, b.Witness)
 		case *ceremony.ItemLost:
-			t.moves(now, b.Item, "lost: "+b.How, "", "", b.Person, b.Witness)
+			t.moves(now, b.Item, "lost: "+b.How, none, none, b.Person, b.Witness)
 		case *ceremony.ClockChecked:
 			if b.Kind == ceremony.ClockJump {
 				t.jumps = append(t.jumps, jumpOf{now, *b})
@@ -188,9 +211,21 @@ func tell(records []ledger.Record) (*story, error) {
 			t.heads = append(t.heads, headOf{now, *b})
 		case *ceremony.DeviationDecided:
 			t.decided[b.Number] = now
+			for _, sg := range b.Signatures {
+				t.signs(sg.Person, r.Seq)
+			}
+		case *ceremony.RestoreWaived:
+			for _, sg := range b.Signatures {
+				t.signs(sg.Person, r.Seq)
+			}
 		}
 	}
 	return t, nil
+}
+
+func (t *story) signs(person string, seq int64) {
+	t.signatures++
+	t.signed[person] = append(t.signed[person], seq)
 }
 
 func (t *story) moves(at moment, item, what, bag, seal, person, witness string) {
