@@ -269,7 +269,7 @@ func (d *doc) bags(which func(*ceremony.Item) bool) []run {
 		}
 	}
 	if out == nil {
-		return body.in(italic).col(muted).of("not in these records")
+		return elsewhere()
 	}
 	return stated(strings.Join(out, "; "))
 }
@@ -383,7 +383,7 @@ func (d *doc) fieldsA10() group {
 			fact{"Wrapped copies", append(words(fmt.Sprintf("%s of “%s”, %d bytes, by %s inside token %s; SHA-256 ", plural(len(d.copiesOf(w)), "copy"), d.label(w.ID), w.Bytes, w.Mechanism, w.Serial)), code.of(w.SHA256.String())...)},
 			fact{"Wrapping key", words(fmt.Sprintf("of set %s, check value %s, %s", setName(w.Set), w.KCV, w.KCVMethod))})
 		for _, a := range d.copiesOf(w) {
-			list = append(list, fact{roleName(a.Name), words(fmt.Sprintf("file %s; %s", a.File, d.whereIs(a.Name)))})
+			list = append(list, fact{a.Name, words(fmt.Sprintf("file %s; %s", a.File, d.whereIs(a.Name)))})
 		}
 	}
 	if list == nil && d.key != nil {

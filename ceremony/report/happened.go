@@ -81,7 +81,7 @@ func (d *doc) result(st script.Step) string {
 		if want, ok := summary[st.Kind]; !ok && l.Label != "Turned away from the camera" || slices.Contains(want, l.Label) {
 			v := l.Value
 			if l.Style == "hash" && len(v) == 64 {
-				v = fours(v[:8]) + " …"
+				v = fours(v[:8]) + "…"
 			}
 			out = append(out, v)
 		}
@@ -191,7 +191,11 @@ func (d *doc) shares() {
 			}
 			bag := cells.in(italic).col(muted).of("not in these records")
 			for _, it := range d.s.Items {
-				if it.Set == set.Set && it.Index == c.Index {
+				switch {
+				case it.Set != set.Set || it.Index != c.Index:
+				case it.State == ceremony.Gone || it.State == ceremony.Lost:
+					bag = cells.of("none: " + it.State)
+				default:
 					bag = cellOr(it.Bag)
 				}
 			}

@@ -125,6 +125,10 @@ func (d *doc) subject() string {
 // missing is printed where a value was not recorded: never a blank.
 func missing() []run { return body.in(italic).col(muted).of("not recorded") }
 
+// elsewhere is printed for what an earlier ceremony recorded and this one does not
+// restate.
+func elsewhere() []run { return body.in(italic).col(muted).of("not in these records") }
+
 func words(s string) []run {
 	if s == "" {
 		return missing()

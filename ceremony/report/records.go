@@ -84,10 +84,10 @@ func (d *doc) fieldsC(it *ceremony.Item) []group {
 		manager, enrolment = words(h.Body.Manager), code.of(h.Leaf.String()[:16])
 		acknowledged = append(words("The duties of the enrolment, signed with the own key, SHA-256 "), code.of(h.Body.Duties.String())...)
 	}
-	from, sealer := missing(), missing()
+	from, sealer := elsewhere(), elsewhere()
 	var moves, checks []fact
 	end := words("Not ended: it is " + it.State)
-	watcher := missing()
+	watcher := elsewhere()
 	for _, m := range d.t.movements {
 		if m.item != it.Name {
 			continue
@@ -153,8 +153,8 @@ func (d *doc) enrolmentRecords() {
 // earlier ceremony is as the context of this one restates it.
 func (d *doc) fieldsD(h *ceremony.Person) []group {
 	b := h.Body
-	date, acceptance := missing(), words("In the ceremony of the enrolment, record leaf "+h.Leaf.String())
-	from := missing()
+	date, acceptance := elsewhere(), words("In the ceremony of the enrolment, record leaf "+h.Leaf.String())
+	from := elsewhere()
 	if at, here := d.t.enrolledAt[b.Person]; here {
 		date, from = words(stamp(at.at)), words(stamp(at.at))
 		acceptance = words(fmt.Sprintf("Signed with the new key, record %d, leaf %s", at.seq, h.Leaf))
@@ -213,7 +213,7 @@ func (d *doc) duties(b ceremony.PersonEnrolled) []fact {
 	list := []fact{{"Duties text", append(words("as accepted, SHA-256 "), code.of(b.Duties.String())...)}}
 	var shown ceremony.Shown
 	if content, ok := d.in.Blobs[b.Duties]; !ok || ledger.Decode(content, &shown) != nil {
-		return append(list, fact{"", words("its words stand in the evidence of the ceremony in which it was accepted")})
+		return append(list, fact{"", words("the words stand in the evidence of the ceremony in which they were accepted")})
 	}
 	duties, _ := shown.Values.([]any)
 	for _, duty := range duties {
