@@ -98,7 +98,7 @@ func (d *doc) fieldsA2() group {
 	list := []fact{{"Policy, CP, CPS, KMPS", d.policy()}, {"Request reference", d.reference()}, {"Approval (order)", d.order()}}
 	planned := missing()
 	if o := d.s.OrderOf(d.p); o != nil {
-		planned = words("May begin from " + o.Body.From + " until " + o.Body.Until)
+		planned = words("May begin from " + timeWords(o.Body.From) + " until " + timeWords(o.Body.Until))
 		owner := missing()
 		if o.Body.Owner != "" {
 			owner = d.personAndOrganisation(o.Body.Owner)

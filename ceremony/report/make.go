@@ -183,6 +183,15 @@ func dateWords(s string) string {
 	return day(t)
 }
 
+// timeWords writes a time of a record's body for people.
+func timeWords(s string) string {
+	t, err := time.Parse(ledger.TimeFormat, s)
+	if err != nil {
+		return s
+	}
+	return stamp(t)
+}
+
 func plural(n int, one string) string {
 	if n == 1 {
 		return "1 " + one
@@ -623,8 +632,6 @@ func (d *doc) statements() {
 		}
 	}
 	d.withheld()
-	d.gap(2)
-	d.para(dim.pt(8.4).of("Each statement was signed with that person's own key over the record as it then stood; the numbers are those records. The lines below are for signing this paper by hand."), 0)
 	lines := []string{"Administrator", "Witness"}
 	if d.key != nil {
 		lines = append(lines, "Owner, accepting the key and its duties", "Approver, accepting the key")
@@ -632,6 +639,9 @@ func (d *doc) statements() {
 	if d.gone != nil {
 		lines = append(lines, "Third-party witness, custodian of no part of this key", "Owner", "Approver", "Auditor")
 	}
+	d.room(32 + signing(len(lines)))
+	d.gap(2)
+	d.para(dim.pt(8.4).of("Each statement was signed with that person's own key over the record as it then stood; the numbers are those records. The lines below are for signing this paper by hand."), 0)
 	d.signatures(lines)
 }
 

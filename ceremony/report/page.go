@@ -509,10 +509,13 @@ func (p *page) hashBlock(groups [2]string, words []string) {
 	p.y += h + 4
 }
 
+// signing is the height of so many lines for signing by hand.
+func signing(n int) float64 { return 30*float64((n+1)/2) + 4 }
+
 // signatures: lines for signing by hand, two a row.
 func (p *page) signatures(names []string) {
 	w := (p.w - 2*margin - 22) / 2
-	p.room(30*float64((len(names)+1)/2) + 4)
+	p.room(signing(len(names)))
 	for i, n := range names {
 		if i%2 == 0 {
 			p.y += 30
