@@ -100,6 +100,9 @@ func (s *State) onlyBackups(r *record, p *Progress, named string) error {
 	if set == nil {
 		return r.refuse("set.none", "no set %q is known here", named)
 	}
+	if set.Withdrawn {
+		return r.refuse("set.withdrawn", "the custodians of set %s were changed before: its cards open nothing any more", set.Body.Name)
+	}
 	only := slices.DeleteFunc(s.KeysUnder(set.Body.Set), func(k *Key) bool {
 		return k.Quarantined || k.In(p.Token) != "" || k.In(p.Second.Serial) != ""
 	})

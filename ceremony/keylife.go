@@ -84,15 +84,16 @@ type KeyWrapped struct {
 // ArtifactStored is a file written to a medium and read back, or a copy of a key
 // that people told of.
 type ArtifactStored struct {
-	Bytes  int    `json:"bytes"`
-	File   string `json:"file"`
-	Form   string `json:"form"` // wrapped backup; or as stated
-	Key    string `json:"key"`  // CKA_ID of the key of which it is a copy, "" for anything else
-	Name   string `json:"name"` // of the item it lies on, or of itself
-	SHA256 string `json:"sha-256"`
-	Set    string `json:"set"` // whose cards open it
-	Stated bool   `json:"stated"`
-	Where  string `json:"where"` // as stated
+	Bytes  int         `json:"bytes"`
+	File   string      `json:"file"`
+	Form   string      `json:"form"`   // wrapped backup; or as stated
+	Intent ledger.Hash `json:"intent"` // zeros for a copy that people told of
+	Key    string      `json:"key"`    // CKA_ID of the key of which it is a copy, "" for anything else
+	Name   string      `json:"name"`   // of the item it lies on, or of itself
+	SHA256 string      `json:"sha-256"`
+	Set    string      `json:"set"` // whose cards open it
+	Stated bool        `json:"stated"`
+	Where  string      `json:"where"` // as stated
 }
 
 // KeyRestored is a key unwrapped into a token and compared with the original.

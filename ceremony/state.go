@@ -990,6 +990,8 @@ func intentNamed(body any) (ledger.Hash, bool) {
 		return b.Intent, true
 	case *KeyDeleted:
 		return b.Intent, true
+	case *ArtifactStored:
+		return b.Intent, !b.Intent.IsZero()
 	case *ItemSealed:
 		return b.Intent, !b.Intent.IsZero()
 	case *ItemDestroyed:

@@ -140,6 +140,22 @@ func (p Props) See(pr ceremony.Prompt) error {
 // cast answers every question as the practice people do, without a word.
 type cast struct{ props Props }
 
+// Beside is a room in which somebody else answers, and the practice people write
+// down what they are shown once, so that they can type it later.
+func (s *Site) Beside(room ceremony.Room) ceremony.Room { return writing{room, s.Prop} }
+
+type writing struct {
+	ceremony.Room
+	props Props
+}
+
+func (w writing) Ask(ctx context.Context, p ceremony.Prompt) (ceremony.Answer, error) {
+	if err := w.props.See(p); err != nil {
+		return ceremony.Answer{}, err
+	}
+	return w.Room.Ask(ctx, p)
+}
+
 // Cast is the room in which the practice people are alone.
 func (s *Site) Cast() ceremony.Room { return cast{s.Prop} }
 

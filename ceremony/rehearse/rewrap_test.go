@@ -230,3 +230,45 @@ func TestFailedCardIsDecided(t *testing.T) {
 		t.Errorf("refused by %q", rule)
 	}
 }
+
+// TestCopyWrittenAndNotRecorded: the program ends when a copy lies on its medium and
+// no record says so. The next start looks for it there, by its hash, records it once,
+// and has the medium bagged.
+func TestCopyWrittenAndNotRecorded(t *testing.T) {
+	for _, c := range stopped(t) {
+		if c.script != "key-backup" && c.title == c.script {
+			continue
+		}
+		t.Run(c.title, func(t *testing.T) {
+			f := &fate{}
+			sc := before(t, c.on)
+			defer sc.clear()
+			s, tr := sc.open(t, f, nil)
+			tr.change = func(p ceremony.Prompt, _ *ceremony.Answer) {
+				if p.Title == "Connect the medium for copy 2 of 2" {
+					f.lastBatch = f.batches + 1 // the intent, and no result
+				}
+			}
+			if err := c.begin(t, s); !errors.Is(err, errDead) {
+				t.Fatalf("got %v", err)
+			}
+			s.Engine.Close()
+			s, _ = sc.open(t, &fate{}, nil)
+			defer s.Engine.Close()
+			if err := s.Resume(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			p := newest(s, c.script)
+			if len(p.Stored) != 2 || p.Stored[0].SHA256 != p.Stored[1].SHA256 {
+				t.Fatalf("stored %+v", p.Stored)
+			}
+			for _, a := range p.Stored {
+				if it := s.State().Items[a.Name]; it == nil || it.State != ceremony.InCustody {
+					t.Errorf("%s is not in a bag", a.Name)
+				}
+			}
+			sc.sound(t)
+			sc.opens(t)
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package rehearse
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -293,3 +294,31 @@ func TestBrokenSeal(t *testing.T) {
 		t.Errorf("asked %d times", decided)
 	}
 }
+
+// typist answers as the window does: it keeps nothing of what is shown.
+type typist struct{ *troupe }
+
+func (t typist) Ask(ctx context.Context, p ceremony.Prompt) (ceremony.Answer, error) {
+	if p.Kind == ceremony.ShowCard {
+		return ceremony.Answer{}, nil
+	}
+	return t.troupe.Ask(ctx, p)
+}
+
+// TestCardsShownInAWindow: what the window shows once, the practice people have
+// written down when they are asked to type it.
+func TestCardsShownInAWindow(t *testing.T) {
+	sc := before(t, "change-custodians")
+	defer sc.clear()
+	room := beside{typist{}}
+	s, tr := sc.open(t, &fate{}, &room)
+	defer s.Engine.Close()
+	tr.site = s
+	room.Room = s.Beside(typist{tr})
+	if err := s.Begin(t.Context(), source(t, "change-custodians"), nil); err != nil {
+		t.Fatal(err)
+	}
+	sc.opens(t)
+}
+
+type beside struct{ ceremony.Room }

@@ -132,6 +132,9 @@ func checkBackup(s *ceremony.State, st script.Step, r ledger.Record, body any) e
 		sum := slices.ContainsFunc(s.Open.Wrapped, func(w ceremony.KeyWrapped) bool {
 			return w.ID == b.Key && w.SHA256.String() == b.SHA256 && w.Set == b.Set && w.Bytes == b.Bytes
 		})
+		if in := intentOf(s, b.Intent); in == nil || in.Body.Act.Do != writeCopy || in.Body.Act.With["id"] != b.Key {
+			return broken("copy.authorised", "it is not the copy that was authorised")
+		}
 		if !sum || b.Form != ceremony.WrappedForm || b.Stated {
 			return broken("copy.other", "what is on the medium is not what the token wrapped")
 		}
@@ -259,12 +262,12 @@ func writeMedium(ctx context.Context, env ceremony.Env, act ceremony.Act, blob [
 	}
 	sum := sha256.Sum256(blob)
 	file := fmt.Sprintf("%s-%s-%x.wrapped", act.With["label"], env.State().Open.Number, sum[:4])
-	err = env.Act(ctx, act, func(context.Context, ledger.Hash) (ceremony.Found, error) {
+	err = env.Act(ctx, act, func(_ context.Context, intent ledger.Hash) (ceremony.Found, error) {
 		env.Working("The copy is written, and read again")
 		if err := ceremony.WriteNew(filepath.Join(m.folder, file), blob); err != nil && !errors.Is(err, fs.ErrExist) {
 			return ceremony.Found{}, err
 		}
-		return onMedium(env.State(), act, m, set)
+		return onMedium(env.State(), act, intent, m, set)
 	})
 	if err != nil {
 		return err
@@ -281,7 +284,7 @@ func writeMedium(ctx context.Context, env ceremony.Env, act ceremony.Act, blob [
 }
 
 // onMedium looks for the wrapped key on a medium, by its hash.
-func onMedium(s *ceremony.State, act ceremony.Act, m medium, set *ceremony.Set) (ceremony.Found, error) {
+func onMedium(s *ceremony.State, act ceremony.Act, intent ledger.Hash, m medium, set *ceremony.Set) (ceremony.Found, error) {
 	for _, w := range slices.Backward(s.Open.Wrapped) {
 		if w.ID != act.With["id"] {
 			continue
@@ -293,7 +296,7 @@ func onMedium(s *ceremony.State, act ceremony.Act, m medium, set *ceremony.Set) 
 		if blob == nil {
 			continue
 		}
-		b := ceremony.ArtifactStored{Bytes: len(blob), File: file, Form: ceremony.WrappedForm, Key: w.ID, Name: m.name, SHA256: w.SHA256.String(), Set: set.Body.Set, Where: m.place}
+		b := ceremony.ArtifactStored{Bytes: len(blob), File: file, Form: ceremony.WrappedForm, Intent: intent, Key: w.ID, Name: m.name, SHA256: w.SHA256.String(), Set: set.Body.Set, Where: m.place}
 		return ceremony.Found{Outcome: ceremony.Done, Records: []ceremony.Entry{{Kind: ceremony.ArtifactStoredKind, Body: b}},
 			Facts: []ceremony.Line{line("Medium", m.name), line("File", file), hash("SHA-256, read back", b.SHA256)}}, nil
 	}
@@ -424,5 +427,5 @@ func reconcileBackup(ctx context.Context, env ceremony.Env, in ceremony.KnownInt
 	if err != nil {
 		return ceremony.Found{}, err
 	}
-	return onMedium(env.State(), in.Intent.Act, m, set)
+	return onMedium(env.State(), in.Intent.Act, in.Leaf, m, set)
 }

@@ -292,7 +292,7 @@ func (p *program) play(ctx context.Context, room ceremony.Room, run func(*rehear
 		return flow.Finished{}, p.told(err)
 	}
 	before := s.State().Size
-	p.relay.set(room)
+	p.relay.set(s.Beside(room))
 	err = run(s)
 	p.relay.set(nil)
 	all := s.State().Ceremonies

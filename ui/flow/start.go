@@ -152,6 +152,9 @@ func keysThere(s *ceremony.State) []Choice {
 func setsThere(s *ceremony.State) []Choice {
 	var out []Choice
 	for _, id := range sorted(s.Sets) {
+		if s.Sets[id].Withdrawn {
+			continue // nothing is left to hold with it
+		}
 		b := s.Sets[id].Body
 		out = append(out, Choice{ID: setName(id), Label: "Card set " + setName(id), Help: fmt.Sprintf("%s, any %d of %d", b.Purpose, b.Threshold, b.Count)})
 	}
