@@ -194,6 +194,7 @@ func (s *State) given(c Context) {
 	}
 	for _, it := range c.Items {
 		s.Items[it.Item] = it.item()
+		s.bags[bagNumber(it.Bag)] = it.Item
 	}
 	for _, k := range c.Keys {
 		at, _ := time.Parse(ledger.TimeFormat, k.Time) // the record it restates was judged when it was written

@@ -3,6 +3,7 @@ package ceremony
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"claviger/ceremony/script"
 	"claviger/ceremony/signoff"
@@ -263,10 +264,8 @@ func (s *State) itemSealed(r *record, b *ItemSealed) error {
 	if b.Bag == "" {
 		return r.refuse("custody.bag", "the bag of %s has no number", b.Item)
 	}
-	for _, other := range s.Items {
-		if other.Bag == b.Bag && other.Name != b.Item {
-			return r.refuse("custody.bag-used", "bag %s is the bag of %s", b.Bag, other.Name)
-		}
+	if used := s.Bagged(b.Bag); used != "" {
+		return r.refuse("custody.bag-used", "bag %s was used for %s; a bag is used once", b.Bag, used)
 	}
 	if err := s.watched(r, b.Person, b.Witness); err != nil {
 		return err
@@ -282,8 +281,6 @@ func (s *State) itemSealed(r *record, b *ItemSealed) error {
 			return r.refuse("context.missing", "the context of this run does not restate %s", b.Item)
 		case it.State != OutOfBag:
 			return r.refuse("custody.bag", "%s is %s and cannot go into bag %s", it.Name, it.State, b.Bag)
-		case it.Bag == b.Bag:
-			return r.refuse("custody.bag-used", "bag %s was opened; %s needs a new one", b.Bag, it.Name)
 		case it.Kind != b.Kind || it.Set != b.Set || it.Index != b.Index || it.Holder != b.Person:
 			return r.refuse("custody.item", "%s is not what it was, or is held by another person", b.Item)
 		}
@@ -292,6 +289,7 @@ func (s *State) itemSealed(r *record, b *ItemSealed) error {
 		return err
 	}
 	it.Bag, it.Holder, it.Place, it.State = b.Bag, b.Person, b.Place, InCustody
+	s.bags[bagNumber(b.Bag)] = b.Item
 	if b.Holds != "" {
 		it.Holds = b.Holds
 	}
@@ -409,14 +407,18 @@ func (it *Item) held(person string) {
 
 func (it *Item) touched(r *record) { it.Leaf, it.Seq = r.Leaf, r.Seq }
 
-// Bagged names the item whose bag has this number, "" if none has.
-func (s *State) Bagged(bag string) string {
-	for _, name := range sortedKeys(s.Items) {
-		if s.Items[name].Bag == bag {
-			return name
-		}
+// Bagged says for what a bag with this number was ever used, "" if for nothing: a
+// number that comes again is another bag, or one that was opened (PCI PIN 9-2).
+func (s *State) Bagged(bag string) string { return s.bags[bagNumber(bag)] }
+
+// bagNumber is a number as two people would call the same, however it was typed.
+func bagNumber(bag string) string { return strings.ToUpper(strings.Join(strings.Fields(bag), "")) }
+
+// closed remembers the bags that a closing step named.
+func (s *State) closed(facts []Line) {
+	for _, l := range facts {
+		s.bags[bagNumber(l.Value)] = l.Label
 	}
-	return ""
 }
 
 // Unbagged lists what has to be in a bag before anyone attests: cards, safe keys

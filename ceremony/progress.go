@@ -42,7 +42,9 @@ const (
 	BackupStep    = "back-up-key"
 	RestoreStep   = "restore-key"
 	ChangeStep    = "change-set"
-	RewrapStep    = "re-wrap-backups"
+
+	ClosingBagsStep = "closing-bags"
+	RewrapStep      = "re-wrap-backups"
 
 	EnrolPersonStep  = "enrol-person"
 	ChangePersonStep = "change-person"

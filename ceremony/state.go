@@ -102,6 +102,7 @@ type State struct {
 	Looked   *Look // the last look into a token, nil before the first
 
 	plans     map[ledger.Hash]*script.Plan // as parsed, by their scripts
+	bags      map[string]string            // every bag ever named, and for what
 	uncovered []Uncovered
 	earlier   int64    // uncovered ones before those that are listed
 	copies    []copied // since the last run began, one for each medium
@@ -178,7 +179,7 @@ type Report struct {
 func NewState(kinds Kinds, blobs Blobs) *State {
 	return &State{kinds: kinds, blobs: blobs,
 		People: map[string]*Person{}, Tokens: map[string]*Token{}, Sets: map[string]*Set{}, Items: map[string]*Item{}, Keys: map[string]*Key{}, Scripts: map[ledger.Hash]*RegisteredScript{}, Compared: map[string]int64{},
-		Foreign: map[string]int64{}, Reports: map[string]Report{}, plans: map[ledger.Hash]*script.Plan{}}
+		Foreign: map[string]int64{}, Reports: map[string]Report{}, plans: map[ledger.Hash]*script.Plan{}, bags: map[string]string{}}
 }
 
 // NewPartialState folds what a report carries.
@@ -883,8 +884,11 @@ func (s *State) result(r *record, b *Result) error {
 			return r.refuse(ruleOf(err, "step.result"), "%v", err)
 		}
 		p.finish(st.ID, r.Leaf, r.Time, b.Facts)
-		if st.Kind == PolicyStep {
+		switch st.Kind {
+		case PolicyStep:
 			s.Policy, p.Proposed = p.Proposed, nil
+		case ClosingBagsStep:
+			s.closed(b.Facts)
 		}
 		return nil
 	}

@@ -178,8 +178,6 @@ func (c cast) Ask(_ context.Context, p ceremony.Prompt) (ceremony.Answer, error)
 // Fill answers a form as a practice person would.
 func Fill(p ceremony.Prompt) map[string]string {
 	out := map[string]string{}
-	// Every bag is a new one; six digits are enough for a practice site.
-	bag := fmt.Sprintf("PR-%06d", rand.IntN(1_000_000))
 	if p.Kind == ceremony.AskPhrase {
 		out[ceremony.PhraseField] = p.Phrase
 	}
@@ -195,8 +193,11 @@ func Fill(p ceremony.Prompt) map[string]string {
 			out[f.Name] = f.Of[0]
 		case f.Type == "bag" && recorded(p, "Bag in the record") != "":
 			out[f.Name] = recorded(p, "Bag in the record")
+		case f.Type == "bag" && f.Name == "again":
+			out[f.Name] = out["bag"]
 		case f.Type == "bag":
-			out[f.Name] = bag
+			// Every bag is a new one; nine digits are enough for a practice site.
+			out[f.Name] = fmt.Sprintf("PR-%09d", rand.IntN(1_000_000_000))
 		case f.Type == "text" && f.Value == "" && !f.Optional:
 			out[f.Name] = "Practice answer"
 		default:

@@ -185,6 +185,24 @@ func TestCustodyRules(t *testing.T) {
 			}
 			return forged(ceremony.ItemSealedKind, func(b any) { b.(*ceremony.ItemSealed).Bag = opened.(*ceremony.ItemOpened).Bag })
 		}},
+		"a bag that was used years ago": {"custody.bag-used", func() (int, ledger.Draft) {
+			return forged(ceremony.ItemSealedKind, func(b any) { b.(*ceremony.ItemSealed).Bag = oldBag(t, s, all) })
+		}},
+		"a bag that was used years ago, in other letters": {"custody.bag-used", func() (int, ledger.Draft) {
+			return forged(ceremony.ItemSealedKind, func(b any) { b.(*ceremony.ItemSealed).Bag = " " + strings.ToLower(oldBag(t, s, all)) })
+		}},
+		"the bag in which the HSM lay": {"custody.bag-used", func() (int, ledger.Draft) {
+			hsm := s.Last(opening).Steps["bags"].Facts[0].Value
+			return forged(ceremony.ItemSealedKind, func(b any) { b.(*ceremony.ItemSealed).Bag = hsm })
+		}},
+		"the HSM goes into a card's old bag": {"custody.bag-used", func() (int, ledger.Draft) {
+			at := slices.IndexFunc(all, func(r ledger.Record) bool {
+				return r.Ceremony == p.Number && r.Kind == ceremony.ResultKind && strings.Contains(string(r.Bytes), `"step":"bags"`)
+			})
+			res := must(ceremony.Body(all[at])).(*ceremony.Result)
+			res.Facts[0].Value = oldBag(t, s, all)
+			return at, draft(all[at], res)
+		}},
 		"the step ends while it is out of its bag": {"custody.unbagged", func() (int, ledger.Draft) {
 			return of(ceremony.ItemSealedKind), draft(all[of(ceremony.ResultKind)], must(ceremony.Body(all[of(ceremony.ResultKind)])))
 		}},
@@ -218,6 +236,18 @@ func TestCustodyRules(t *testing.T) {
 			}
 		})
 	}
+}
+
+// oldBag is the first bag of a card that lies in another one by now.
+func oldBag(t *testing.T, s *Site, all []ledger.Record) string {
+	t.Helper()
+	for _, r := range all {
+		if b, ok := must(ceremony.Body(r)).(*ceremony.ItemSealed); ok && s.State().Items[b.Item].Bag != b.Bag {
+			return b.Bag
+		}
+	}
+	t.Fatal("every bag is still in use")
+	return ""
 }
 
 func must(body any, err error) any {

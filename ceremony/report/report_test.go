@@ -236,7 +236,7 @@ func TestPageOneOfAKeyGeneration(t *testing.T) {
 	sum := sha256.Sum256(in.Blobs[key.Public])
 	hex := hex.EncodeToString(sum[:])
 	for _, want := range []string{
-		"Key generation report", "NORTHWIND ROOT CA", "Ceremony " + generation, "Completed, 10 of 10 steps", "Two officers signed every authorised act", "No deviation", "PRACTICE",
+		"Key generation report", "NORTHWIND ROOT CA", "Ceremony " + generation, "Completed, 11 of 11 steps", "Two officers signed every authorised act", "No deviation", "PRACTICE",
 		"Pre-activation until the owner and the approver accept", "Dana Weiss", hex[:4] + " " + hex[4:8], hex[56:60] + " " + hex[60:],
 		"Who was present", "Statements", "I performed the steps as recorded.", "Agrees", "Administrator", "Owner, accepting the key and its duties", "Page 1 of ",
 	} {
@@ -285,7 +285,7 @@ func TestProperties(t *testing.T) {
 func TestSiteOpening(t *testing.T) {
 	in := collect(t, 0)
 	paper := onPaper(t, makePDF(t, in))
-	for _, want := range []string{"Ceremony report", opening, "Open a site", "Completed, 14 of 14 steps", "People enrolled", "The ledger key", "Farah Noor", "card 3", "Vouched for by", report.RecoveryFile} {
+	for _, want := range []string{"Ceremony report", opening, "Open a site", "Completed, 15 of 15 steps", "People enrolled", "The ledger key", "Farah Noor", "card 3", "Vouched for by", report.RecoveryFile} {
 		if !strings.Contains(paper, want) {
 			t.Errorf("%q is not in the report", want)
 		}

@@ -120,7 +120,7 @@ func TestWhatDidNotGoStraight(t *testing.T) {
 	pdf := makePDF(t, in)
 	keep(t, "paused.pdf", pdf)
 	paper := onPaper(t, pdf)
-	for _, want := range []string{"Ceremony report", "Not finished: paused at step 4 of 10", "1 deviation", "fire alarm", "Not reached", "Nobody attested"} {
+	for _, want := range []string{"Ceremony report", "Not finished: paused at step 4 of 11", "1 deviation", "fire alarm", "Not reached", "Nobody attested"} {
 		if !strings.Contains(paper, want) {
 			t.Errorf("%q is not in the report of the pause", want)
 		}
@@ -155,7 +155,7 @@ func TestWhatDidNotGoStraight(t *testing.T) {
 	keep(t, "rough.pdf", pdf)
 	paper = onPaper(t, pdf)
 	for _, want := range []string{
-		"Key generation report", "Completed, 10 of 10 steps", "1 deviation", "Not accepted by Amara Okafor", "Disagrees", "I could not see the screen in step 5",
+		"Key generation report", "Completed, 11 of 11 steps", "1 deviation", "Not accepted by Amara Okafor", "Disagrees", "I could not see the screen in step 5",
 		"Deviation 1", "script, minor (as stated)", "Nothing was typed until it was read", "Marta Brandt prints the new sheet", "2027-01-31", "The sheet was printed for the version before (as stated)", "Tomas Novak (as stated)", "heard by Marta Brandt, Amara Okafor", "fire alarm", "resumed",
 		"Interrupted: the program ended", "found at the next start", "6 of 6 attested", "2026-003, edition 3",
 	} {
@@ -180,7 +180,7 @@ func TestAborted(t *testing.T) {
 	pdf := makePDF(t, reportOf(t, dir))
 	keep(t, "aborted.pdf", pdf)
 	paper := onPaper(t, pdf)
-	for _, want := range []string{"Ceremony report", "Aborted at step 5 of 10", "the bag of card 2 was cut open", "Not yet signed by the HSM", "Not reached"} {
+	for _, want := range []string{"Ceremony report", "Aborted at step 5 of 11", "the bag of card 2 was cut open", "Not yet signed by the HSM", "Not reached"} {
 		if !strings.Contains(paper, want) {
 			t.Errorf("%q is not in the report", want)
 		}

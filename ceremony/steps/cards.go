@@ -184,7 +184,7 @@ func bagProblem(s *ceremony.State, bag string) *ceremony.Problem {
 		return &ceremony.Problem{Happened: fmt.Sprintf("%q is no bag number.", bag), Safe: "Nothing was recorded.", Do: "Read the bag again and type its number."}
 	}
 	if other := s.Bagged(bag); other != "" {
-		return &ceremony.Problem{Happened: fmt.Sprintf("Bag %s is the bag of %s.", bag, other), Safe: "Nothing was recorded.", Do: "Take a new bag; a bag is used once."}
+		return &ceremony.Problem{Happened: fmt.Sprintf("Bag %s was used for %s.", bag, other), Safe: "Nothing was recorded.", Do: "Take a new bag; a bag is used once."}
 	}
 	return nil
 }

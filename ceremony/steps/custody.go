@@ -370,7 +370,7 @@ func destroyItem(ctx context.Context, env ceremony.Env, it *ceremony.Item) (stri
 // report is made: after the seal nothing more can be typed.
 type closingBags struct{ noActs }
 
-func (closingBags) Name() string { return "closing-bags" }
+func (closingBags) Name() string { return ceremony.ClosingBagsStep }
 func (closingBags) Version() int { return 1 }
 func (closingBags) Doc() string {
 	return "The numbers of the bags for what is packed after the report (HSM, laptop, ledger media) are read and written down."
@@ -408,7 +408,7 @@ func (closingBags) Check(s *ceremony.State, st script.Step, r ledger.Record, bod
 		case used[bag] != "":
 			return broken("custody.bag-used", "bag %s is named for %s, too", bag, used[bag])
 		case other != "":
-			return broken("custody.bag-used", "bag %s is the bag of %s", bag, other)
+			return broken("custody.bag-used", "bag %s was used for %s; a bag is used once", bag, other)
 		}
 		used[bag] = thing
 	}
@@ -418,25 +418,31 @@ func (closingBags) Check(s *ceremony.State, st script.Step, r ledger.Record, bod
 func closingLabel(thing string) string { return "Bag for " + thing + ", after the report" }
 
 func (closingBags) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
-	var lines []ceremony.Line
-	used := map[string]bool{}
-	for _, thing := range closing(st) {
-		p := ceremony.Prompt{Kind: ceremony.AskForm, Title: "Read the number of the bag for " + thing, Text: "It stays open until the report is made and the ledger is copied. The witness reads its number aloud.",
-			Fields: []ceremony.Field{{Name: "bag", Label: "Bag number", Type: "bag", Max: 40}}}
-		for {
-			a, err := askAll(ctx, env, p)
-			if err != nil {
-				return err
+	p := ceremony.Prompt{Kind: ceremony.AskForm, Title: "Read the numbers of the bags for the end", Text: "They stay open until the report is made and the ledger is copied. The witness reads each number aloud."}
+	for i, thing := range closing(st) {
+		p.Fields = append(p.Fields, ceremony.Field{Name: fmt.Sprintf("bag-%d", i+1), Label: "Bag for " + thing, Type: "bag", Max: 40})
+	}
+	for {
+		a, err := askAll(ctx, env, p)
+		if err != nil {
+			return err
+		}
+		var lines []ceremony.Line
+		used := map[string]bool{}
+		p.Problem = nil
+		for i, thing := range closing(st) {
+			bag := a[p.Fields[i].Name]
+			if p.Fields[i].Value = bag; p.Problem == nil {
+				p.Problem = bagProblem(env.State(), bag)
 			}
-			if p.Problem = bagProblem(env.State(), a["bag"]); p.Problem == nil && !used[a["bag"]] {
-				used[a["bag"]] = true
-				lines = append(lines, mono(closingLabel(thing), a["bag"]))
-				break
+			if p.Problem == nil && used[bag] {
+				p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("Bag %s was just read for another thing.", bag), Safe: "Nothing was recorded.", Do: "Take another bag."}
 			}
-			if p.Problem == nil {
-				p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("Bag %s was just read for another thing.", a["bag"]), Safe: "Nothing was recorded.", Do: "Take another bag."}
-			}
+			used[bag] = true
+			lines = append(lines, mono(closingLabel(thing), bag))
+		}
+		if p.Problem == nil {
+			return finish(ctx, env, st, lines...)
 		}
 	}
-	return finish(ctx, env, st, lines...)
 }
