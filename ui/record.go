@@ -28,6 +28,7 @@ func (s *Shell) placeTable() []placeOf {
 	return []placeOf{
 		{flow.InOverview, fyne.KeyO, s.home},
 		{flow.InCeremonies, fyne.KeyC, list(flow.InCeremonies, flow.NewCeremonies)},
+		{flow.InOrders, fyne.KeyR, func() { s.list(flow.InOrders, flow.NewOrders) }},
 		{flow.InKeys, fyne.KeyY, func() { s.list(flow.InKeys, flow.NewKeys) }},
 		{flow.InCustody, fyne.KeyS, list(flow.InCustody, flow.NewCustody)},
 		{flow.InPeople, fyne.KeyN, list(flow.InPeople, flow.NewPeople)},
@@ -216,9 +217,25 @@ func (s *Shell) act(a flow.Act, ref flow.Ref) {
 	case flow.MakeAgain:
 		s.makeAgain(ref)
 	case flow.CopyOut:
-		s.media("the evidence of ceremony "+ref.ID, ref.ID, nil)
+		s.media(flow.Copy{Of: "the evidence of ceremony " + ref.ID, Number: ref.ID}, nil)
 	case flow.CopyLedger:
-		s.media("the ledger", "", nil)
+		s.media(flow.Copy{Of: "the ledger", Signed: true}, nil)
+	case flow.ExportLedger:
+		s.media(flow.Copy{Of: "the ledger as plain files", Plain: true}, nil)
+	case flow.TakeInReceipt:
+		s.takeInReceipt(ref.ID, nil, nil)
+	case flow.OrderOne:
+		s.chooseOrder()
+	case flow.PrepareOrdered:
+		s.prepare(flow.Start{Order: ref.ID})
+	case flow.WithdrawOrder:
+		s.withdrawOrder(flow.Withdrawal{What: "this order", Order: ref.ID}, nil, nil)
+	case flow.WithdrawScript:
+		s.withdrawOrder(flow.Withdrawal{What: "the script", Script: a.To}, nil, nil)
+	case flow.SeeScripts:
+		s.scripts()
+	case flow.RegisterOne:
+		s.register(nil, nil)
 	case flow.ChangeKey:
 		s.changeKey(ref, a, nil)
 	case flow.TakeInNote:
@@ -365,29 +382,20 @@ func (s *Shell) changeKey(ref flow.Ref, a flow.Act, again *flow.KeyChange) {
 }
 
 func (s *Shell) signChange(ref flow.Ref, a flow.Act, c flow.KeyChange, people []ceremony.Part) {
-	s.asked = 0
-	s.work("Reading the record", func(ctx context.Context, _ func(string)) (func(error), error) {
-		err := s.program.ChangeKey(ctx, room{s}, c, people)
-		return func(err error) {
-			s.withdraw()
-			s.trail = s.trail[:max(len(s.trail)-1, 0)]
-			if err != nil {
-				c.Trouble = troubleOf(err)
-				s.changeKey(ref, a, &c)
-				return
-			}
-			s.instead(ref, c.Label+" is "+string(c.To)+" now.", nil)
-		}, err
-	})
+	s.signed(func(ctx context.Context) error { return s.program.ChangeKey(ctx, room{s}, c, people) },
+		func(t *flow.Trouble) {
+			c.Trouble = t
+			s.changeKey(ref, a, &c)
+		},
+		func() { s.instead(ref, c.Label+" is "+string(c.To)+" now.", nil) })
 }
 
-// media asks where a copy goes: number is the ceremony whose evidence it is, ""
-// for the ledger.
-func (s *Shell) media(of, number string, trouble *flow.Trouble) {
+// media asks where a copy goes.
+func (s *Shell) media(c flow.Copy, trouble *flow.Trouble) {
 	s.work("Looking for removable media", func(ctx context.Context, _ func(string)) (func(error), error) {
 		media, err := s.program.Media(ctx)
 		var people []flow.Choice
-		if number == "" && err == nil {
+		if c.Signed && err == nil {
 			err = s.program.Look(ctx, func(r flow.Record) error {
 				people = flow.CopyPeople(r)
 				return nil
@@ -398,26 +406,32 @@ func (s *Shell) media(of, number string, trouble *flow.Trouble) {
 				s.failed(err)
 				return
 			}
-			p := flow.NewMedia(of, media, people)
+			p := flow.NewMedia(c.Of, media, people)
 			p.Trouble = trouble
-			again := func() { s.trail = s.trail[:len(s.trail)-1]; s.media(of, number, nil) }
-			s.open(shown{flow.InEvidence, view.Media(p, func(t flow.Target) { s.copyTo(of, number, t) }, again, s.back), "media", number})
+			again := func() { s.trail = s.trail[:len(s.trail)-1]; s.media(c, nil) }
+			s.open(shown{flow.InEvidence, view.Media(p, func(t flow.Target) { s.copyTo(c, t) }, again, s.back), "media", c.Number})
 		}, err
 	})
 }
 
-func (s *Shell) copyTo(of, number string, t flow.Target) {
+func (s *Shell) copyTo(c flow.Copy, t flow.Target) {
 	s.work("Writing, then reading back from the medium", func(ctx context.Context, _ func(string)) (func(error), error) {
-		receipt, err := s.program.CopyTo(ctx, number, t)
+		var receipt flow.Receipt
+		var err error
+		if c.Plain {
+			receipt, err = s.program.Export(ctx, t)
+		} else {
+			receipt, err = s.program.CopyTo(ctx, c.Number, t)
+		}
 		return func(err error) {
 			s.trail = s.trail[:max(len(s.trail)-1, 0)]
 			if err != nil {
-				s.media(of, number, troubleOf(err))
+				s.media(c, troubleOf(err))
 				return
 			}
-			receipt.Of = of
+			receipt.Of = c.Of
 			d := flow.NewReceipt(receipt)
-			s.open(shown{flow.InEvidence, s.detailScreen(d, flow.Ref{Place: flow.InEvidence, ID: number}), "copied", number})
+			s.open(shown{flow.InEvidence, s.detailScreen(d, flow.Ref{Place: flow.InEvidence, ID: c.Number}), "copied", c.Number})
 		}, err
 	})
 }

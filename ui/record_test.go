@@ -44,7 +44,7 @@ func (d *desk) next(words string) {
 func TestPlacesByKeys(t *testing.T) {
 	d := open(t, inUse(200))
 	d.until("overview")
-	for _, place := range []string{flow.InCeremonies, flow.InKeys, flow.InCustody, flow.InPeople, flow.InEvidence} {
+	for _, place := range []string{flow.InCeremonies, flow.InOrders, flow.InKeys, flow.InCustody, flow.InPeople, flow.InEvidence} {
 		d.shell.goTo(place)
 		d.until("list · " + place)
 		list, ok := d.shell.Window().Canvas().Focused().(*kit.List)
@@ -307,5 +307,5 @@ func TestMenuLeadsToPlaces(t *testing.T) {
 			menu.Items[2].Action()
 		}
 	}
-	d.until("list · Keys")
+	d.until("list · Orders")
 }

@@ -15,18 +15,37 @@ import (
 	"claviger/ui/view"
 )
 
-// Program is what the window drives. Every method but Check may take its time;
-// the shell never calls those on the window's thread.
+// Program is what the window drives. Every method may take its time: the shell never
+// calls one on the window's thread.
 type Program interface {
 	// Snapshot verifies the record and tells what it holds.
 	Snapshot(ctx context.Context) (ceremony.Snapshot, error)
 	// Starts are the ceremonies that can be held here.
 	Starts(ctx context.Context) ([]flow.Start, error)
-	// Check says what is wrong with the parameters of a ceremony, by name; the
-	// empty name is for what is wrong with all of them. Nil is right.
-	Check(name string, values map[string]string) flow.Wrong
+	// Missing says where a site would be made, and the script that opens one; false
+	// where there is a site.
+	Missing(ctx context.Context) (flow.First, bool, error)
+	// MakePractice and MakeReal make a site: of practice, opened; or real and empty.
+	MakePractice(ctx context.Context) error
+	MakeReal(ctx context.Context, organisation, library string) error
+	// Prepare looks at everything that a ceremony needs; nothing begins.
+	Prepare(ctx context.Context, st flow.Start) (flow.Preparation, error)
+	// Print writes the paper script, and tells where.
+	Print(ctx context.Context, st flow.Start) (flow.Detail, error)
+	// Orderable are the ceremonies that an approver can order here.
+	Orderable(ctx context.Context) ([]flow.Start, error)
+	OrderForm(ctx context.Context, st flow.Start) (flow.OrderForm, error)
+	// Order, Withdraw and Register are signed in the room; an error, too, when who
+	// is asked goes back.
+	Order(ctx context.Context, room ceremony.Room, o ceremony.OrderPlan) error
+	Withdraw(ctx context.Context, room ceremony.Room, w flow.Withdrawal, approver, reason string) error
+	Register(ctx context.Context, room ceremony.Room, script, approver string) error
+	// TakeInReceipt has two people sign what arrived for a ceremony's evidence.
+	TakeInReceipt(ctx context.Context, room ceremony.Room, b ceremony.ReceiptTakenIn, people [2]ceremony.Part) error
+	// Export writes the ledger as plain files.
+	Export(ctx context.Context, t flow.Target) (flow.Receipt, error)
 	// Run holds a ceremony in the room until it ends or stops.
-	Run(ctx context.Context, room ceremony.Room, name string, values map[string]string) (flow.Finished, error)
+	Run(ctx context.Context, room ceremony.Room, st flow.Start, values map[string]string) (flow.Finished, error)
 	// Resume goes on with the open one.
 	Resume(ctx context.Context, room ceremony.Room) (flow.Finished, error)
 	// TakeIn compares a carried checkpoint with the record; nil when that is
@@ -225,7 +244,17 @@ func (s *Shell) home() {
 	s.busy("Reading and verifying the record")
 	now := s.now()
 	s.off(func(ctx context.Context) func() {
-		snapshot, err := s.program.Snapshot(ctx)
+		first, missing, err := s.program.Missing(ctx)
+		if missing {
+			return func() {
+				s.snapshot.Working = ""
+				s.first(first)
+			}
+		}
+		var snapshot ceremony.Snapshot
+		if err == nil {
+			snapshot, err = s.program.Snapshot(ctx)
+		}
 		var starts []flow.Start
 		if err == nil {
 			starts, err = s.program.Starts(ctx)
@@ -256,20 +285,6 @@ func (s *Shell) visit() int {
 	return s.visits
 }
 
-func (s *Shell) prepare(st flow.Start) {
-	s.visit()
-	s.page(view.Preparation(flow.NewPreparation(st), func(values map[string]string) flow.Wrong {
-		if wrong := s.program.Check(st.Name, values); len(wrong) > 0 {
-			return wrong
-		}
-		s.play(func(ctx context.Context, r ceremony.Room) (flow.Finished, error) {
-			return s.program.Run(ctx, r, st.Name, values)
-		})
-		return nil
-	}, s.home))
-	s.title("prepare", st.Name, "")
-}
-
 func (s *Shell) takeIn(c flow.Carried) {
 	s.visit()
 	s.frame.SetPlaces(s.places())
@@ -294,6 +309,7 @@ func (s *Shell) compare(c flow.Carried) {
 		return func() {
 			s.running, s.outside, s.snapshot.Working = false, false, ""
 			s.withdraw()
+			s.calm()
 			if err != nil {
 				c.Trouble = troubleOf(err)
 				s.takeIn(c)
@@ -325,6 +341,7 @@ func (s *Shell) play(run func(context.Context, ceremony.Room) (flow.Finished, er
 		return func() {
 			s.running = false
 			s.withdraw()
+			s.calm()
 			if reread == nil {
 				s.snapshot = snapshot
 			}
@@ -513,6 +530,22 @@ func (s *Shell) page(screen *view.Screen) {
 	s.frame.SetPage(screen)
 	s.witness.content(s.frame.Object)
 	s.focusFirst()
+}
+
+// calm gives the page its focus when the keys of a scanner that answered the last
+// question have had their time.
+func (s *Shell) calm() {
+	if !s.quiet {
+		return
+	}
+	s.later(quietTime, func() {
+		s.do(func() {
+			s.quiet = false
+			if s.pending == nil && s.screen != nil {
+				s.focusFirst()
+			}
+		})
+	})
 }
 
 func (s *Shell) focusFirst() {

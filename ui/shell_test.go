@@ -16,6 +16,7 @@ import (
 
 	"claviger/ceremony"
 	"claviger/ceremony/share"
+	"claviger/hsm"
 	"claviger/hsm/secret"
 	"claviger/ledger"
 	"claviger/ui/flow"
@@ -50,6 +51,9 @@ type play struct {
 	held    bool          // another program writes the record
 	gate    chan struct{} // opened once for each loan, where there is one
 	changed string
+	told    string // what was asked of the engine
+	missing bool   // there is no site yet
+	first   flow.First
 	copied  func(number string, t flow.Target) (flow.Receipt, error)
 }
 
@@ -104,14 +108,78 @@ func (p *play) Starts(context.Context) ([]flow.Start, error) {
 	return []flow.Start{{Name: "key-generation", Title: "Generate a key", Parameters: []flow.Parameter{{Name: "label", Ask: "Label of the key", Default: "signing-key"}}}}, nil
 }
 
-func (p *play) Check(_ string, values map[string]string) flow.Wrong {
-	if values["label"] == "taken" {
-		return flow.Wrong{"label": "There is a key named taken already. Choose another label."}
+func (p *play) Missing(context.Context) (flow.First, bool, error) { return p.first, p.missing, nil }
+
+func (p *play) MakePractice(context.Context) error {
+	p.missing = false
+	return p.broken
+}
+
+func (p *play) MakeReal(_ context.Context, organisation, library string) error {
+	p.missing, p.told = false, organisation+" by "+library
+	return p.broken
+}
+
+func (p *play) Prepare(ctx context.Context, st flow.Start) (flow.Preparation, error) {
+	var out flow.Preparation
+	err := p.Look(ctx, func(r flow.Record) (err error) {
+		seen := flow.TokenSeen{Info: hsm.TokenInfo{Label: "NW-HSM-01", Serial: "77004312", HardwareSlot: true, Random: true}, Mechanisms: []hsm.Mechanism{
+			{Name: "CKM_EC_KEY_PAIR_GEN", Flags: []string{"generate-key-pair"}}, {Name: "CKM_ECDSA", Flags: []string{"sign"}}}}
+		out, err = flow.NewPreparation(r, st, sample.Script(), sample.Cast, seen)
+		return err
+	})
+	return out, err
+}
+
+func (p *play) Print(context.Context, flow.Start) (flow.Detail, error) {
+	return flow.Detail{Kicker: "Paper script", Title: "It lies in /site/paper"}, p.broken
+}
+
+func (p *play) Orderable(ctx context.Context) ([]flow.Start, error) { return p.Starts(ctx) }
+
+func (p *play) OrderForm(ctx context.Context, st flow.Start) (flow.OrderForm, error) {
+	var out flow.OrderForm
+	err := p.Look(ctx, func(r flow.Record) (err error) {
+		out, err = flow.NewOrderForm(r, st.Name, sample.Script(), func(l string) string { return l }, sample.Noon)
+		return err
+	})
+	return out, err
+}
+
+// asks has one person sign in the room.
+func asks(ctx context.Context, room ceremony.Room, person string) error {
+	a, err := room.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "Sign", Who: ceremony.Someone{ID: person, Name: person}})
+	if err != nil || a.Action != ceremony.GoOn {
+		return errors.Join(err, errors.New("not everybody signed"))
 	}
 	return nil
 }
 
-func (p *play) Run(ctx context.Context, room ceremony.Room, _ string, _ map[string]string) (flow.Finished, error) {
+func (p *play) Order(ctx context.Context, room ceremony.Room, o ceremony.OrderPlan) error {
+	p.told = o.Approver + " orders " + o.Parameters["label"]
+	return asks(ctx, room, o.Approver)
+}
+
+func (p *play) Withdraw(ctx context.Context, room ceremony.Room, w flow.Withdrawal, approver, reason string) error {
+	p.told = approver + " withdraws " + w.What + " because " + reason
+	return asks(ctx, room, approver)
+}
+
+func (p *play) Register(ctx context.Context, room ceremony.Room, script, approver string) error {
+	p.told = approver + " registers " + script
+	return asks(ctx, room, approver)
+}
+
+func (p *play) TakeInReceipt(ctx context.Context, room ceremony.Room, b ceremony.ReceiptTakenIn, people [2]ceremony.Part) error {
+	p.told = b.Kind + " about " + b.About + " by " + people[0].Person + " and " + people[1].Person
+	return asks(ctx, room, people[0].Person)
+}
+
+func (p *play) Export(_ context.Context, t flow.Target) (flow.Receipt, error) {
+	return flow.Receipt{Folder: t.Mount + "/claviger/ledger-1"}, p.broken
+}
+
+func (p *play) Run(ctx context.Context, room ceremony.Room, _ flow.Start, _ map[string]string) (flow.Finished, error) {
 	return p.run(ctx, room)
 }
 
@@ -1021,9 +1089,9 @@ func (a *apart) Starts(ctx context.Context) ([]flow.Start, error) {
 	return a.play.Starts(ctx)
 }
 
-func (a *apart) Run(ctx context.Context, room ceremony.Room, name string, values map[string]string) (flow.Finished, error) {
+func (a *apart) Run(ctx context.Context, room ceremony.Room, st flow.Start, values map[string]string) (flow.Finished, error) {
 	a.off("Run")
-	return a.play.Run(ctx, room, name, values)
+	return a.play.Run(ctx, room, st, values)
 }
 
 func (a *apart) Practice(ctx context.Context, p ceremony.Prompt) (*secret.Buffer, error) {
@@ -1065,7 +1133,10 @@ func TestNothingSlowRunsOnTheWindowsThread(t *testing.T) {
 }
 
 func TestWrongParameterIsToldAtItsField(t *testing.T) {
-	d := open(t, &play{snapshot: practiceSite(), run: func(context.Context, ceremony.Room) (flow.Finished, error) {
+	taken := sample.Empty()
+	k := sample.Key("taken", "ec-p384", sample.Noon, sample.Noon.AddDate(2, 0, 0), ceremony.Active)
+	taken.Keys[k.Body.ID] = k
+	d := open(t, &play{snapshot: practiceSite(), state: taken, ledger: ledger.NewMemory(), run: func(context.Context, ceremony.Room) (flow.Finished, error) {
 		t.Error("a ceremony with a taken label has begun")
 		return flow.Finished{}, nil
 	}})
@@ -1082,8 +1153,8 @@ func TestWrongParameterIsToldAtItsField(t *testing.T) {
 		d.press(fyne.KeyEnd, fyne.KeyBackspace)
 	}
 	d.write("taken")
+	d.next("is taken by a key of ceremony") // told while it is typed
 	d.press(fyne.KeyReturn, fyne.KeyReturn)
-	d.shows("There is a key named taken already.")
 	d.until("prepare")
 }
 

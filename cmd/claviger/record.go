@@ -14,7 +14,8 @@ import (
 	"claviger/ceremony"
 	"claviger/ceremony/audit"
 	"claviger/ceremony/medium"
-	"claviger/ceremony/rehearse"
+	"claviger/ceremony/script"
+	"claviger/ceremony/site"
 	"claviger/hsm"
 	"claviger/hsm/softhsm"
 	"claviger/ledger"
@@ -30,11 +31,37 @@ func (p *program) Look(ctx context.Context, look func(flow.Record) error) error 
 	if err != nil {
 		return p.told(err)
 	}
-	return look(flow.Record{State: s.State(), Ledger: s.Record(), Verified: len(s.Findings()) == 0, Held: s.Holder() != "", LastClosed: s.LastClosed, Module: p.module(),
-		Report: func(number string) string { return reportOf(s, number) }})
+	return look(p.record(ctx, s))
 }
 
-func reportOf(s *rehearse.Site, number string) string {
+// record is what is lent of the site.
+func (p *program) record(ctx context.Context, s *site.Site) flow.Record {
+	return flow.Record{State: s.State(), Ledger: s.Record(), Verified: len(s.Findings()) == 0, Held: s.Holder() != "", LastClosed: s.LastClosed, Module: p.module(s),
+		Script: func(h ledger.Hash) *script.Plan { return p.script(ctx, s, h) }, Shipped: shippedChoices(s),
+		Report: func(number string) string { return reportOf(s, number) }}
+}
+
+// script reads a script that the ledger holds, once.
+func (p *program) script(ctx context.Context, s *site.Site, h ledger.Hash) *script.Plan {
+	if plan := p.scripts[h]; plan != nil {
+		return plan
+	}
+	src, err := s.Record().Blob(ctx, h)
+	if err != nil {
+		return nil
+	}
+	plan, err := script.Parse(src, s.State().KnownKind)
+	if err != nil {
+		return nil
+	}
+	if p.scripts == nil {
+		p.scripts = map[ledger.Hash]*script.Plan{}
+	}
+	p.scripts[h] = plan
+	return plan
+}
+
+func reportOf(s *site.Site, number string) string {
 	path := filepath.Join(s.Folder.Evidence(number), "report.pdf")
 	if _, err := os.Stat(path); err != nil {
 		return ""
@@ -42,16 +69,23 @@ func reportOf(s *rehearse.Site, number string) string {
 	return path
 }
 
+// library is the file by which tokens are reached.
+func (p *program) library(s *site.Site) (string, error) {
+	switch {
+	case p.setting.Module != "":
+		return p.setting.Module, nil
+	case s.State().Site.Practice:
+		return softhsm.Available()
+	}
+	return s.Folder.Module()
+}
+
 // module tells by which library tokens are reached, and its hash as it lies on
 // the disk.
-func (p *program) module() []flow.Fact {
-	path := p.setting.Module
-	if path == "" {
-		library, err := softhsm.Available()
-		if err != nil {
-			return []flow.Fact{{Value: sentence(err.Error())}}
-		}
-		path = library
+func (p *program) module(s *site.Site) []flow.Fact {
+	path, err := p.library(s)
+	if err != nil {
+		return []flow.Fact{{Value: sentence(err.Error())}}
 	}
 	facts := []flow.Fact{{Label: "Library", Value: path, Mono: true}}
 	if b, err := os.ReadFile(path); err == nil {
@@ -151,7 +185,7 @@ func (p *program) CopyTo(ctx context.Context, number string, t flow.Target) (flo
 }
 
 // copyLedger has the engine copy the ledger, verify the copy and record it.
-func (p *program) copyLedger(ctx context.Context, s *rehearse.Site, t flow.Target) (flow.Receipt, error) {
+func (p *program) copyLedger(ctx context.Context, s *site.Site, t flow.Target) (flow.Receipt, error) {
 	folder := filepath.Join(t.Mount, "claviger")
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return flow.Receipt{}, p.told(fmt.Errorf("couldn't make the folder on the medium: %w", err))
@@ -174,7 +208,7 @@ func (p *program) Modules(ctx context.Context) ([]flow.Module, error) {
 	for i, m := range found.Modules {
 		out[i] = flow.Module{Name: m.Name, Path: m.Path, SHA256: m.SHA256, Says: strings.TrimSpace(m.Description + " " + m.Version), Fault: m.Fault}
 		for _, t := range m.Tokens {
-			out[i].Tokens = append(out[i].Tokens, flow.Found{Label: t.Label, Serial: t.Serial, Model: t.Model, States: t.States, URI: t.URI})
+			out[i].Tokens = append(out[i].Tokens, flow.Found{Label: t.Label, Serial: t.Serial, Model: t.Model, States: t.States, URI: t.URI, Hardware: t.HardwareSlot})
 		}
 	}
 	return out, nil
@@ -189,10 +223,38 @@ func (p *program) ChangeKey(ctx context.Context, room ceremony.Room, c flow.KeyC
 	}
 	p.relay.set(room)
 	defer p.relay.set(nil)
-	if err := s.ChangeKey(ctx, ceremony.KeyChanged{At: time.Now().UTC().Format(time.DateOnly), Key: c.Key, Reason: strings.TrimSpace(c.Reason), State: c.To}, people); errors.As(err, new(*ceremony.Stop)) {
-		return &ceremony.Problem{Happened: "Not everybody signed.", Safe: "Nothing was recorded, and the key is as it was.", Do: "Begin again when those who sign are here."}
-	} else if err != nil {
-		return p.told(err)
+	return p.signed(s.ChangeKey(ctx, ceremony.KeyChanged{At: time.Now().UTC().Format(time.DateOnly), Key: c.Key, Reason: strings.TrimSpace(c.Reason), State: c.To}, people))
+}
+
+// signed tells what came of asking people to sign.
+func (p *program) signed(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, new(*ceremony.Stop)):
+		return &ceremony.Problem{Happened: "Not everybody signed.", Safe: "Nothing was recorded, and all is as it was.", Do: "Begin again when those who sign are here."}
 	}
-	return nil
+	return p.told(err)
+}
+
+// Export writes the ledger as plain files onto a medium.
+func (p *program) Export(ctx context.Context, t flow.Target) (flow.Receipt, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s, err := p.open(ctx)
+	if err != nil {
+		return flow.Receipt{}, p.told(err)
+	}
+	folder := filepath.Join(t.Mount, "claviger", fmt.Sprintf("ledger-%s-%d", s.State().Site.ID, s.State().Size))
+	if err := os.MkdirAll(filepath.Dir(folder), 0o700); err != nil {
+		return flow.Receipt{}, p.told(fmt.Errorf("couldn't make the folder on the medium: %w", err))
+	}
+	if _, err := s.Export(ctx, folder); err != nil {
+		return flow.Receipt{}, &ceremony.Problem{Happened: sentence(err.Error()), Safe: "The ledger is untouched. What is on the medium is no copy.", Do: "Use another medium, or free some space on this one, then export again."}
+	}
+	b, err := os.ReadFile(filepath.Join(folder, "records.jsonl"))
+	if err != nil {
+		return flow.Receipt{}, p.told(fmt.Errorf("couldn't read the export back: %w", err))
+	}
+	return flow.Receipt{Folder: folder, Files: []flow.Copied{{Name: "records.jsonl", Bytes: int64(len(b)), SHA256: ledger.BlobHash(b)}}}, nil
 }

@@ -25,7 +25,7 @@ func TestSecondWindowOnlyReads(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "site")
-	first := &program{setting: rehearse.Setting{Dir: dir, Worker: argv, Host: host}}
+	first := &program{practise: true, setting: rehearse.Setting{Dir: dir, Worker: argv, Host: host}}
 	if _, err := first.Snapshot(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestSecondWindowOnlyReads(t *testing.T) {
 	room := asked{t}
 	for what, act := range map[string]func() error{
 		"starting": func() error {
-			_, err := second.Run(t.Context(), room, "key-generation", nil)
+			_, err := second.Run(t.Context(), room, flow.Start{Name: "key-generation"}, nil)
 			return err
 		},
 		"taking in": func() error {
@@ -88,8 +88,8 @@ func TestSecondWindowOnlyReads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first.relay.set(first.site.Cast())
-	if err := first.site.Begin(t.Context(), source, nil); err != nil {
+	first.relay.set(practising(first.site).Cast())
+	if err := practising(first.site).Begin(t.Context(), source, nil); err != nil {
 		t.Fatal(err)
 	}
 	if after := shown(); after.Records <= before.Records {

@@ -17,6 +17,7 @@ import (
 	"claviger/ceremony"
 	"claviger/ceremony/rehearse"
 	"claviger/ceremony/script"
+	"claviger/ceremony/site"
 	"claviger/hsm/secret"
 	"claviger/ledger"
 	"claviger/ledger/sqlite"
@@ -43,15 +44,17 @@ func window(ctx context.Context, args []string, diag io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if *dir == "" {
-		d, err := siteDir(*practice)
-		if err != nil {
-			return err
-		}
-		*dir = d
+	made, err := siteDir(true)
+	if *dir != "" {
+		made = *dir
 	}
-	if _, err := os.Stat(filepath.Join(*dir, "ledger.db")); err != nil && !*practice {
-		return fmt.Errorf("there is no site in %s; claviger --practice makes a practice site, and real sites are not offered by this version", *dir)
+	if *dir == "" && !*practice {
+		*dir, err = siteDir(false)
+	} else {
+		*dir = made
+	}
+	if err != nil {
+		return err
 	}
 	if os.Getenv("DISPLAY") == "" {
 		return errors.New("there is no display; claviger rehearse key-generation plays the same ceremony without one")
@@ -60,7 +63,7 @@ func window(ctx context.Context, args []string, diag io.Writer) error {
 	if err != nil {
 		return err
 	}
-	p := &program{setting: rehearse.Setting{Dir: *dir, Worker: argv, Host: host, Module: *module, Serial: number}}
+	p := &program{setting: site.Setting{Dir: *dir, Worker: argv, Host: host, Module: *module, Serial: number}, practiceDir: made, practise: *practice}
 	a := app.NewWithID("claviger.ceremony")
 	shell := ui.New(ui.Config{App: a, Program: p, Do: ui.OnWindow, Later: ui.Later, Now: time.Now, Network: linksUp})
 	a.Lifecycle().SetOnStarted(shell.Start)
@@ -76,11 +79,14 @@ func window(ctx context.Context, args []string, diag io.Writer) error {
 // program is what the window drives: one site. Its methods are called from one
 // goroutine at a time beside the window's, and the mutex holds that.
 type program struct {
-	setting rehearse.Setting
-	relay   relay
+	setting     site.Setting
+	practiceDir string // where a practice site is made that nobody has named
+	relay       relay
 
-	mu   sync.Mutex
-	site *rehearse.Site // guarded by mu
+	mu       sync.Mutex
+	practise bool       // the site is one of practice, and made if missing; guarded by mu
+	site     *site.Site // guarded by mu
+	scripts  map[ledger.Hash]*script.Plan
 }
 
 var _ ui.Program = (*program)(nil)
@@ -117,19 +123,32 @@ func (r *relay) Show(s ceremony.Snapshot) {
 	}
 }
 
-// open opens the site once; a practice site that is new is opened by the
-// practice people before anyone sees it.
-func (p *program) open(ctx context.Context) (*rehearse.Site, error) {
+// open opens the site once; a practice site that is new is opened by the practice
+// people before anyone sees it.
+func (p *program) open(ctx context.Context) (*site.Site, error) {
 	if p.site != nil {
 		return p.site, nil
 	}
 	c := p.setting
 	c.Room = &p.relay
-	s, err := rehearse.Open(ctx, c)
+	var err error
+	// A real site refuses to contain practice secrets.
+	if _, there := os.Stat((&ceremony.Folder{Dir: c.Dir}).Practice()); p.practise || there == nil {
+		p.site, err = p.openPractice(ctx, c)
+	} else {
+		p.site, err = site.Open(ctx, c)
+	}
 	if locked := (*sqlite.LockedError)(nil); errors.As(err, &locked) {
 		p.site, err = p.read(ctx, c, locked.Holder)
-		return p.site, err
 	}
+	if err != nil {
+		p.site = nil
+	}
+	return p.site, err
+}
+
+func (p *program) openPractice(ctx context.Context, c site.Setting) (*site.Site, error) {
+	s, err := rehearse.Open(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -141,14 +160,18 @@ func (p *program) open(ctx context.Context) (*rehearse.Site, error) {
 			return nil, errors.Join(err, s.Close())
 		}
 	}
-	p.site = s
-	return s, nil
+	return s.Site, nil
+}
+
+// practising is a practice site with its people.
+func practising(s *site.Site) *rehearse.Site {
+	return &rehearse.Site{Site: s, Prop: rehearse.Props(s.Folder.Practice())}
 }
 
 // read opens a site that another program writes. It may not have got to its
 // first record yet.
-func (p *program) read(ctx context.Context, c rehearse.Setting, holder string) (*rehearse.Site, error) {
-	s, err := rehearse.Read(ctx, c, holder)
+func (p *program) read(ctx context.Context, c site.Setting, holder string) (*site.Site, error) {
+	s, err := site.Read(ctx, c, holder)
 	if err == nil && s.State().Size == 0 {
 		err = errors.Join(fs.ErrNotExist, s.Close())
 	}
@@ -209,8 +232,8 @@ func sentence(s string) string {
 	return string(r)
 }
 
-// Starts are the shipped scripts that can be held here now: each thing that a
-// parameter names has to be there. A site is opened once, and was.
+// Starts are the ceremonies that can be held here now: those that are ordered, and
+// the shipped ones, which need an order first on a real site.
 func (p *program) Starts(ctx context.Context) ([]flow.Start, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -218,73 +241,65 @@ func (p *program) Starts(ctx context.Context) ([]flow.Start, error) {
 	if err != nil {
 		return nil, p.told(err)
 	}
+	shipped, err := p.shipped(s)
+	if err != nil {
+		return nil, p.told(err)
+	}
+	return append(flow.Ordered(p.record(ctx, s), time.Now()), shipped...), nil
+}
+
+// shipped are the shipped scripts that fit this site: each thing that a parameter
+// names has to be there, and a site is opened once.
+func (p *program) shipped(s *site.Site) ([]flow.Start, error) {
 	names, err := assets.Names()
 	if err != nil {
 		return nil, err
 	}
 	var out []flow.Start
 	for _, name := range names {
-		plan, err := p.plan(s, name)
+		src, err := assets.Script(name)
 		if err != nil {
+			return nil, err
+		}
+		plan, err := script.Parse(src, s.State().KnownKind)
+		if err != nil || (plan.Name == site.Opening) == s.Ready() {
 			continue // what this program cannot play is not offered
 		}
-		if st, ok := flow.NewStart(plan, s.State(), s.FreeLabel); ok && plan.Name != "site-opening" {
+		if st, ok := flow.NewStart(plan, s.State(), s.FreeLabel); ok {
+			if !s.State().Site.Practice {
+				st.OrderFirst, st.Needs = true, "to be ordered first; "+st.Needs
+			}
 			out = append(out, st)
 		}
 	}
 	return flow.InOrder(out), nil
 }
 
-func (p *program) plan(s *rehearse.Site, name string) (*script.Plan, error) {
-	src, err := assets.Script(name)
-	if err != nil {
-		return nil, err
-	}
-	return script.Parse(src, s.State().KnownKind)
-}
-
-// Check is quick: the script and the fold are in memory.
-func (p *program) Check(name string, values map[string]string) flow.Wrong {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.site == nil {
-		return flow.Wrong{"": "The site is not open."}
-	}
-	plan, err := p.plan(p.site, name)
-	if err != nil {
-		return flow.Wrong{"": err.Error()}
-	}
-	var value *script.ValueError
-	if _, err := plan.Bind(values); errors.As(err, &value) {
-		return flow.Wrong{value.Parameter: value.Error()}
-	} else if err != nil {
-		return flow.Wrong{"": err.Error()}
-	}
-	state := p.site.State()
-	for _, k := range state.Keys {
-		if k.Body.Label == values["label"] {
-			return flow.Wrong{"label": fmt.Sprintf("The label %q is taken by a key of ceremony %s. Choose another.", values["label"], k.Ceremony)}
+func (p *program) Run(ctx context.Context, room ceremony.Room, st flow.Start, values map[string]string) (flow.Finished, error) {
+	return p.play(ctx, room, func(s *site.Site) error {
+		if st.Order != "" {
+			leaf, err := ledger.ParseHash(st.Order)
+			if err != nil {
+				return err
+			}
+			return s.HoldOrdered(ctx, leaf)
 		}
-	}
-	if owner := values["owner"]; owner != "" && state.People[owner] == nil {
-		return flow.Wrong{"owner": fmt.Sprintf("Nobody with the id %q is enrolled.", owner)}
-	}
-	return nil
-}
-
-func (p *program) Run(ctx context.Context, room ceremony.Room, name string, values map[string]string) (flow.Finished, error) {
-	src, err := assets.Script(name)
-	if err != nil {
-		return flow.Finished{}, err
-	}
-	return p.play(ctx, room, func(s *rehearse.Site) error { return s.Begin(ctx, src, values) })
+		src, err := assets.Script(st.Name)
+		if err != nil {
+			return err
+		}
+		if !s.State().Site.Practice {
+			return errors.New("a real site holds no ceremony without an order")
+		}
+		return practising(s).Begin(ctx, src, values)
+	})
 }
 
 func (p *program) Resume(ctx context.Context, room ceremony.Room) (flow.Finished, error) {
-	return p.play(ctx, room, func(s *rehearse.Site) error { return s.Resume(ctx) })
+	return p.play(ctx, room, func(s *site.Site) error { return s.Resume(ctx) })
 }
 
-func (p *program) play(ctx context.Context, room ceremony.Room, run func(*rehearse.Site) error) (flow.Finished, error) {
+func (p *program) play(ctx context.Context, room ceremony.Room, run func(*site.Site) error) (flow.Finished, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s, err := p.open(ctx)

@@ -14,7 +14,7 @@ import (
 func NewEvidence(r Record) Table {
 	t := Table{Title: InEvidence, One: "ceremony with evidence", Many: "ceremonies with evidence",
 		Columns: []Column{{"Ceremony", 3}, {"Document", 2.4}, {"Edition", 1}, {"SHA-256, first words", 2.2}, {"State", 1.7}},
-		Acts:    r.offered([]Act{{Verb: CopyLedger, Label: "Copy the ledger to a medium"}, {Verb: TakeInNote, Label: "Take in a carried checkpoint"}}),
+		Acts:    r.offered([]Act{{Verb: CopyLedger, Label: "Copy the ledger to a medium"}, {Verb: ExportLedger, Label: "Export it as plain files"}, {Verb: TakeInNote, Label: "Take in a carried checkpoint"}}),
 		First:   "No ceremony has ended yet. Its report is made by itself when it is sealed, and stands here."}
 	all := r.State.Ceremonies
 	for i := len(all) - 1; i >= 0; i-- {
@@ -63,7 +63,7 @@ func NewEvidenceDetail(r Record, number string) (Detail, bool) {
 	last := lastReport(s, number)
 	d.State, d.Tone = evidenceState(r, p, last)
 	d.Text = "Everybody who was present can check it on any other computer, with the site's key that each of them keeps."
-	d.Acts = []Act{{Verb: MakeAgain, Label: "Make it again"}}
+	d.Acts = []Act{{Verb: MakeAgain, Label: "Make it again"}, {Verb: TakeInReceipt, Label: "Take in a receipt"}}
 	files := Group{Title: "Its files"}
 	if path := r.Report(number); path != "" {
 		key := filepath.Join(filepath.Dir(path), "site.vkey")
@@ -77,7 +77,17 @@ func NewEvidenceDetail(r Record, number string) (Detail, bool) {
 		d.Groups = append(d.Groups, Group{Title: fmt.Sprintf("%s, edition %d", capital(last.Document), last.Edition), Facts: []Fact{said("Pages", fmt.Sprint(last.Pages)), said("Layout", fmt.Sprint(last.Layout))},
 			Hashes: []Hash{inWordsToo("SHA-256 of the file", last.SHA256.String())}})
 	}
+	d.Groups = append(d.Groups, receipts(s, number))
 	return d, true
+}
+
+// Copy is what goes to a medium: the evidence of a ceremony by its number, or the
+// ledger, as a file that is recorded, or as plain files.
+type Copy struct {
+	Of     string // in words
+	Number string
+	Signed bool // it is recorded who made it
+	Plain  bool
 }
 
 // Medium is a place to copy to: something removable that is mounted.

@@ -92,6 +92,10 @@ func NewOverview(s ceremony.Snapshot, r Record, starts []Start, now time.Time) O
 	if len(keys) == 0 && o.ReadOnly == nil {
 		o.NoKeys = "There is no key yet. Start with “Generate a signing key”: it takes about half an hour, and everyone whom it needs is told first."
 	}
+	if len(r.State.People) == 0 && !r.State.Site.Practice && o.ReadOnly == nil {
+		o.Greeting = greeting(now) + ". This site is not opened yet."
+		o.NoKeys = "The site is empty. Its opening is a ceremony of its own, in which its people are enrolled and its HSM is made ready; as nobody is enrolled, it is ordered on paper. Choose “Open a site”, print its script, and have the order signed; when that is taken in, the ceremony is prepared here."
+	}
 	if len(all) == 0 {
 		o.NoneHeld = "No ceremony was held yet."
 	}
@@ -212,7 +216,7 @@ func decision(due int, resume string) string {
 }
 
 func inWords(n int) string {
-	if words := []string{"no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"}; n < len(words) {
+	if words := []string{"no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"}; n < len(words) {
 		return words[n]
 	}
 	return thousands(int64(n))
@@ -258,7 +262,7 @@ func trust(s ceremony.Snapshot, state *ceremony.State) []TrustRow {
 	switch {
 	case len(l.Findings) > 0:
 	case l.Verified:
-		rows = append(rows, TrustRow{thousands(l.Records) + " records, chain unbroken, every rule kept", Good})
+		rows = append(rows, TrustRow{countOf(int(l.Records), "record", "records") + ", chain unbroken, every rule kept", Good})
 	default:
 		rows = append(rows, TrustRow{"The record is being verified", Waiting})
 	}
@@ -301,17 +305,6 @@ func looked(h ceremony.HSMView, s *ceremony.State) TrustRow {
 		return TrustRow{fmt.Sprintf("The HSM held %s that this record does not know, on %s", countOf(len(last.Unknown), "object", "objects"), moment(last.At)), Waiting}
 	}
 	return TrustRow{fmt.Sprintf("The HSM held nothing unknown when it was last looked into, on %s", moment(last.At)), Good}
-}
-
-// Preparation is the form before a ceremony.
-type Preparation struct {
-	Title, About string
-	Start        Start
-}
-
-// NewPreparation makes the form of a ceremony that can be held.
-func NewPreparation(st Start) Preparation {
-	return Preparation{Title: st.Title, About: st.About, Start: st}
 }
 
 // Finished is how a run ended.

@@ -8,6 +8,7 @@ import (
 
 	"claviger/assets"
 	"claviger/ceremony"
+	"claviger/ceremony/script"
 	"claviger/ledger"
 )
 
@@ -24,6 +25,10 @@ type Record struct {
 	LastClosed ceremony.LastClosed
 	// Module tells by which PKCS#11 module tokens are reached.
 	Module []Fact
+	// Script reads a script that the ledger holds; nil where that is none.
+	Script func(ledger.Hash) *script.Plan
+	// Shipped are the scripts that come with the program.
+	Shipped []Choice
 	// Report is the path of a ceremony's report, "" while there is none.
 	Report func(number string) string
 }
@@ -32,6 +37,7 @@ type Record struct {
 const (
 	InOverview   = "Overview"
 	InCeremonies = "Ceremonies"
+	InOrders     = "Orders"
 	InKeys       = "Keys"
 	InCustody    = "Shares and items"
 	InPeople     = "People"
@@ -166,6 +172,8 @@ func newDetail(r Record, ref Ref, now time.Time) (Detail, bool) {
 	switch ref.Place {
 	case InCeremonies:
 		return NewCeremonyDetail(r, ref.ID)
+	case InOrders:
+		return NewOrderDetail(r, ref.ID, now)
 	case InKeys:
 		return NewKeyDetail(r, ref.ID, now)
 	case InCustody:
@@ -189,7 +197,7 @@ type Group struct {
 type Act struct {
 	Verb  Verb
 	Label string
-	To    string   // the state that a key is brought to
+	To    string   // the state that a key is brought to, or the script that is meant
 	By    []string // by the word of people in these roles
 	Off   string   // why it can't be done now
 }
@@ -203,8 +211,16 @@ const (
 	MakeAgain
 	CopyOut
 	CopyLedger
+	ExportLedger
 	TakeInNote
+	TakeInReceipt
 	ChangeKey
+	OrderOne
+	PrepareOrdered
+	WithdrawOrder
+	SeeScripts
+	RegisterOne
+	WithdrawScript
 )
 
 // notRecorded stands where the record says nothing.

@@ -38,13 +38,14 @@ func TestOverviewSaysWhatNeedsADecision(t *testing.T) {
 		greeting string
 		due      []string
 	}{
-		"empty":               {func(*ceremony.State) {}, "Good morning. Nothing needs a decision.", nil},
-		"long to go":          {key(ceremony.Active, later), "Good morning. Nothing needs a decision.", nil},
-		"soon":                {key(ceremony.Active, noon.AddDate(0, 0, 11)), "Good morning. One thing needs a decision.", []string{"root: its use ends: deactivate it, from 3 Dec 2026 on"}},
-		"over":                {key(ceremony.Active, noon.AddDate(0, 0, -11)), "Good morning. One thing needs a decision.", []string{"root: its use ends: deactivate it"}},
-		"over, and destroyed": {key(ceremony.Destroyed, noon.AddDate(0, 0, -11)), "Good morning. Nothing needs a decision.", nil},
-		"to be accepted":      {key(ceremony.PreActivation, later), "Good morning. One thing needs a decision.", []string{"root waits for acceptance by its owner, dana-weiss, and the approver"}},
-		"compromised":         {key(ceremony.Compromised, later), "Good morning. One thing needs a decision.", []string{"root: it is compromised: have it destroyed"}},
+		"empty":                {func(*ceremony.State) {}, "Good morning. Nothing needs a decision.", nil},
+		"real, and not opened": {func(s *ceremony.State) { s.Site.Practice = false }, "Good morning. This site is not opened yet.", nil},
+		"long to go":           {key(ceremony.Active, later), "Good morning. Nothing needs a decision.", nil},
+		"soon":                 {key(ceremony.Active, noon.AddDate(0, 0, 11)), "Good morning. One thing needs a decision.", []string{"root: its use ends: deactivate it, from 3 Dec 2026 on"}},
+		"over":                 {key(ceremony.Active, noon.AddDate(0, 0, -11)), "Good morning. One thing needs a decision.", []string{"root: its use ends: deactivate it"}},
+		"over, and destroyed":  {key(ceremony.Destroyed, noon.AddDate(0, 0, -11)), "Good morning. Nothing needs a decision.", nil},
+		"to be accepted":       {key(ceremony.PreActivation, later), "Good morning. One thing needs a decision.", []string{"root waits for acceptance by its owner, dana-weiss, and the approver"}},
+		"compromised":          {key(ceremony.Compromised, later), "Good morning. One thing needs a decision.", []string{"root: it is compromised: have it destroyed"}},
 		"unknown object": {func(s *ceremony.State) {
 			s.Looked = &ceremony.Look{TokenInventory: ceremony.TokenInventory{Serial: "77", Unknown: make([]ceremony.ObjectSeen, 2)}}
 		}, "Good morning. One thing needs a decision.", []string{"The HSM holds 2 objects that this record does not know: the next ceremony asks what becomes of it"}},

@@ -40,6 +40,7 @@ type Module struct {
 type Found struct {
 	Label, Serial, Model, URI string
 	States                    []string
+	Hardware                  bool
 }
 
 // NewModules tells what was found.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"claviger/ceremony"
 	"claviger/ceremony/script"
@@ -16,12 +17,37 @@ type Start struct {
 	About       string // whom it needs, by role
 	Needs       string // how many people
 	Parameters  []Parameter
+	// Order is the leaf of the order that it is held on; OrderFirst says that it
+	// needs one that nobody gave yet.
+	Order      string
+	OrderFirst bool
+	// Script is the SHA-256 of one that the record holds, "" for a shipped one.
+	Script string
+}
+
+// Ordered offers the ceremonies that may be held by order now.
+func Ordered(r Record, now time.Time) []Start {
+	var out []Start
+	for _, o := range r.State.StandingOrders(now) {
+		plan := planOf(r, o.Body.Script)
+		if plan == nil {
+			continue
+		}
+		out = append(out, Start{Name: plan.Name, Title: plan.Title, About: "ordered by " + called(r.State, o.Body.Approver), Order: o.Leaf.String(),
+			Needs: "ordered by " + called(r.State, o.Body.Approver) + ", until " + minute(o.Body.Until).Format("2 Jan 15:04")})
+	}
+	return out
 }
 
 // Parameter is asked before a ceremony starts. Of is empty or the choices.
 type Parameter struct {
 	Name, Ask, Default string
 	Of                 []Choice
+}
+
+// field asks for it; a choice begins with the default, as it is no decision yet.
+func (p Parameter) field() Field {
+	return Field{Name: p.Name, Label: p.Ask, Value: p.Default, Of: p.Of, Max: 200}
 }
 
 // mostChoices is how many things are listed to choose from; more are typed.

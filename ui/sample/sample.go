@@ -14,6 +14,7 @@ import (
 	"claviger/ceremony"
 	"claviger/ceremony/script"
 	"claviger/ceremony/share"
+	"claviger/ceremony/steps"
 	"claviger/ledger"
 )
 
@@ -39,18 +40,31 @@ parameters:
   label: { type: label, ask: "Label of the key", default: signing-key }
   algorithm: { type: choice, ask: "Algorithm", of: [ec-p256, ec-p384], default: ec-p384 }
   owner: { type: person, ask: "Owner", default: dana-weiss }
+materials:
+  - { what: "Tamper-evident bags with numbers", count: 2 }
+  - { what: "Laptop", note: [serial] }
 phases:
   - title: Open the room
     sign: [administrator, witness]
     steps:
       - { id: room, kind: room-check, title: Room and clock check, say: "Welcome." }
-      - { id: roll-call, kind: roll-call, title: Roll call, say: "We call the roll." }
+      - { id: roll-call, kind: roll-call, title: Roll call, say: "We call the roll.", minutes: 8 }
   - title: Make the key
     sign: [administrator, witness]
     steps:
-      - { id: generate, kind: generate-key, title: Generate the key, say: "The token makes the key." }
+      - { id: generate, kind: generate-key, title: Generate the key, say: "The token makes the key.", minutes: 2, with: { algorithm: "{{algorithm}}", purpose: sign, lifetime: 2y } }
       - { id: attest, kind: attest, title: Attest, say: "Attest." }
 `
+
+// Script is the sample's script.
+func Script() []byte { return []byte(keyScript) }
+
+// Cast are the people who would take part in it.
+func Cast(*script.Plan) ([]ceremony.Part, error) { return cast(), nil }
+
+func cast() []ceremony.Part {
+	return []ceremony.Part{{Person: "marta-brandt", Role: "administrator"}, {Person: "amara-okafor", Role: "witness"}, {Person: "priya-kapoor", Role: "officer"}, {Person: "rui-santos", Role: "officer"}, {Person: "li-chen", Role: "custodian"}, {Person: "eleni-papadopoulou", Role: "custodian"}}
+}
 
 // plan binds the sample's script.
 func plan(label string) *script.Bound {
@@ -66,7 +80,7 @@ func plan(label string) *script.Bound {
 
 // Empty is a site before anything but its opening record.
 func Empty() *ceremony.State {
-	s := ceremony.NewState(nil, nil)
+	s := ceremony.NewState(steps.Kinds(), nil)
 	s.Site = ceremony.Site{ID: "abcdefghijklmnopqrstuvwxyz", Origin: "claviger-practice/abcdefghijklmnopqrstuvwxyz", Organisation: "Northwind Root CA · vault room 2", Practice: true, Opened: Noon.AddDate(-2, 0, 0)}
 	return s
 }
@@ -144,7 +158,7 @@ func keys(s *ceremony.State) {
 }
 
 func ceremonies(s *ceremony.State) {
-	parts := []ceremony.Part{{Person: "marta-brandt", Role: "administrator"}, {Person: "amara-okafor", Role: "witness"}, {Person: "priya-kapoor", Role: "officer"}, {Person: "rui-santos", Role: "officer"}, {Person: "li-chen", Role: "custodian"}, {Person: "eleni-papadopoulou", Role: "custodian"}}
+	parts := cast()
 	add := func(number, label string, status ceremony.Status, done int, begun time.Time) *ceremony.Progress {
 		p := &ceremony.Progress{Number: number, Plan: plan(label), Status: status, Started: begun, Ended: begun.Add(72 * time.Minute), Token: serial, Records: 180,
 			Body:  ceremony.Started{People: parts, Script: hash("script"), Program: ceremony.Program{Version: "test"}, Token: serial},
@@ -166,6 +180,20 @@ func ceremonies(s *ceremony.State) {
 	sealed.Phases[1] = map[string]ceremony.Signed{"marta-brandt": {}, "amara-okafor": {}}
 	waits := add("2026-015", "signing-key-2", ceremony.PausedStatus, 2, Noon.Add(-20*time.Minute))
 	waits.PauseReason = "the officer's train is late"
+	order := func(name string, from, until time.Time) *ceremony.Order {
+		o := &ceremony.Order{Leaf: hash("order " + name), Seq: 2200, Body: ceremony.Ordered{Approver: "tomas-novak", Owner: "dana-weiss", From: ledger.FormatTime(from), Until: ledger.FormatTime(until), Reference: "SM-2026-" + name,
+			Script: hash("script"), Token: serial, People: parts, Parameters: map[string]string{"label": "signing-key-" + name, "algorithm": "ec-p384", "owner": "dana-weiss"}}}
+		s.Orders = append(s.Orders, o)
+		return o
+	}
+	order("1", Noon.AddDate(0, 0, -9), Noon.AddDate(0, 0, -2)).Used = newest
+	order("2", Noon.AddDate(0, 0, -9), Noon.AddDate(0, 0, -2))
+	order("3", Noon.AddDate(0, 0, -1), Noon.AddDate(0, 0, 13)).Withdrawn = "another key is made first"
+	order("4", Noon.AddDate(0, 0, -1), Noon.AddDate(0, 0, 13))
+	order("5", Noon.AddDate(0, 0, 7), Noon.AddDate(0, 0, 13)).Body.Paper = hexOf("paper", 32)
+	s.Scripts[hash("script")] = &ceremony.RegisteredScript{Body: ceremony.ScriptRegistered{Name: "key-generation", Script: hash("script"), Title: "Generate a signing key", Version: 3}, Leaf: hash("registered")}
+	s.Receipts = []ceremony.Receipt{{At: Noon, Seq: 2315, Body: ceremony.ReceiptTakenIn{About: newest, Kind: ceremony.AuditorsLetter, From: "Hale & Orr Audit", Date: "2026-11-20", States: "the ceremony was held as scripted", SHA256: hash("letter"),
+		Signatures: []ceremony.SignedBy{{Person: "tomas-novak", Role: "approver"}, {Person: "amara-okafor", Role: "witness"}}}}}
 	s.Reports[newest] = ceremony.Report{Ceremony: newest, Body: ceremony.ReportMade{Document: "key generation report", Edition: 1, Layout: 1, Pages: 12, SHA256: hash("report")}}
 }
 

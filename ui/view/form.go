@@ -77,12 +77,14 @@ type input interface {
 	Wrong(why string)
 	Focusable() fyne.Focusable
 	OnSubmitted(func())
+	changed(func())
 }
 
 // typed is a field with free text.
 type typed struct{ *kit.TextField }
 
 func (t typed) object() fyne.CanvasObject { return t.Object }
+func (t typed) changed(do func())         { t.OnChanged(func(string) { do() }) }
 
 // pick is a field with few answers.
 type pick struct {
@@ -133,6 +135,7 @@ func (p *pick) Value() string {
 func (p *pick) Wrong(why string)          { p.say(why, kit.Bad) }
 func (p *pick) Focusable() fyne.Focusable { return p.choice }
 func (p *pick) OnSubmitted(do func())     { p.choice.OnSubmitted = do }
+func (p *pick) changed(do func())         { p.choice.OnChanged = func(int) { do() } }
 
 // chain lets Enter go from field to field, past those that are not asked for, and
 // submit in the last.

@@ -23,7 +23,7 @@ import (
 // list or beside it.
 var onlyShows = []string{"overview-contradicted", "overview-held", "overview-quiet", "record-ceremonies", "record-ceremony", "record-ceremony-paused", "record-copied", "record-custody",
 	"record-evidence", "record-evidence-missing", "record-evidence-of", "record-evidence-trouble", "record-item", "record-key", "record-keys", "record-ledger",
-	"record-ledger-empty", "record-media-none", "record-modules", "record-people", "record-person", "record-record", "record-set", "record-token", "settings", "working"}
+	"record-ledger-empty", "record-media-none", "record-modules", "record-order", "record-order-withdrawn", "record-orders", "record-people", "record-person", "record-printed", "record-record", "record-scripts", "record-set", "record-token", "settings", "working"}
 
 // Every screen, on the smallest and on a usual desk, at both ends of the text
 // sizes: each text has the room that it needs, none lies over another or leaves the

@@ -7,76 +7,82 @@ import (
 	"claviger/ui/kit"
 )
 
-// Preparation asks for the parameters of a ceremony. begin is given what was
-// typed and answers with what is wrong, or nothing and starts.
-func Preparation(p flow.Preparation, begin func(values map[string]string) flow.Wrong, back func()) *Screen {
-	column := kit.Column(16, kit.Title(p.Title))
-	if p.About != "" {
-		column.Add(kit.Body(p.About))
-	}
-	s := &Screen{}
-	values := map[string]func() string{}
-	wrongs := map[string]func(string){}
-	var fields []*kit.TextField
-	var objects []fyne.CanvasObject
-	for _, par := range p.Start.Parameters {
-		if len(par.Of) == 1 {
-			values[par.Name] = func() string { return par.Of[0].ID }
-			objects = append(objects, kit.FactTable([]kit.FactRow{{Label: par.Ask, Value: par.Of[0].Label, Strong: true}}))
-			continue
-		}
-		if len(par.Of) > 1 {
-			choice := choose(par)
-			values[par.Name] = func() string { return par.Of[choice.Chosen()].ID }
-			objects = append(objects, kit.Column(6, above(par.Ask), choice))
-			continue
-		}
-		f := kit.NewTextField(par.Ask, "", 200)
-		f.SetValue(par.Default)
-		fields = append(fields, f)
-		values[par.Name], wrongs[par.Name] = f.Value, f.Wrong
-		objects = append(objects, f.Object)
-	}
-	said, say := s.message(fyne.TextAlignLeading)
-	start := kit.NewButton(kit.Primary, "Start the ceremony", nil)
-	start.OnAct = func() {
-		typed := map[string]string{}
-		for name, value := range values {
-			typed[name] = value()
-		}
-		wrong := begin(typed)
-		for name, show := range wrongs {
-			show(wrong[name])
-		}
-		say(wrong[""], kit.Bad)
-	}
-	for i, f := range fields {
-		if i+1 < len(fields) {
-			next := fields[i+1].Focusable()
-			f.OnSubmitted(func() { focus(next) })
-		} else {
-			f.OnSubmitted(func() { focus(start) })
-		}
-	}
-	if len(objects) > 0 {
-		column.Add(kit.AtMost(52, kit.Card(14, objects...)))
-	}
-	s.Object, s.First = column, start
-	s.Dock = kit.Column(12, said, kit.Actions(start, kit.NewButton(kit.Secondary, "Back", back)))
-	return s
+// PreparationActions are what the page before a ceremony may do.
+type PreparationActions struct {
+	// Check judges what is typed and gives how the preparation stands.
+	Check func(values map[string]string, stands func(flow.Prepared))
+	// Begin starts the ceremony, or gives what is wrong.
+	Begin func(values map[string]string, stands func(flow.Prepared))
+	Print func()
+	Look  func() // at the token again
+	Back  func()
 }
 
-// choose begins with the default: a parameter is no decision yet.
-func choose(par flow.Parameter) *kit.Choice {
-	items := make([]kit.ChoiceItem, len(par.Of))
-	at := 0
-	for i, v := range par.Of {
-		items[i] = kit.ChoiceItem{Label: v.Label, Help: v.Help}
-		if v.ID == par.Default {
-			at = i
-		}
+// Preparation is the page before a ceremony. What is typed is judged at once.
+func Preparation(p flow.Preparation, act PreparationActions) *Screen {
+	s := &Screen{}
+	column := kit.Column(16, kit.Column(4, kit.Kicker("Before the ceremony"), kit.Title(p.Title)))
+	if p.Aloud != "" {
+		column.Add(kit.ReadAloud(p.Aloud, false))
 	}
-	choice := kit.NewChoice(items...)
-	choice.Choose(at)
-	return choice
+	if p.Trouble != nil {
+		column.Add(trouble(p.Trouble))
+	}
+	fields := newInputs(p.Fields)
+	var asked []fyne.CanvasObject
+	for i, f := range p.Fields {
+		if len(f.Of) == 1 {
+			asked = append(asked, kit.FactTable([]kit.FactRow{{Label: f.Label, Value: f.Of[0].Label, Strong: true}}))
+			continue
+		}
+		asked = append(asked, fields[i].object())
+	}
+	if len(asked) > 0 {
+		column.Add(kit.AtMost(56, kit.Card(14, append([]fyne.CanvasObject{kit.CardHead("What it is asked for", nil)}, asked...)...)))
+	}
+	if card := factCard("What was ordered", "", p.Order, nil); card != nil {
+		column.Add(card)
+	}
+	checks := kit.Column(12)
+	column.Add(kit.Card(12, kit.CardHead("Is everything ready", nil), checks, kit.Actions(kit.NewButton(kit.Secondary, "Look at the token again", act.Look))))
+	column.Add(factCard("Who takes part", "", p.People, nil))
+	if len(p.Materials) > 0 {
+		lies := []fyne.CanvasObject{kit.CardHead("What lies in the room", nil)}
+		for _, m := range p.Materials {
+			lies = append(lies, kit.MarkRow(kit.Info, m))
+		}
+		column.Add(kit.Card(8, lies...))
+	}
+	times := kit.Column(0)
+	column.Add(kit.Card(12, kit.CardHead("How long it takes", nil), times))
+	column.Add(factCard("What is followed", "", nil, []flow.Hash{p.Script}))
+
+	said, say := s.message(fyne.TextAlignLeading)
+	start := kit.NewButton(kit.Primary, "Start the ceremony", nil)
+	stands := func(c flow.Prepared) {
+		mark(p.Fields, fields, c.Wrong)
+		say(c.Wrong[""], kit.Bad)
+		if len(c.Wrong) == 0 {
+			rows := make([]kit.CheckRow, len(c.Checks))
+			for i, ch := range c.Checks {
+				rows[i] = kit.CheckRow{Text: ch.Text, Met: ch.Met, Below: ch.Because}
+			}
+			checks.Objects = []fyne.CanvasObject{kit.CheckList(rows)}
+			times.Objects = []fyne.CanvasObject{factTable(c.Plan)}
+		}
+		if start.Enable(); !c.Ready() {
+			start.Disable("Mend what is marked first")
+		}
+		s.relaid()
+	}
+	typed := func() map[string]string { return values(p.Fields, fields) }
+	for _, f := range fields {
+		f.changed(func() { act.Check(typed(), stands) })
+	}
+	start.OnAct = func() { act.Begin(typed(), stands) }
+	chain(fields, func() { focus(start) })
+	act.Check(typed(), stands)
+	s.Object, s.First = column, start
+	s.Dock = kit.Column(10, said, kit.Actions(start, kit.NewButton(kit.Secondary, "Print the script", act.Print), kit.NewButton(kit.Secondary, "Back", act.Back)))
+	return s
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"claviger/ceremony"
+	"claviger/ceremony/script"
+	"claviger/hsm"
 	"claviger/ledger"
 	"claviger/ui/flow"
 	"claviger/ui/kit"
@@ -27,7 +29,13 @@ func recordOf(s *ceremony.State) flow.Record {
 			return "/site/evidence/2026-014/report.pdf"
 		}
 		return ""
-	}, Module: []flow.Fact{{Label: "Library", Value: "/usr/lib/softhsm/libsofthsm2.so", Mono: true}}}
+	}, Script: func(ledger.Hash) *script.Plan {
+		plan, err := script.Parse(sample.Script(), s.KnownKind)
+		if err != nil {
+			panic(err)
+		}
+		return plan
+	}, Shipped: []flow.Choice{{ID: "key-generation", Label: "Generate a signing key", Help: "key-generation, version 1"}}, Module: []flow.Fact{{Label: "Library", Value: "/usr/lib/softhsm/libsofthsm2.so", Mono: true}}}
 }
 
 // recordScreens are the pages of the record: each list, empty and not, and the
@@ -45,13 +53,14 @@ func recordScreens(public func(string, ceremony.Snapshot, func() *Screen)) {
 		})
 	}
 	tables := map[string]func(flow.Record) flow.Table{"ceremonies": flow.NewCeremonies, "keys": func(r flow.Record) flow.Table { return flow.NewKeys(r, noon) },
-		"custody": flow.NewCustody, "people": flow.NewPeople, "evidence": flow.NewEvidence}
+		"orders": func(r flow.Record) flow.Table { return flow.NewOrders(r, noon) }, "custody": flow.NewCustody, "people": flow.NewPeople, "evidence": flow.NewEvidence}
 	for name, table := range tables {
 		t := table(r)
 		public(name, overviewSnapshot(), func() *Screen { return Table(t, TableActions{Open: func(string) {}}) })
 		public(name+"-empty", overviewSnapshot(), func() *Screen { return Table(table(recordOf(sample.Empty())), TableActions{}) })
 	}
 	for _, p := range []struct{ name, place, id string }{
+		{"order", flow.InOrders, r.State.Orders[3].Leaf.String()}, {"order-withdrawn", flow.InOrders, r.State.Orders[2].Leaf.String()},
 		{"ceremony", flow.InCeremonies, "2026-014"}, {"ceremony-paused", flow.InCeremonies, "2026-015"}, {"key", flow.InKeys, r.State.KeyNamed("codesign-2024").Body.ID},
 		{"set", flow.InCustody, "set 0a1b2c3d"}, {"item", flow.InCustody, "item backup medium 1"}, {"token", flow.InCustody, "token 77004312"},
 		{"person", flow.InPeople, "yuliya-kovalchuk"}, {"evidence-of", flow.InEvidence, "2026-014"}, {"evidence-missing", flow.InEvidence, "2026-001"}} {
@@ -68,6 +77,7 @@ func recordScreens(public func(string, ceremony.Snapshot, func() *Screen)) {
 		d.Trouble = &flow.Trouble{Happened: "The file report.pdf is not the report that the record names.", Safe: "The record is whole.", Do: "Move that file away, then make the report again."}
 		return d
 	})
+	beforeCeremonies(public, detail, r)
 	detail("record", func() flow.Detail {
 		r := r
 		r.State = sample.Site()
@@ -258,4 +268,55 @@ func drawn(t *testing.T, name string, w fyne.Window) {
 	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
 		t.Errorf("%s is drawn otherwise than before (-before +now):\n%s", name, diff)
 	}
+}
+
+// beforeCeremonies are the pages that come before a ceremony, and the forms of what
+// people sign outside of one.
+func beforeCeremonies(public func(string, ceremony.Snapshot, func() *Screen), detail func(string, func() flow.Detail), r flow.Record) {
+	must := func(err error) {
+		if err != nil {
+			panic(err)
+		}
+	}
+	ask := func(name string, make func() flow.Ask) {
+		public(name, overviewSnapshot(), func() *Screen { return Ask(make(), AskActions{}) })
+	}
+	opening, err := script.Parse(sample.Script(), r.State.KnownKind)
+	must(err)
+	public("first", ceremony.Snapshot{}, func() *Screen { return First(flow.NewFirst("/srv/claviger/site", opening), nil, nil) })
+	ask("real-site", func() flow.Ask {
+		return flow.NewRealSite("/srv/claviger/site", []flow.Module{{Name: "softhsm2", Path: "/usr/lib/softhsm/libsofthsm2.so", Tokens: []flow.Found{{Label: "practice"}}},
+			{Name: "vendor", Path: "/opt/vendor/lib.so", Tokens: []flow.Found{{Label: "NW-HSM-01", Model: "HSM 7", Hardware: true}}}})
+	})
+	prepared := func(name string, st flow.Start, state *ceremony.State, seen flow.TokenSeen) {
+		public(name, overviewSnapshot(), func() *Screen {
+			r := recordOf(state)
+			p, err := flow.NewPreparation(r, st, sample.Script(), sample.Cast, seen)
+			must(err)
+			return Preparation(p, PreparationActions{Check: func(values map[string]string, stands func(flow.Prepared)) { stands(p.Check(r.State, values, noon)) }})
+		})
+	}
+	plan, _ := flow.NewStart(opening, r.State, func(string) string { return "signing-key-9" })
+	able := flow.TokenSeen{Info: hsm.TokenInfo{Label: "NW-HSM-01", Serial: "77004312", Manufacturer: "Northwind", Model: "HSM 7"}, Mechanisms: []hsm.Mechanism{
+		{Name: "CKM_EC_KEY_PAIR_GEN", Flags: []string{"generate-key-pair"}}, {Name: "CKM_ECDSA", Flags: []string{"sign"}}}}
+	prepared("prepare", plan, sample.Site(), able)
+	prepared("prepare-ordered", flow.Start{Order: r.State.Orders[3].Leaf.String()}, sample.Site(), flow.TokenSeen{Fault: "the token with serial number 77004312 is not attached"})
+	ask("order-form", func() flow.Ask {
+		f, err := flow.NewOrderForm(r, "key-generation", sample.Script(), func(l string) string { return l }, noon)
+		must(err)
+		return f.Ask
+	})
+	ask("order-first", func() flow.Ask {
+		f, err := flow.NewOrderForm(recordOf(sample.Empty()), "key-generation", sample.Script(), func(l string) string { return l }, noon)
+		must(err)
+		return f.Ask
+	})
+	ask("order-choice", func() flow.Ask { return flow.NewOrderChoice([]flow.Start{plan}) })
+	ask("withdraw", func() flow.Ask { return flow.NewWithdrawal(r, "this order") })
+	ask("register", func() flow.Ask { return flow.NewRegister(r, r.Shipped) })
+	ask("receipt", func() flow.Ask { return flow.NewReceiptForm(r, "2026-014") })
+	detail("scripts", func() flow.Detail { return flow.NewScripts(r) })
+	detail("printed", func() flow.Detail {
+		return flow.NewPrinted(opening, "/srv/claviger/site/paper/key-generation-3f9a1c07.pdf", 6)
+	})
 }

@@ -192,9 +192,6 @@ func screens(look *theme.Theme) map[string]func() (fyne.CanvasObject, *Screen) {
 			Facts:  []ceremony.Fact{{Label: "Checkpoint of", Value: "claviger-practice/abcdefghijklmnopqrstuvwxyz", Style: "mono"}, {Label: "Records it covers", Value: "2200"}},
 			Fields: []ceremony.Field{{Name: "person", Label: "Who carried it", Of: []string{"mb", "tn"}}}}, overviewSnapshot()), Actions{Answer: func(ceremony.Answer) {}, Back: func() {}})
 	})
-	public("prepare", overviewSnapshot(), func() *Screen {
-		return Preparation(flow.NewPreparation(starts[0]), func(map[string]string) flow.Wrong { return nil }, func() {})
-	})
 	public("done", overviewSnapshot(), func() *Screen {
 		return Done(flow.NewDone(flow.Finished{Number: "2026-014", Status: "sealed", Report: "/srv/claviger/evidence/2026-014/report.pdf", Key: "/srv/claviger/evidence/2026-014/site.vkey"}), func() {})
 	})
