@@ -307,7 +307,10 @@ func (p *program) play(ctx context.Context, room ceremony.Room, run func(*site.S
 		return flow.Finished{}, p.told(err)
 	}
 	before := s.State().Size
-	p.relay.set(s.Beside(room))
+	if s.State().Site.Practice {
+		room = practising(s).Beside(room)
+	}
+	p.relay.set(room)
 	err = run(s)
 	p.relay.set(nil)
 	all := s.State().Ceremonies
