@@ -240,9 +240,12 @@ type LedgerKeyEnrolled struct {
 	Verifier   string      `json:"verifier"` // C2SP verifier key
 }
 
-// LedgerKeyRetired ends the use of a ledger key: what it signed stays signed.
+// LedgerKeyRetired ends the use of a ledger key, which was deleted from its token:
+// what it signed stays signed.
 type LedgerKeyRetired struct {
-	Key    ledger.Hash `json:"key"` // leaf of ledger-key.enrolled
+	Intent ledger.Hash `json:"intent"`
+	Key    ledger.Hash `json:"key"`  // leaf of ledger-key.enrolled
+	Left   int         `json:"left"` // objects with its CKA_ID that the token shows afterwards
 	Reason string      `json:"reason"`
 	Serial string      `json:"serial"`
 }

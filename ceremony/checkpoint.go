@@ -57,31 +57,48 @@ func verifiersOf(keys []string) ([]note.Verifier, error) {
 	return out, nil
 }
 
-// signing is the ledger key with which a token signs now, nil where it has none
-// that counts.
-func (s *State) signing(serial string) *LedgerKey {
+// LedgerKeysOf are the ledger keys of a token that are in use and count, the oldest
+// first. There are two only while the newer one replaces the other.
+func (s *State) LedgerKeysOf(serial string) []*LedgerKey {
+	var out []*LedgerKey
 	for i := range s.LedgerKeys {
 		if k := &s.LedgerKeys[i]; k.Body.Serial == serial && !k.Retired && s.counts(i) {
-			return k
+			out = append(out, k)
 		}
 	}
-	return nil
+	return out
+}
+
+// signing is the ledger key with which a token signs now, nil where it has none
+// that counts. It is the newest: while the older one is deleted from the token,
+// nothing asks for a signature of it.
+func (s *State) signing(serial string) *LedgerKey {
+	keys := s.LedgerKeysOf(serial)
+	if len(keys) == 0 {
+		return nil
+	}
+	return keys[len(keys)-1]
 }
 
 func (s *State) ledgerKeyEnrolled(r *record, b *LedgerKeyEnrolled) error {
+	inUse := 0
 	for _, k := range s.LedgerKeys {
-		switch {
-		case k.Body.Verifier == b.Verifier:
+		if k.Body.Verifier == b.Verifier {
 			return r.refuse("ledger-key.known", "this ledger key is enrolled already")
-		case k.Body.Serial == b.Serial && !k.Retired:
-			return r.refuse("ledger-key.token", "token %s has a ledger key already; it is retired before another is made", b.Serial)
 		}
+		if k.Body.Serial == b.Serial && !k.Retired {
+			inUse++
+		}
+	}
+	if inUse > 1 {
+		return r.refuse("ledger-key.token", "token %s has a ledger key and the one that replaces it; the older one is retired before another is made", b.Serial)
 	}
 	s.LedgerKeys = append(s.LedgerKeys, LedgerKey{Body: *b, Leaf: r.Leaf, Seq: r.Seq})
 	return nil
 }
 
-// ledgerKeyRetired: a key that signs no more. One that counts must stay, or no
+// ledgerKeyRetired: a key that signs no more, as its private half is gone. What it
+// signed up to its last checkpoint stays signed. One that counts must stay, or no
 // later key could ever count.
 func (s *State) ledgerKeyRetired(r *record, b *LedgerKeyRetired) error {
 	i := slices.IndexFunc(s.LedgerKeys, func(k LedgerKey) bool { return k.Leaf == b.Key })
@@ -90,6 +107,8 @@ func (s *State) ledgerKeyRetired(r *record, b *LedgerKeyRetired) error {
 		return r.refuse("ledger-key.unknown", "it names no ledger key of token %s that is in use", b.Serial)
 	case b.Reason == "":
 		return r.refuse("ledger-key.reason", "a ledger key is retired for a reason, and none is given")
+	case b.Left != 0:
+		return r.refuse("ledger-key.present", "the token still shows %d objects of it", b.Left)
 	}
 	s.LedgerKeys[i].Retired = true
 	for j, k := range s.LedgerKeys {

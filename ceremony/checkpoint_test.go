@@ -120,9 +120,18 @@ func TestLaterLedgerKeyCounts(t *testing.T) {
 		}
 	}
 	k.wants("ledger-key.known", second.body)
-	another := newTokenKey(t, 3)
-	another.body.Serial = "serial-1"
-	k.wants("ledger-key.token", another.body)
+	// One may come to replace it, and no more.
+	another, more := newTokenKey(t, 3), newTokenKey(t, 4)
+	another.body.Serial, more.body.Serial = "serial-1", "serial-1"
+	k.wants("", another.body)
+	if got := k.signing("serial-1"); got.Body.Verifier != second.body.Verifier {
+		t.Error("the key that replaces another signs before the other has signed its enrolment")
+	}
+	k.wants("", second.over(t, k.State))
+	if got := k.signing("serial-1"); got.Body.Verifier != another.body.Verifier || len(k.LedgerKeysOf("serial-1")) != 2 {
+		t.Errorf("the token signs with %s", got.Body.Verifier)
+	}
+	k.wants("ledger-key.token", more.body)
 }
 
 // TestLedgerKeyRetires: what it signed stays signed, it signs no more, and the
@@ -141,6 +150,7 @@ func TestLedgerKeyRetires(t *testing.T) {
 	carried := first.over(t, k.State)
 	k.wants("", carried)
 	k.wants("ledger-key.reason", LedgerKeyRetired{Key: leaf, Serial: "serial-0"})
+	k.wants("ledger-key.present", LedgerKeyRetired{Key: leaf, Left: 1, Reason: "x", Serial: "serial-0"})
 	k.wants("ledger-key.unknown", LedgerKeyRetired{Key: leaf, Reason: "x", Serial: "serial-1"})
 	k.wants("", retire)
 	k.wants("ledger-key.unknown", retire)

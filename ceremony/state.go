@@ -980,6 +980,8 @@ func intentNamed(body any) (ledger.Hash, bool) {
 		return b.Intent, true
 	case *LedgerKeyEnrolled:
 		return b.Intent, true
+	case *LedgerKeyRetired:
+		return b.Intent, true
 	case *KeyGenerated:
 		return b.Intent, true
 	case *KeyQuarantined:

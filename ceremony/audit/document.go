@@ -40,10 +40,10 @@ func PDF(ctx context.Context, pdf []byte, ledgerPath string, o Options) (*Result
 	if d.file, err = readPDF(pdf); err != nil {
 		return nil, &UnreadableError{err}
 	}
-	if err := d.check(); err != nil {
-		return nil, err
-	}
 	if ledgerPath == "" {
+		if err := d.check(); err != nil {
+			return nil, err
+		}
 		d.carriedHere()
 		if d.heads > 0 {
 			d.notChecked("the tree heads of %d checkpoints inside the runs (their signatures were checked): only the ledger can show them.", d.heads)
@@ -51,7 +51,33 @@ func PDF(ctx context.Context, pdf []byte, ledgerPath string, o Options) (*Result
 		d.notChecked("that the facts restated at the start of each run are true, and that this is the newest edition: only the ledger can show that (ledger.db as second file).")
 		return d.Result, nil
 	}
-	return d.Result, d.beside(ctx, ledgerPath)
+	l, unread := openLedger(ctx, ledgerPath, o.Told)
+	if unread == nil {
+		defer l.reader.Close()
+		if err := d.vouched(l); err != nil {
+			return nil, err
+		}
+	}
+	if err := d.check(); err != nil {
+		return nil, err
+	}
+	if unread != nil {
+		return d.Result, unread
+	}
+	return d.Result, d.beside(ctx, l)
+}
+
+// vouched adds, to the keys that the caller brought, those that they vouch for: a
+// ledger that holds shows under whose signature a later ledger key was enrolled.
+func (d *document) vouched(l *opened) (err error) {
+	if len(l.findings) == 0 && l.head.Size > 0 {
+		before := len(d.brought)
+		d.brought, err = l.state.VouchedBy(d.brought)
+		if n := len(d.brought) - before; n > 0 {
+			d.checked("%d later ledger keys were enrolled under the signature of a key you brought, or of one that was.", n)
+		}
+	}
+	return err
 }
 
 // check goes as far as the document holds: what stands on something broken is
@@ -446,12 +472,7 @@ func (d *document) pages() error {
 }
 
 // beside checks what only the ledger can show.
-func (d *document) beside(ctx context.Context, path string) error {
-	l, err := openLedger(ctx, path, d.o.Told)
-	if err != nil {
-		return err
-	}
-	defer l.reader.Close()
+func (d *document) beside(ctx context.Context, l *opened) error {
 	for _, f := range l.findings {
 		f.Why = "in the ledger: " + f.Why
 		d.Findings = append(d.Findings, f)

@@ -20,16 +20,17 @@ import (
 // summary says which facts of a step stand in the table of steps; all of them
 // stand in the step log. A kind that is not listed shows every fact.
 var summary = map[string][]string{
-	"room-check":       {"Place", "Clock"},
-	"identify-token":   {"Serial number", "Manufacturer and model"},
-	"initialise-token": {"Serial number", "Label"},
-	"open-token":       {"Opened by", "In the token"},
-	"generate-key":     {"Label", "Algorithm", "Protection"},
-	"make-ledger-key":  {"Label"},
-	"issue-set":        {"Set", "Quorum"},
-	"authorise":        {"For"},
-	"approve":          {"Signed by"},
-	"destroy-key":      {"Deleted", "In this token"},
+	"room-check":        {"Place", "Clock"},
+	"identify-token":    {"Serial number", "Manufacturer and model"},
+	"initialise-token":  {"Serial number", "Label"},
+	"open-token":        {"Opened by", "In the token"},
+	"generate-key":      {"Label", "Algorithm", "Protection"},
+	"make-ledger-key":   {"Label"},
+	"retire-ledger-key": {"Retired", "Signs in its place"},
+	"issue-set":         {"Set", "Quorum"},
+	"authorise":         {"For"},
+	"approve":           {"Signed by"},
+	"destroy-key":       {"Deleted", "In this token"},
 
 	"load-wrapping-key":    {"Set", "Check value"},
 	"back-up-key":          {"Key", "Wrapped by", "SHA-256 of the wrapped key"},

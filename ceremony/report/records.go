@@ -226,7 +226,7 @@ func (d *doc) duties(b ceremony.PersonEnrolled) []fact {
 // site's record from any other.
 func (d *doc) keySheet() {
 	_, made := d.stepOf("make-ledger-key")
-	if made == nil || len(d.t.enrolled) == 0 {
+	if made == nil {
 		return
 	}
 	d.add()
@@ -235,7 +235,11 @@ func (d *doc) keySheet() {
 	d.gap(6)
 	d.facts([]fact{{"Site", append(body.of(d.s.Site.Organisation+" · "), monospaced(d.s.Site.Origin)...)}, {"Opened", words(stamp(d.s.Site.Opened))}})
 	for _, k := range d.s.LedgerKeys {
-		d.subheading("Ledger key, " + ceremony.AlgorithmName(k.Body.Algorithm) + ", in token " + k.Body.Serial)
+		title := "Ledger key, " + ceremony.AlgorithmName(k.Body.Algorithm) + ", in token " + k.Body.Serial
+		if k.Retired {
+			title += "; retired, what it signed stays signed"
+		}
+		d.subheading(title)
 		d.facts([]fact{{"Verifier key", code.pt(7.6).of(k.Body.Verifier)}, {"SHA-256", code.of(fours(k.Body.Public.String()))}, {"In words", words(wordsOf(k.Body.Public.String()))}})
 	}
 	var lines []string
@@ -244,6 +248,11 @@ func (d *doc) keySheet() {
 		d.subheading(b.Called() + ", " + strings.ToLower(roleNames(b.Roles)))
 		d.facts([]fact{{"SHA-256", code.of(fours(fp))}, {"In words", words(wordsOf(fp))}})
 		lines = append(lines, b.Called())
+	}
+	if len(d.t.enrolled) == 0 { // nobody's key is new: those who were there sign
+		for _, part := range d.p.Body.People {
+			lines = append(lines, d.s.Someone(part.Person).Name)
+		}
 	}
 	d.signatures(lines)
 }

@@ -24,7 +24,7 @@ func Kinds() ceremony.Kinds {
 	table := ceremony.Kinds{}
 	for _, k := range []ceremony.Kind{
 		roomCheck{}, workstationCheck{}, enrolFounders{}, rollCall{}, identifyToken{}, initialiseToken{},
-		issueSet{}, openToken{}, makeLedgerKey{}, authorise{}, generateKey{}, readFingerprint{}, gates{}, copyRegister{}, approve{}, destroyKey{}, destroyMedia{}, conclude{},
+		issueSet{}, openToken{}, makeLedgerKey{}, retireLedgerKey{}, authorise{}, generateKey{}, readFingerprint{}, gates{}, copyRegister{}, approve{}, destroyKey{}, destroyMedia{}, conclude{},
 		custody{}, closingBags{}, attest{}, seal{}, adoptPolicy{}, policyException{}, addToken{}, loadWrappingKey{}, backUpKey{}, restoreKey{},
 		changeSet{}, rewrapBackups{}, withdrawSet{}, checkCards{}, enrolPerson{}, changePerson{}, rekeyPerson{}, retirePerson{},
 	} {

@@ -21,7 +21,11 @@ func NewSettings(r Record) []Group {
 	}
 	keys := Group{Title: "Keys that sign this ledger"}
 	for _, k := range s.LedgerKeys {
-		keys.Facts = append(keys.Facts, code(k.Body.Label, strings.TrimSpace(k.Body.Verifier)))
+		label := k.Body.Label
+		if k.Retired {
+			label += ", retired"
+		}
+		keys.Facts = append(keys.Facts, code(label, strings.TrimSpace(k.Body.Verifier)))
 	}
 	if len(keys.Facts) == 0 {
 		keys.Facts = []Fact{{Value: "none yet: it is made when the site is opened"}}

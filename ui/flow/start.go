@@ -90,7 +90,7 @@ func NewStart(plan *script.Plan, s *ceremony.State, free func(string) string) (S
 
 // startOrder is the order in which shipped scripts are offered; others follow by
 // name.
-var startOrder = []string{"key-generation", "key-backup", "key-restore", "recovery-drill", "key-destruction", "change-custodians", "share-check", "custody", "enrol", "retire"}
+var startOrder = []string{"key-generation", "key-backup", "key-restore", "recovery-drill", "key-destruction", "change-custodians", "share-check", "custody", "enrol", "retire", "ledger-key"}
 
 // InOrder puts what people start most first.
 func InOrder(starts []Start) []Start {
