@@ -176,12 +176,13 @@ type TokenEnrolled struct {
 // LoginTried is written before every login: the intent of token.opened or
 // token.fault.
 type LoginTried struct {
-	As      string `json:"as"`      // user or so
-	Attempt int    `json:"attempt"` // of the step
-	Cards   []Held `json:"cards"`   // none for the transport PIN, and for one that the act under way has just set
-	Flags   string `json:"flags"`   // what the token told before: "", "count low", "final try"
-	Serial  string `json:"serial"`
-	Step    string `json:"step"`
+	As       string `json:"as"`       // user or so
+	Attempt  int    `json:"attempt"`  // of the step
+	Cards    []Held `json:"cards"`    // none for the transport PIN, and for one that the act under way has just set
+	Decision int    `json:"decision"` // number of the deviation that decided to try although it could lock, 0 for none
+	Flags    string `json:"flags"`    // what the token told before: "", "count low", "final try"
+	Serial   string `json:"serial"`
+	Step     string `json:"step"`
 }
 
 // Held is one card used, by set, index and holder.

@@ -549,19 +549,25 @@ func (e *env) Login(ctx context.Context, serial string, as hsm.User, cards []Hel
 	if flags == "locked" {
 		return &Problem{Happened: "The token says that this PIN is locked.", Safe: "No login was tried.", Do: "Stop here. Only the security officer can unlock it."}
 	}
-	for flags != "" && !e.state.Open.decidedAt(e.step.ID) {
+	decision := 0
+	for flags != "" && decision == 0 {
+		// What was decided before nobody knew of this is no decision about it.
+		known := len(e.state.Open.Deviations)
 		_, err := e.Ask(ctx, Prompt{Kind: AskConfirm, Title: "This login could lock the token", Verb: "Look again",
 			Problem: &Problem{Happened: fmt.Sprintf("The token says of this PIN: %s. A wrong one now may lock it for good.", flags), Safe: "No login was tried.",
 				Do: "Note a deviation that says who decides to try, as heard by two; or stop the ceremony."}})
 		if err != nil {
 			return err
 		}
+		if n := len(e.state.Open.Deviations); n > known && e.state.Open.decidedToTry(e.step.ID, n) {
+			decision = n
+		}
 	}
 	if cards == nil {
 		cards = []Held{}
 	}
 	attempt := max(e.Attempt(), 1)
-	records, err := e.append(ctx, nil, Entry{LoginTriedKind, LoginTried{As: string(as), Attempt: attempt, Cards: cards, Flags: flags, Serial: info.Serial, Step: e.step.ID}})
+	records, err := e.append(ctx, nil, Entry{LoginTriedKind, LoginTried{As: string(as), Attempt: attempt, Cards: cards, Decision: decision, Flags: flags, Serial: info.Serial, Step: e.step.ID}})
 	if err != nil {
 		return err
 	}

@@ -183,6 +183,7 @@ type Deviation struct {
 	Decided *DeviationDecided
 	At      time.Time
 	Seq     int64
+	Tried   bool // a login that could lock was made on the strength of it
 }
 
 func newProgress(number string, plan *script.Bound, b *Started, at time.Time, seq int64) *Progress {
@@ -532,12 +533,14 @@ func (p *Progress) PhaseDone(n int) bool {
 	return true
 }
 
-// decidedAt says whether people have decided about a deviation in this step,
-// in the run under way.
-func (p *Progress) decidedAt(step string) bool {
-	return slices.ContainsFunc(p.Deviations, func(d Deviation) bool {
-		return d.Raised.Step == step && d.Decided != nil && d.Seq >= p.runFirst
-	})
+// decidedToTry says whether people have decided, by this deviation of the step, in
+// this run, to go on with one login that could lock the token, and it was not made yet.
+func (p *Progress) decidedToTry(step string, number int) bool {
+	if number < 1 || number > len(p.Deviations) {
+		return false
+	}
+	d := p.Deviations[number-1]
+	return d.Raised.Step == step && d.Decided != nil && d.Decided.Decision == DecideContinue && d.Seq >= p.runFirst && !d.Tried
 }
 
 // BrokenSeal names an item whose seal was found broken and about which no

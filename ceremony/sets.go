@@ -227,8 +227,13 @@ func (s *State) loginTried(r *record, b *LoginTried) error {
 		return r.refuse("token.open", "the token is open already")
 	case b.As != "user" && b.As != "so":
 		return r.refuse("token.login", "%q is neither user nor so", b.As)
-	case b.Flags != "" && !p.decidedAt(b.Step):
-		return r.refuse("token.could-lock", "the token said %q of this PIN, and no deviation has decided to try", b.Flags)
+	case b.Flags != "" && !p.decidedToTry(b.Step, b.Decision):
+		return r.refuse("token.could-lock", "the token said %q of this PIN, and no deviation has decided to try this once", b.Flags)
+	case b.Flags == "" && b.Decision != 0:
+		return r.refuse("token.could-lock", "the token said nothing of this PIN that had to be decided")
+	}
+	if b.Decision > 0 {
+		p.Deviations[b.Decision-1].Tried = true
 	}
 	// Until cards rule it, the security officer's PIN is the transport PIN.
 	t := s.Tokens[b.Serial]

@@ -144,6 +144,12 @@ func forgeries(number string) map[string]forgery {
 				b := body.(*ceremony.LoginTried)
 				b.Cards = b.Cards[:1]
 			})},
+		"a login without cards": {"token.cards", of(ceremony.LoginTriedKind, nil),
+			same(func(_ *testing.T, _ []ledger.Record, body any) { body.(*ceremony.LoginTried).Cards = []ceremony.Held{} })},
+		"a login that could lock, and nobody decided": {"token.could-lock", of(ceremony.LoginTriedKind, nil),
+			same(func(_ *testing.T, _ []ledger.Record, body any) { body.(*ceremony.LoginTried).Flags = "final try" })},
+		"a decision about a login that needs none": {"token.could-lock", of(ceremony.LoginTriedKind, nil),
+			same(func(_ *testing.T, _ []ledger.Record, body any) { body.(*ceremony.LoginTried).Decision = 1 })},
 		"a login that was not recorded before": {"token.login", of(ceremony.TokenOpenedKind, nil),
 			same(func(_ *testing.T, _ []ledger.Record, body any) { body.(*ceremony.TokenOpened).Login[0] ^= 1 })},
 		"a seal before the attestations": {"seal.early", of(ceremony.StepStartedKind, func(b any) bool { return b.(*ceremony.StepStarted).Step == "attest" }),

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"claviger/ceremony"
+	"claviger/ceremony/audit"
 	"claviger/ceremony/steps"
 	"claviger/hsm"
 	"claviger/hsm/hsmtest"
@@ -519,4 +520,159 @@ func TestTokenMakesAnotherKeyThanAuthorised(t *testing.T) {
 			holds(t, s, 1)
 		})
 	}
+}
+
+// eachLogin is the real store; it tells of every login that is recorded, once the
+// record is durable.
+type eachLogin struct {
+	*sqlite.Store
+	tells func(*ceremony.LoginTried)
+}
+
+func (e *eachLogin) Append(ctx context.Context, at ledger.Head, b ledger.Batch) (ledger.Head, error) {
+	head, err := e.Store.Append(ctx, at, b)
+	for _, r := range b.Records {
+		if body, berr := ceremony.Body(r); err == nil && berr == nil && r.Kind == ceremony.LoginTriedKind {
+			e.tells(body.(*ceremony.LoginTried))
+		}
+	}
+	return head, err
+}
+
+// TestLoginThatCouldLock: whatever the token says of its PIN, no login is sent before
+// its record is durable; one that could lock has a decision of its own, made for it
+// after people were told and heard by two, and one that is locked is not sent at all.
+func TestLoginThatCouldLock(t *testing.T) {
+	b := bench{}
+	b.library, b.control = hsmtest.Shim(t)
+	for name, c := range map[string]struct {
+		script string
+		flag   uint // of CK_TOKEN_INFO
+		flags  string
+		logins int // that the flag is about
+		as     string
+	}{
+		"user PIN count low": {"key-generation", 0x10000, "count low", 1, "user"},
+		"user PIN final try": {"key-generation", 0x20000, "final try", 1, "user"},
+		"user PIN locked":    {"key-generation", 0x40000, "", 0, "user"},
+		"SO PIN count low":   {"token-addition", 0x100000, "count low", 3, "so"},
+		"SO PIN final try":   {"token-addition", 0x200000, "final try", 3, "so"},
+		"SO PIN locked":      {"token-addition", 0x400000, "", 0, "so"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.control.Reset()
+			dir := copySite(t)
+			_, env, err := SoftHSM(filepath.Join(dir, "practice"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			folder, err := ceremony.OpenFolder(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			store, err := sqlite.Open(t.Context(), folder.Ledger())
+			if err != nil {
+				t.Fatal(err)
+			}
+			sent := func() (n int) {
+				for _, call := range b.control.Calls() {
+					if call == "C_Login" {
+						n++
+					}
+				}
+				return n
+			}
+			recorded, could := 0, 0
+			w := &eachLogin{store, func(l *ceremony.LoginTried) {
+				recorded++
+				if n := sent(); n != recorded-1 {
+					t.Errorf("at the record of login %d, %d were sent", recorded, n)
+				}
+				if l.As == c.as {
+					could++
+					if l.Flags != c.flags || l.Decision != could+1 {
+						t.Errorf("login %d as %s: recorded with %q and decision %d", could, l.As, l.Flags, l.Decision)
+					}
+				}
+			}}
+			tr := &troupe{t: t}
+			setup := setting(dir, tr)
+			setup.Module, setup.Env = b.library, env
+			s, err := open(t.Context(), setup, folder, w)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			tr.site = s
+			decision := func() ceremony.Answer {
+				return ceremony.Answer{Action: ceremony.Deviate, Fields: map[string]string{"expected": "a full count", "happened": "the token says otherwise", "exposed": "no",
+					"class": "script", "severity": "minor", "decision": "continue", "decided-by": "tomas-novak"}}
+			}
+			last := map[string]string{"key-generation": "open", "token-addition": "add"}[c.script]
+			early, asked := false, 0
+			tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+				switch {
+				case p.Step == "identify":
+					b.control.TokenFlags(c.flag, 0)
+				case p.Title == "This login could lock the token":
+					// Looking again leads nowhere; a decision is asked for each time.
+					if asked++; asked%2 == 0 {
+						*a = decision()
+					}
+				case p.Step == last && !early:
+					// A decision about something else, before anybody was told, is none.
+					early = true
+					*a = decision()
+				}
+			}
+			err = s.Begin(t.Context(), source(t, c.script), nil)
+			if c.logins == 0 {
+				var problem *ceremony.Problem
+				if !errors.As(err, &problem) || !strings.Contains(problem.Happened, "locked") || could != 0 || asked != 0 {
+					t.Errorf("%v; %d such logins were recorded", err, could)
+				}
+				return
+			}
+			if err != nil || could != c.logins || !early {
+				t.Errorf("%d logins could lock, want %d; %v", could, c.logins, err)
+			}
+			if n := len(newest(s, c.script).Deviations); n != c.logins+1 {
+				t.Errorf("%d deviations, want one for each login and the early one", n)
+			}
+			if c.logins > 1 {
+				triedTwice(t, s)
+			}
+		})
+	}
+}
+
+// triedTwice: one decision is for one login.
+func triedTwice(t *testing.T, s *Site) {
+	t.Helper()
+	all := records(t, s)
+	first := 0
+	for i, r := range all {
+		body, err := ceremony.Body(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, is := body.(*ceremony.LoginTried)
+		if !is || l.Decision == 0 {
+			continue
+		}
+		if first == 0 {
+			first = l.Decision
+			continue
+		}
+		l.Decision = first
+		got, err := audit.Ledger(t.Context(), force(t, s, all[:i], draft(r, l)), audit.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got.Findings) == 0 || got.Findings[0].Rule != "token.could-lock" || got.Findings[0].Seq != int64(i) {
+			t.Errorf("the checker finds %v", got.Findings)
+		}
+		return
+	}
+	t.Fatal("there were not two such logins")
 }
