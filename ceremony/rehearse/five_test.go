@@ -2,6 +2,7 @@ package rehearse
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,7 +37,7 @@ func TestThreeOfFive(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	s, _ = openSite(t, setting(dir, nil))
+	s, tr = openSite(t, setting(dir, nil))
 	for _, c := range []struct {
 		name string
 		set  map[string]string
@@ -49,6 +50,36 @@ func TestThreeOfFive(t *testing.T) {
 	p := s.Last("key-restore")
 	if len(p.Cards) != 3 || len(p.Restored) != 1 || p.Restored[0].Serial == s.Token() || p.Restored[0].Test {
 		t.Errorf("opened by %v, restored %+v", p.Cards, p.Restored)
+	}
+	holds(t, s, 1)
+
+	// One person may come to hold a second of these cards, and never a third.
+	cards := s.State().SetFor(s.Token(), "user").CardNames()
+	acts := [][2]string{{"hand it to another holder", cards[1]}, {"hand it to another holder", cards[2]}}
+	tr.asked = nil
+	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+		switch {
+		case p.Title == "Choose what is handled next" && len(acts) > 0:
+			a.Fields, acts = map[string]string{"do": acts[0][0], "item": acts[0][1]}, acts[1:]
+		case p.Title == "Choose what is handled next":
+			a.Fields = map[string]string{"do": "nothing more"}
+		case strings.HasPrefix(p.Title, "Hand over card"):
+			a.Fields["to"] = "li-chen"
+		}
+	}
+	if plan, err = s.Plan(source(t, "custody"), nil); err != nil {
+		t.Fatal(err)
+	}
+	plan.Script = []byte(strings.Replace(string(plan.Script), "custodian: 3", "custodian: 5", 1))
+	plan.People = append(plan.People, ceremony.Part{Person: "ada-lind", Role: "custodian"}, ceremony.Part{Person: "ben-orr", Role: "custodian"})
+	if err := s.Hold(t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+	if second, third := s.State().Items[cards[1]].Holder, s.State().Items[cards[2]].Holder; second != "li-chen" || third == "li-chen" {
+		t.Errorf("the second card is with %s, the third with %s", second, third)
+	}
+	if !slices.ContainsFunc(tr.asked, func(p ceremony.Prompt) bool { return p.Problem != nil && p.Problem.Code == "custody.quorum" }) {
+		t.Error("nobody was told why the third card stays where it is")
 	}
 	holds(t, s, 1)
 }
