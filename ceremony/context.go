@@ -134,12 +134,10 @@ func (s *State) needed(p *Progress) []string {
 			out = append(out, id)
 		}
 	}
-	for _, st := range p.Plan.Steps() {
-		// A ceremony about people names them with their roles.
-		for _, word := range strings.FieldsFunc(st.With["people"], func(r rune) bool { return r == ' ' || r == ',' }) {
-			if s.People[word] != nil {
-				out = append(out, word)
-			}
+	// A ceremony about people names them with their roles.
+	for _, word := range p.peopleNamed() {
+		if s.People[word] != nil {
+			out = append(out, word)
 		}
 	}
 	for _, par := range p.Plan.Parameters {
@@ -166,6 +164,21 @@ func (s *State) needed(p *Progress) []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// peopleNamed are the words of the steps that are about people: ids, and roles.
+func (p *Progress) peopleNamed() []string {
+	var out []string
+	for _, st := range p.Plan.Steps() {
+		out = append(out, strings.FieldsFunc(st.With["people"], func(r rune) bool { return r == ' ' || r == ',' })...)
+	}
+	return out
+}
+
+// concerns says whether the ceremony is about an enrolled person, who takes no part
+// in it and decides nothing of it.
+func (s *State) concerns(person string) bool {
+	return s.People[person] != nil && slices.Contains(s.Open.peopleNamed(), person)
 }
 
 // given takes the context as the truth where the records that it restates are

@@ -175,6 +175,9 @@ func (s *State) decisionHeard(r *record, b *DeviationDecided) error {
 // whom the policy names.
 func (s *State) mayDecide(person string) error {
 	p := s.Open
+	if s.concerns(person) {
+		return fmt.Errorf("this ceremony is about %s, who decides nothing of it", s.Someone(person).Name)
+	}
 	var roles []string
 	if role, ok := p.role(person); ok {
 		roles = append(roles, role)

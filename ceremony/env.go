@@ -332,6 +332,9 @@ func (e *env) SignOff(ctx context.Context, ask SignOffAsk) (SignOff, error) {
 		}
 		return SignOff{}, nil
 	}
+	if err := s.maySign(ask.Act, ask.Person, ask.Role); err != nil {
+		return SignOff{}, told(&Refusal{Rule: ruleOf(err, "signoff.role"), Seq: s.Size, Why: err.Error()})
+	}
 	with := SignsWith(ask.Role)
 	if ask.Act == ActEnrol {
 		with = Passphrase

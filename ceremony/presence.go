@@ -198,6 +198,9 @@ func (s *State) substituted(r *record, b *Substituted) error {
 	if string(want) != string(have) {
 		return r.refuse("context.untrue", "what it restates of %s is not what the records before it say", h.Body.Name)
 	}
+	if s.concerns(id) {
+		return r.refuse("person.aside", "%s takes over no part in a ceremony about the own person", h.Body.Name)
+	}
 	people := slices.Clone(p.Body.People)
 	people[i].Person = id
 	if err := s.checkPeople(r, p, people); err != nil {
@@ -317,10 +320,14 @@ func (s *State) PresenceFields() []Field {
 		people = append(people, part.Person)
 	}
 	people = append(people, sortedKeys(p.Observers)...)
+	free := slices.DeleteFunc(sortedKeys(s.People), func(id string) bool {
+		_, part := p.role(id)
+		return part || s.People[id].Retired || s.concerns(id)
+	})
 	return []Field{
 		{Name: "event", Label: "What happened", Type: "text", Of: []string{PersonLeft, PersonReturned, PersonSubstituted, ObserverArrived, ObserverLeft}, Max: 20},
 		{Name: "person", Label: "Who", Type: "text", Of: people, Max: 63, Optional: true, When: "event", Is: []string{PersonLeft, PersonReturned, PersonSubstituted, ObserverLeft}},
-		{Name: "substitute", Label: "Who takes the part over", Type: "text", Of: sortedKeys(s.People), Max: 63, Optional: true, When: "event", Is: []string{PersonSubstituted}},
+		{Name: "substitute", Label: "Who takes the part over", Type: "text", Of: free, Max: 63, Optional: true, When: "event", Is: []string{PersonSubstituted}},
 		{Name: "decided-by", Label: "Who decided the substitution", Type: "text", Of: s.Deciders(), Max: 63, Optional: true, When: "event", Is: []string{PersonSubstituted}},
 		{Name: "exposed", Label: "Was key material exposed", Type: "text", Value: "no", Of: []string{"yes", "no", "unknown"}, Max: 10, Optional: true, When: "event", Is: []string{PersonSubstituted}},
 		{Name: "name", Label: "Name of the observer", Type: "text", Max: 120, Optional: true, When: "event", Is: []string{ObserverArrived}},

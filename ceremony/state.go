@@ -742,31 +742,44 @@ func (s *State) stepStarted(r *record, b *StepStarted) error {
 	return nil
 }
 
-func (s *State) signOff(r *record, b *SignOff) error {
+// maySign says, as a *Broken, why nobody has to ask a person for this signature. The
+// engine asks it before the person is asked.
+func (s *State) maySign(act, person, as string) error {
 	p := s.Open
-	role, ok := p.role(b.Person)
-	h := s.People[b.Person]
+	role, ok := p.role(person)
+	h := s.People[person]
 	switch {
 	case h == nil:
-		return r.refuse("person.unknown", "%s is not enrolled", b.Person)
-	case !ok || role != b.Role:
-		return r.refuse("signoff.role", "%s takes no part as %s", h.Body.Name, b.Role)
+		return &Broken{"person.unknown", person + " is not enrolled"}
+	case !ok || role != as:
+		return &Broken{"signoff.role", fmt.Sprintf("%s takes no part as %s", h.Body.Name, as)}
 	case role == script.Observer:
-		return r.refuse("signoff.role", "an observer signs nothing")
-	case p.LockedOut[b.Person] > 0:
-		return r.refuse("signoff.locked-out", "%s was locked out by deviation %d", h.Body.Name, p.LockedOut[b.Person])
-	case b.Act != ActEnrol && !p.Present[b.Person]:
-		return r.refuse("presence.absent", "%s is not present", h.Body.Name)
+		return &Broken{"signoff.role", "an observer signs nothing"}
+	case p.LockedOut[person] > 0:
+		return &Broken{"signoff.locked-out", fmt.Sprintf("%s was locked out by deviation %d", h.Body.Name, p.LockedOut[person])}
+	case act != ActEnrol && !p.Present[person]:
+		return &Broken{"presence.absent", h.Body.Name + " is not present"}
+	}
+	if out := s.Unbagged(); act == ActAttest && len(out) > 0 {
+		return &Broken{"custody.unbagged", fmt.Sprintf("nobody attests while %s is out of its bag", out[0])}
+	}
+	if why := s.unrestored(p); act == ActAttest && why != "" {
+		return &Broken{"key.unrestored", "nobody attests while " + why}
+	}
+	return nil
+}
+
+func (s *State) signOff(r *record, b *SignOff) error {
+	p := s.Open
+	if err := s.maySign(b.Act, b.Person, b.Role); err != nil {
+		return r.refuse(ruleOf(err, "signoff.role"), "%v", err)
+	}
+	role, h := b.Role, s.People[b.Person]
+	switch {
 	case b.Verdict != Agree && b.Verdict != Disagree:
 		return r.refuse("signoff.verdict", "%q is neither agree nor disagree", b.Verdict)
 	case b.Verdict == Disagree && b.Reason == "" || b.Verdict == Agree && b.Reason != "":
 		return r.refuse("signoff.verdict", "a reason goes with a disagreement, and only with one")
-	}
-	if out := s.Unbagged(); b.Act == ActAttest && len(out) > 0 {
-		return r.refuse("custody.unbagged", "nobody attests while %s is out of its bag", out[0])
-	}
-	if why := s.unrestored(p); b.Act == ActAttest && why != "" {
-		return r.refuse("key.unrestored", "nobody attests while %s", why)
 	}
 	key, err := s.signingKey(p, h, role, b.Act)
 	if err != nil {

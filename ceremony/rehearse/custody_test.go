@@ -1,6 +1,8 @@
 package rehearse
 
 import (
+	"bytes"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -255,4 +257,38 @@ func must(body any, err error) any {
 		panic(err)
 	}
 	return body
+}
+
+// TestWhatLiesOpenIsBagged: what a step left out of its bag goes into a new one
+// before anybody attests, in the same ceremony; a record that leaves it out is
+// refused.
+func TestWhatLiesOpenIsBagged(t *testing.T) {
+	s, tr := openSite(t, setting(copySite(t), nil))
+	card := cardHeldBy(t, s, "farah-noor")
+	before := s.State().Items[card].Bag
+	src := bytes.Replace(source(t, "custody"), []byte("      - id: bags\n"), fmt.Appendf(nil, "      - { id: out, kind: custody, with: { do: open, item: %q } }\n      - id: bags\n", card), 1)
+	if err := s.Begin(t.Context(), src, nil); err != nil {
+		t.Fatal(err)
+	}
+	if it := s.State().Items[card]; it.State != ceremony.InCustody || it.Bag == before {
+		t.Errorf("%s is %s, in bag %s", card, it.State, it.Bag)
+	}
+	if !slices.ContainsFunc(tr.asked, func(p ceremony.Prompt) bool { return p.Step == "bags" && p.Title == "Put "+card+" into a new bag" }) {
+		t.Error("nobody was asked to bag it again")
+	}
+	all := everything(t, s)
+	put := func(r ledger.Record, b any) bool {
+		sealed, ok := b.(*ceremony.ItemSealed)
+		return ok && r.Ceremony == s.Last("custody").Number && sealed.Item == card
+	}
+	instead := func(kind string, body any) func(*testing.T, []ledger.Record, any) ledger.Draft {
+		return func(_ *testing.T, upTo []ledger.Record, _ any) ledger.Draft {
+			r := upTo[len(upTo)-1]
+			return ledger.Draft{Ceremony: r.Ceremony, Kind: kind, V: 1, Time: r.Time, Body: body}
+		}
+	}
+	eachRefused(t, s, all, map[string]forgery{
+		"the bags are named while a card is out": {"custody.unbagged", put, instead(ceremony.ResultKind, ceremony.Result{Attempt: 1, Facts: s.Last("custody").Steps["bags"].Facts, Outcome: ceremony.Finished, Step: "bags"})},
+		"somebody attests while a card is out":   {"custody.unbagged", put, instead(ceremony.SignOffKind, ceremony.SignOff{Act: ceremony.ActAttest, Attempt: 1, Person: "marta-brandt", Role: "administrator", Step: "attest", Verdict: ceremony.Agree})},
+	})
 }

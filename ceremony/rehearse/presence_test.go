@@ -8,6 +8,7 @@ import (
 
 	"claviger/ceremony"
 	"claviger/ceremony/audit"
+	"claviger/ledger"
 )
 
 // sheets answers the n-th time that a step is asked anything with a sheet, each
@@ -268,4 +269,51 @@ func TestPauseSaysWhoStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	holds(t, s, 1)
+}
+
+// TestNobodyActsInTheOwnMatter: whom a ceremony is about neither takes a part over
+// nor decides a deviation of it; the sheets do not even offer it.
+func TestNobodyActsInTheOwnMatter(t *testing.T) {
+	s, tr := openSite(t, setting(copySite(t), nil))
+	about(t, s, "enrol", map[string]string{"people": "nadia-haddad custodian+owner"})
+	sheets := with(
+		&sheet{step: "identify", kind: ceremony.AskConfirm, answer: presence(ceremony.PersonSubstituted, "jonas-dahl", "substitute", "nadia-haddad")},
+		&sheet{step: "identify", kind: ceremony.AskConfirm, answer: presence(ceremony.PersonSubstituted, "jonas-dahl", "substitute", "farah-noor")})
+	offered := 0
+	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+		if s.State().Open != nil {
+			for _, f := range append(s.State().PresenceFields(), s.State().DeviationFields()...) {
+				if f.Name != "substitute" && f.Name != "decided-by" {
+					continue
+				}
+				offered += len(f.Of)
+				if slices.Contains(f.Of, "nadia-haddad") {
+					t.Errorf("%q offers nadia-haddad as %s", p.Title, f.Name)
+				}
+			}
+		}
+		sheets(p, a)
+	}
+	tr.asked = nil
+	about(t, s, "retire", map[string]string{"person": "nadia-haddad"})
+	if offered == 0 {
+		t.Error("no sheet offers anybody")
+	}
+	if !slices.ContainsFunc(tr.asked, func(p ceremony.Prompt) bool { return p.Problem != nil }) {
+		t.Error("the refused sheet was told to nobody")
+	}
+	h := s.State().People["nadia-haddad"]
+	at := func(kind string) func(ledger.Record, any) bool {
+		return func(r ledger.Record, _ any) bool { return r.Ceremony == s.Last("retire").Number && r.Kind == kind }
+	}
+	eachRefused(t, s, everything(t, s), map[string]forgery{
+		"who is retired takes a part over": {"person.aside", at(ceremony.SubstitutedKind), func(_ *testing.T, upTo []ledger.Record, body any) ledger.Draft {
+			body.(*ceremony.Substituted).Comes = ceremony.KnownPerson{Enrolled: h.Body, Leaf: h.Leaf, Vouched: h.Vouched}
+			return draft(upTo[len(upTo)-1], body)
+		}},
+		"who is retired decides a deviation": {"deviation.decider", at(ceremony.DeviationDecidedKind), func(_ *testing.T, upTo []ledger.Record, body any) ledger.Draft {
+			body.(*ceremony.DeviationDecided).By = "nadia-haddad"
+			return draft(upTo[len(upTo)-1], body)
+		}},
+	})
 }

@@ -366,20 +366,22 @@ func destroyItem(ctx context.Context, env ceremony.Env, it *ceremony.Item) (stri
 	return fmt.Sprintf("destroyed: %s, %s", b.Method, b.Result), nil
 }
 
-// closingBags notes into which bags HSM, laptop and ledger media go when the
-// report is made: after the seal nothing more can be typed.
+// closingBags has whatever lies open put into a bag, and notes into which bags HSM,
+// laptop and ledger media go when the report is made: after the seal nothing more can
+// be typed.
 type closingBags struct{ noActs }
 
 func (closingBags) Name() string { return ceremony.ClosingBagsStep }
 func (closingBags) Version() int { return 1 }
 func (closingBags) Doc() string {
-	return "The numbers of the bags for what is packed after the report (HSM, laptop, ledger media) are read and written down."
+	return "What lies open goes into a bag; the numbers of the bags for what is packed after the report (HSM, laptop, ledger media) are read and written down."
 }
 
 func (closingBags) Play(w *ceremony.World, st script.Step) error {
 	if len(closing(st)) == 0 {
 		return fmt.Errorf(`it does not say what is bagged (with: { things: "HSM, laptop" })`)
 	}
+	clear(w.OutOfBag)
 	return nil
 }
 
@@ -395,9 +397,15 @@ func closing(st script.Step) []string {
 }
 
 func (closingBags) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
+	if sealed, ok := body.(*ceremony.ItemSealed); ok && s.Items[sealed.Item] != nil {
+		return nil
+	}
 	b, ok := body.(*ceremony.Result)
 	if !ok || !isFinish(b) {
 		return foreign(st, r)
+	}
+	if out := s.Unbagged(); len(out) > 0 {
+		return broken("custody.unbagged", "%s is out of its bag", out[0])
 	}
 	used := map[string]string{}
 	for _, thing := range closing(st) {
@@ -418,6 +426,11 @@ func (closingBags) Check(s *ceremony.State, st script.Step, r ledger.Record, bod
 func closingLabel(thing string) string { return "Bag for " + thing + ", after the report" }
 
 func (closingBags) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
+	for _, name := range env.State().Unbagged() {
+		if err := putBack(ctx, env, name); err != nil {
+			return err
+		}
+	}
 	p := ceremony.Prompt{Kind: ceremony.AskForm, Title: "Read the numbers of the bags for the end", Text: "They stay open until the report is made and the ledger is copied. The witness reads each number aloud."}
 	for i, thing := range closing(st) {
 		p.Fields = append(p.Fields, ceremony.Field{Name: fmt.Sprintf("bag-%d", i+1), Label: "Bag for " + thing, Type: "bag", Max: 40})
