@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -1055,81 +1053,6 @@ func (p *slow) Snapshot(ctx context.Context) (ceremony.Snapshot, error) {
 func (p *slow) Practice(context.Context, ceremony.Prompt) (*secret.Buffer, error) {
 	<-p.hung
 	return secret.From([]byte("too late")), nil
-}
-
-// goroutine is the id of the running one, as a stack trace names it.
-func goroutine() string {
-	stack := make([]byte, 64)
-	return strings.Fields(string(stack[:runtime.Stack(stack, false)]))[1]
-}
-
-// apart is a program that may not be called on the window's thread: behind it are
-// the HSM, the ledger, the passphrases' KDF and the report.
-type apart struct {
-	*play
-	t      *testing.T
-	window string
-	calls  atomic.Int32
-}
-
-func (a *apart) off(what string) {
-	a.calls.Add(1)
-	if goroutine() == a.window {
-		a.t.Errorf("%s runs on the window's thread", what)
-	}
-}
-
-func (a *apart) Snapshot(ctx context.Context) (ceremony.Snapshot, error) {
-	a.off("Snapshot")
-	return a.play.Snapshot(ctx)
-}
-
-func (a *apart) Starts(ctx context.Context) ([]flow.Start, error) {
-	a.off("Starts")
-	return a.play.Starts(ctx)
-}
-
-func (a *apart) Run(ctx context.Context, room ceremony.Room, st flow.Start, values map[string]string) (flow.Finished, error) {
-	a.off("Run")
-	return a.play.Run(ctx, room, st, values)
-}
-
-func (a *apart) Practice(ctx context.Context, p ceremony.Prompt) (*secret.Buffer, error) {
-	a.off("Practice")
-	return a.play.Practice(ctx, p)
-}
-
-// Through a whole ceremony the program is called beside the window's thread, and
-// the room hands every prompt to that thread and nowhere else.
-func TestNothingSlowRunsOnTheWindowsThread(t *testing.T) {
-	p := &apart{play: &play{snapshot: practiceSite(), practice: map[string]string{"mb": "antelope crescent"}}, t: t, window: goroutine()}
-	p.run = func(ctx context.Context, room ceremony.Room) (flow.Finished, error) {
-		for _, prompt := range []ceremony.Prompt{{Kind: ceremony.AskConfirm, Step: "room"}, {Kind: ceremony.AskPassphrase, Step: "roll-call", Who: marta}, {Kind: ceremony.AskConfirm, Step: "one"}} {
-			p.off("the engine")
-			room.Show(practiceSite())
-			a, err := room.Ask(ctx, prompt)
-			a.Secret.Wipe()
-			if err != nil {
-				return flow.Finished{}, err
-			}
-		}
-		return flow.Finished{Status: "sealed"}, nil
-	}
-	d := open(t, p)
-	d.start()
-	d.until("room · confirm")
-	d.press(fyne.KeyReturn)
-	d.until("passphrase · Marta Brandt")
-	d.focusOn("Use the practice passphrase")
-	d.press(fyne.KeyReturn)
-	d.until("filled")
-	d.press(fyne.KeyReturn)
-	d.until("one · confirm")
-	d.press(fyne.KeyReturn)
-	d.until("done")
-	if n := p.calls.Load(); n < 7 {
-		t.Errorf("only %d calls were seen", n)
-	}
 }
 
 func TestWrongParameterIsToldAtItsField(t *testing.T) {
