@@ -488,7 +488,9 @@ func (d *document) beside(ctx context.Context, l *opened) error {
 			break
 		}
 	}
-	if d.cp != nil && d.cp.Size <= l.head.Size {
+	if d.cp != nil && d.cp.Size > l.head.Size {
+		d.find(l.head.Size, "checkpoint.rollback", "the document's checkpoint covers %d records and the ledger has %d: its end was cut, or an older copy was put back", d.cp.Size, l.head.Size)
+	} else if d.cp != nil {
 		root, err := tlog.TreeHash(d.cp.Size, l.reader)
 		if err == nil && ledger.Hash(root) != d.cp.Root {
 			d.find(nowhere, "checkpoint.fork", "at %d records the ledger has the root %s, and the document's checkpoint has %s", d.cp.Size, ledger.Hash(root), d.cp.Root)

@@ -68,6 +68,26 @@ func TestAnotherLedgerBeside(t *testing.T) {
 	wants(t, checkPDF(t, pdf, cut, audit.Options{}), "ledger.differs", 150)
 }
 
+// TestTailCutAgainstAReport: whoever has a report and looks for it in a ledger whose
+// end was cut finds that out, however much is missing.
+func TestTailCutAgainstAReport(t *testing.T) {
+	pdf, in := readFile(t, site(t), "report.pdf"), collect(t, ledgerOf(site(t)))
+	last := in.Records[len(in.Records)-1].Seq
+	for _, left := range []int64{1, last / 2, last - 1, last} {
+		cut := rebuilt(t, site(t), func(records []ledger.Record) []ledger.Record { return records[:left] })
+		res := checkPDF(t, pdf, cut, audit.Options{})
+		if !slices.ContainsFunc(res.Findings, func(f ceremony.Finding) bool { return f.Rule == "checkpoint.rollback" }) || res.Exit() != 1 {
+			t.Errorf("cut to %d of %d: %v, exit %d", left, last+1, res.Findings, res.Exit())
+		}
+	}
+	// What was written behind the report's own records is no part of it; that the
+	// ledger does not know the file any more is said.
+	cut := rebuilt(t, site(t), func(records []ledger.Record) []ledger.Record { return records[:last+1] })
+	if res := checkPDF(t, pdf, cut, audit.Options{}); !strings.Contains(strings.Join(res.NotChecked, " "), "no report.made") {
+		t.Errorf("cut behind the seal: %v", res.NotChecked)
+	}
+}
+
 // TestTamperedRecords: records inside the document are changed by someone who
 // makes the pages fit again.
 func TestTamperedRecords(t *testing.T) {

@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -186,15 +187,19 @@ func TestReserveIsUsed(t *testing.T) {
 
 func TestRacingForTheLock(t *testing.T) {
 	path, _ := written(t, 0)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(filepath.Dir(path), link); err != nil {
+		t.Fatal(err)
+	}
 	const racers = 2
 	type result struct {
 		out string
 		err error
 	}
 	results := make(chan result, racers)
-	for range racers {
+	for _, name := range []string{path, filepath.Join(link, filepath.Base(path))} {
 		go func() {
-			out, err := another(t, "race", path)
+			out, err := another(t, "race", name)
 			results <- result{out, err}
 		}()
 	}
@@ -226,6 +231,6 @@ func TestRacingForTheLock(t *testing.T) {
 		t.Errorf("%d records were acknowledged; there are %d, %v", len(seen), head.Size, findings)
 	}
 	if thorough() {
-		fmt.Printf("PROOF: ledger: two programs raced for one ledger: %d times the second was refused and told by whom, %d records appended in turn, no fork\n", refused, len(seen))
+		fmt.Printf("PROOF: ledger: two programs, one through a link, raced for one ledger: %d times the second was refused and told by whom, %d records appended in turn, no fork\n", refused, len(seen))
 	}
 }

@@ -120,6 +120,53 @@ func TestAnotherImplementationAgrees(t *testing.T) {
 	}
 }
 
+// TestAnotherImplementationReadsARealLedger: that of a practice site, with two
+// ceremonies, signed by a token. All it is given is the file, and our proof to hold
+// against the one that it computes.
+func TestAnotherImplementationReadsARealLedger(t *testing.T) {
+	path := filepath.Join("..", "..", "testdata", "ledgers", "v1", "ledger.db")
+	head, findings := inspect(t, path)
+	if len(findings) > 0 {
+		t.Fatal(findings)
+	}
+	r, _, err := sqlite.OpenRead(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	signed, note := 0, ""
+	for rec, err := range r.Records(t.Context(), 0, ledger.End) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rec.Kind == "checkpoint.signed" {
+			var b struct{ Note string }
+			if err := json.Unmarshal(rec.Body, &b); err != nil {
+				t.Fatal(err)
+			}
+			signed, note = signed+1, b.Note
+		}
+	}
+	var size int64
+	if _, err := fmt.Sscanf(strings.SplitN(note, "\n", 3)[1], "%d", &size); err != nil {
+		t.Fatal(err)
+	}
+	for _, seq := range []int64{0, size / 3, size - 1} {
+		proof := filepath.Join(t.TempDir(), "proof.txt")
+		if err := os.WriteFile(proof, []byte(prove(t, path, seq, size, note)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		out, err := python(t, "testdata/recompute.py", path, proof, fmt.Sprint(seq))
+		if err != nil {
+			t.Fatal(out, err)
+		}
+		want := fmt.Sprintf(`{"size": %d, "last": "%s", "root": "%s", "origin": "%s", "checkpoints": %d}`, head.Size, head.Last, head.Root, strings.SplitN(note, "\n", 2)[0], signed)
+		if strings.TrimSpace(out) != want || signed < 2 {
+			t.Errorf("it computes %s, we %s", out, want)
+		}
+	}
+}
+
 func prove(t testing.TB, path string, seq, size int64, note string) string {
 	t.Helper()
 	r, _, err := sqlite.OpenRead(t.Context(), path)

@@ -53,6 +53,18 @@ def stored(leaves):
     return out
 
 
+def path(m, leaves):
+    """PATH of RFC 6962 section 2.1.1."""
+    if len(leaves) == 1:
+        return []
+    k = 1
+    while 2 * k < len(leaves):
+        k *= 2
+    if m < k:
+        return path(m, leaves[:k]) + [tree(leaves[k:])]
+    return path(m - k, leaves[k:]) + [tree(leaves[:k])]
+
+
 def canonical(value):
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
@@ -98,11 +110,12 @@ def check_proof(file, record, origin, keys, leaves):
     head, note = open(file, encoding="utf-8").read().split("\n\n", 1)
     lines = head.split("\n")
     need(lines[0] == "c2sp.org/tlog-proof@v1" and lines[1] == "index %d" % record, "the proof isn't one of that record")
-    path = [base64.b64decode(line, validate=True) for line in lines[2:]]
+    given = [base64.b64decode(line, validate=True) for line in lines[2:]]
     size, root = open_note(note, origin, keys)
+    need(given == path(record, leaves[:size]), "the proof isn't the one that these records give")
     # RFC 9162 section 2.1.3.2.
     fn, sn, r = record, size - 1, leaves[record]
-    for p in path:
+    for p in given:
         need(sn != 0, "the path is too long")
         if fn & 1 or fn == sn:
             r = node(p, r)
