@@ -318,6 +318,9 @@ func (d *doc) interruptions() {
 		}
 		add(f.moment, "Token fault: "+f.Class, f.Why+" ("+code+")")
 	}
+	for _, q := range d.t.quarantine {
+		add(q.moment, "“"+q.Label+"” was quarantined", q.Reason)
+	}
 	for _, j := range d.t.jumps {
 		add(j.moment, "The clock jumped", fmt.Sprintf("by %+d s, to %s", j.Offset, j.Wall))
 	}

@@ -220,11 +220,13 @@ func (p *page) fit(s string, st style, width float64) string {
 	if p.width(s, st) <= width {
 		return s
 	}
-	r := []rune(s)
-	for len(r) > 0 && p.width(string(r)+"…", st) > width {
-		r = r[:len(r)-1]
+	used := p.width("…", st)
+	for i, r := range s {
+		if used += p.fonts[st.face].width(r) * st.size; used > width {
+			return s[:i] + "…"
+		}
 	}
-	return string(r) + "…"
+	return s
 }
 
 // wrap breaks runs into lines no wider than width; a word that is wider is

@@ -408,14 +408,22 @@ func BenchmarkMake(b *testing.B) {
 // stretched repeats the steps of a real ceremony.
 func stretched(t testing.TB, n int) report.Input {
 	in := collect(t, 1)
-	plan := in.Ceremony.Plan
-	first := plan.Phases[0]
+	plan := in.Ceremony.Plan.Plan
+	first := slices.Clone(plan.Phases[0].Steps)
 	for i := len(plan.Steps()); i < n; i++ {
-		st := first.Steps[i%3]
+		st := first[i%len(first)]
 		id := fmt.Sprintf("%s-%d", st.ID, i)
 		in.Ceremony.Steps[id] = in.Ceremony.Steps[st.ID]
-		st.ID, st.Number = id, i+1
+		st.ID, st.Needs = id, nil
 		plan.Phases[0].Steps = append(plan.Phases[0].Steps, st)
 	}
+	bound, err := plan.Bind(in.Ceremony.Plan.Values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(bound.Steps()) != n {
+		t.Fatalf("%d steps, want %d", len(bound.Steps()), n)
+	}
+	in.Ceremony.Plan = bound
 	return in
 }

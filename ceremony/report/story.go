@@ -17,6 +17,7 @@ type story struct {
 	logins     map[string][]ceremony.LoginTried // by step
 	stops      []stop
 	faults     []faultOf
+	quarantine []quarantinedOf
 	gaps       []gapOf
 	decided    map[int]moment
 	sealed     int64
@@ -58,6 +59,11 @@ type stop struct {
 type faultOf struct {
 	moment
 	ceremony.TokenFault
+}
+
+type quarantinedOf struct {
+	moment
+	ceremony.KeyQuarantined
 }
 
 // jumpOf is a jump of the workstation's clock.
@@ -180,6 +186,8 @@ func tell(records []ledger.Record) (*story, error) {
 			t.logins[b.Step] = append(t.logins[b.Step], *b)
 		case *ceremony.TokenFault:
 			t.faults = append(t.faults, faultOf{now, *b})
+		case *ceremony.KeyQuarantined:
+			t.quarantine = append(t.quarantine, quarantinedOf{now, *b})
 		case *ceremony.TokenInventory:
 			t.inventory = b
 			t.inventories = append(t.inventories, inventoryOf{now, *b})
