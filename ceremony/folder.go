@@ -3,6 +3,7 @@ package ceremony
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"claviger/ledger"
 )
@@ -104,11 +106,77 @@ func (f *Folder) savePerson(person, kind string, content []byte) (string, error)
 	}
 }
 
+// erasure says that a person's document file was erased: what it was is gone, and
+// that the record's SHA-256 has no file any more has its reason here.
+const erasure = "erased"
+
+// EraseIdentity erases what is kept of a person's identity documents and leaves a
+// note with day, reason and the SHA-256 of each file. The record names them by
+// SHA-256 alone, so it verifies as before. It gives those SHA-256s, none where
+// nothing was left to erase. Copies of the folder are erased by themselves; on flash
+// storage only the end of the whole medium is sure (NIST SP 800-88).
+func (f *Folder) EraseIdentity(person, reason string, at time.Time) ([]string, error) {
+	if err := ledger.CheckText(reason); err != nil || strings.TrimSpace(reason) == "" {
+		return nil, fmt.Errorf("an erasure needs its reason, in words that can be printed")
+	}
+	var sums, paths []string
+	err := f.eachOf(person, "identity", func(path, sum string, _ []byte) error {
+		sums, paths = append(sums, sum), append(paths, path)
+		return nil
+	})
+	if err != nil || len(sums) == 0 {
+		return nil, err
+	}
+	note, err := ledger.Encode(map[string]any{"erased": sums, "on": Date(at), "person": person, "reason": reason})
+	if err != nil {
+		return nil, fmt.Errorf("couldn't encode the note of the erasure: %w", err)
+	}
+	// The note first: a crash between leaves files that are erased at the next call.
+	if _, err := f.savePerson(person, erasure, note); err != nil {
+		return nil, err
+	}
+	for _, path := range paths {
+		if err := os.Remove(path); err != nil {
+			return nil, fmt.Errorf("couldn't erase %s: %w", path, err)
+		}
+	}
+	return sums, nil
+}
+
+// IdentityFile says what became of the document file that a record names.
+func (f *Folder) IdentityFile(person, sum string) (string, error) {
+	told := "missing"
+	err := f.eachOf(person, erasure, func(_, _ string, note []byte) error {
+		var b struct {
+			Erased []string `json:"erased"`
+			On     string   `json:"on"`
+			Person string   `json:"person"`
+			Reason string   `json:"reason"`
+		}
+		if err := json.Unmarshal(note, &b); err != nil {
+			return fmt.Errorf("couldn't read the note of an erasure: %w", err)
+		}
+		if slices.Contains(b.Erased, sum) {
+			told = "erased on " + b.On + ": " + b.Reason
+		}
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	return told, f.eachOf(person, "identity", func(_, have string, _ []byte) error {
+		if have == sum {
+			told = "kept"
+		}
+		return nil
+	})
+}
+
 // DropUnnamed removes a person's files that no record names: an enrolment that
 // stopped before it was written, or a key that another took the place of.
 func (f *Folder) DropUnnamed(person string, named ...string) error {
 	return f.eachOf(person, "*", func(path string, sum string, _ []byte) error {
-		if slices.Contains(named, sum) {
+		if slices.Contains(named, sum) || filepath.Ext(path) == "."+erasure {
 			return nil
 		}
 		if err := os.Remove(path); err != nil {

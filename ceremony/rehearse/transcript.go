@@ -39,7 +39,7 @@ var varies = []struct {
 	{regexp.MustCompile(`\b[0-9]{2}:[0-9]{2}(:[0-9]{2})?\b`), "<time>"},
 	{regexp.MustCompile(`[+-][0-9]+ s\b`), "<offset>"},
 	{regexp.MustCompile(`(Module|Library|Manufacturer and model|Hardware, firmware): [^\n]*`), "$1: <as the token says>"},
-	{regexp.MustCompile(`PR-[0-9]{9}`), "<bag>"},
+	{regexp.MustCompile(`PR-[0-9]{6,9}`), "<bag>"},
 	{regexp.MustCompile(`-[0-9a-f]{8}\.wrapped`), "-<part>.wrapped"},
 	{regexp.MustCompile(`Report: [^\n]*`), "Report: <path>"},
 	{regexp.MustCompile(`(?i)\b(set:?) [A-Z0-9]{4} [A-Z0-9]{4}\b`), "$1 <set>"},

@@ -82,7 +82,8 @@ const usageText = `usage:
   claviger --practice
   claviger rehearse NAME|FILE [--site DIR] [--out DIR] [--set key=value ...] [--resume] [--stop-after STEP] [--module PATH --serial S]
   claviger script list | check FILE | print NAME|FILE --out FILE.pdf | compare TRANSCRIPT TRANSCRIPT
-  claviger token list | probe --module PATH [--serial S] [--json]`
+  claviger token list | probe --module PATH [--serial S] [--json]
+  claviger erase PERSON --reason TEXT [--site DIR]`
 
 type usageError struct{ why string }
 
@@ -115,6 +116,8 @@ func command(ctx context.Context, args []string, out, diag io.Writer) error {
 			return rehearsal(ctx, args[1:], out, diag)
 		case "script":
 			return scripts(args[1:], out, diag)
+		case "erase":
+			return erase(ctx, args[1:], out, diag)
 		case "token":
 			return tokens(ctx, args[1:], out, diag)
 		}

@@ -38,7 +38,8 @@ func (p *program) Look(ctx context.Context, look func(flow.Record) error) error 
 func (p *program) record(ctx context.Context, s *site.Site) flow.Record {
 	return flow.Record{State: s.State(), Ledger: s.Record(), Verified: len(s.Findings()) == 0, Held: s.Holder() != "", LastClosed: s.LastClosed, Module: p.module(s),
 		Script: func(h ledger.Hash) *script.Plan { return p.script(ctx, s, h) }, Shipped: shippedChoices(s),
-		Report: func(number string) string { return reportOf(s, number) }}
+		Document: func(person, sum string) string { return documentOf(s.Folder, person, sum) },
+		Report:   func(number string) string { return reportOf(s, number) }}
 }
 
 // script reads a script that the ledger holds, once.
@@ -59,6 +60,14 @@ func (p *program) script(ctx context.Context, s *site.Site, h ledger.Hash) *scri
 	}
 	p.scripts[h] = plan
 	return plan
+}
+
+func documentOf(f *ceremony.Folder, person, sum string) string {
+	told, err := f.IdentityFile(person, sum)
+	if err != nil {
+		return sentence(err.Error())
+	}
+	return told
 }
 
 func reportOf(s *site.Site, number string) string {

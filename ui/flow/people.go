@@ -70,7 +70,7 @@ func heldBy(s *ceremony.State, id string) []*ceremony.Item {
 }
 
 // NewPersonDetail is everything that the record says of a person. What can be
-// erased (documents, contacts) is not in it.
+// erased (documents, contacts) is not in it, only whether it is still kept.
 func NewPersonDetail(r Record, id string) (Detail, bool) {
 	s := r.State
 	p := s.People[id]
@@ -84,6 +84,10 @@ func NewPersonDetail(r Record, id string) (Detail, bool) {
 		Group{Title: "Who it is", Facts: []Fact{{Label: "Name", Value: b.Called(), Strong: true}, code("Id", id), said("Organisation", b.Organisation), said("Roles", rolesOf(p)), said("Reports to", called(s, b.Manager))}},
 		Group{Title: "Enrolment", Facts: []Fact{said("Document seen", b.Identity), said("Seen by", calledAll(s, b.SeenBy)), said("Vouched for by", calledAll(s, p.Vouched)), code("Sealed key file (SHA-256)", fours(b.Sealed))},
 			Hashes: []Hash{inWordsToo("Public key (Ed25519)", b.Key)}})
+	if r.Document != nil {
+		last := &d.Groups[len(d.Groups)-1]
+		last.Facts = append(last.Facts, said("Document file", r.Document(id, b.Document)))
+	}
 	held := Group{Title: "Holds"}
 	for _, it := range heldBy(s, id) {
 		held.Facts = append(held.Facts, Fact{Label: capital(it.Name), Value: "bag " + it.Bag})

@@ -29,6 +29,9 @@ type Record struct {
 	Script func(ledger.Hash) *script.Plan
 	// Shipped are the scripts that come with the program.
 	Shipped []Choice
+	// Document says whether a person's document file is kept or was erased, by the
+	// SHA-256 that the record has of it.
+	Document func(person, sum string) string
 	// Report is the path of a ceremony's report, "" while there is none.
 	Report func(number string) string
 }
