@@ -207,7 +207,7 @@ func (roomCheck) Do(ctx context.Context, env ceremony.Env, st script.Step) error
 		off := offset(now, at)
 		if off > 60 || off < -60 {
 			if p.Problem == nil || p.Problem.Code != wall {
-				p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("The workstation says %s and the wall clock says %s: %s apart.", now.Format("15:04"), wall, time.Duration(off)*time.Second),
+				p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("The workstation says %s and the wall clock says %s: about %d minutes apart.", now.Format("15:04"), wall, (max(off, -off)+30)/60),
 					Safe: "Nothing was recorded.", Do: "Read the wall clock again. If it is right, note a deviation and enter it once more.", Code: wall}
 				continue
 			}
