@@ -2,6 +2,7 @@ package kit
 
 import (
 	"testing"
+	"time"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
@@ -288,5 +289,28 @@ func TestSecretsHaveNoClipboardAndNoPicture(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func TestScanIsKnownInPiecesAndAPersonIsNoScanner(t *testing.T) {
+	at := time.Date(2026, 11, 22, 11, 42, 31, 0, time.UTC)
+	q := NewQuiet(func() time.Time { return at })
+	typed := func(gaps ...time.Duration) {
+		for _, g := range gaps {
+			at = at.Add(g)
+			q.Typed()
+		}
+	}
+	const ms = time.Millisecond
+	typed(0, ms, ms, ms, 120*ms, ms, 200*ms)
+	if at = at.Add(100 * ms); !q.Scanning() {
+		t.Error("a scan that a busy machine hands on in pieces is taken for a person")
+	}
+	if at = at.Add(250 * ms); q.Scanning() {
+		t.Error("it never ends")
+	}
+	typed(time.Second, 90*ms, 90*ms, 90*ms, 90*ms)
+	if q.Scanning() {
+		t.Error("a quick person is taken for a scanner")
 	}
 }

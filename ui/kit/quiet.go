@@ -35,9 +35,12 @@ func (q *Quiet) Typed() {
 		return
 	}
 	at := q.now()
-	if at.Sub(q.last) < scannerGap {
+	switch gap := at.Sub(q.last); {
+	case gap < scannerGap:
 		q.run++
-	} else {
+	case q.run >= scannerRun && gap < quietAfter:
+		// A busy machine hands a scan on in pieces.
+	default:
 		q.run = 1
 	}
 	q.last = at

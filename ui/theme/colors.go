@@ -90,10 +90,10 @@ var dark = palette{
 	GreenFill: rgb(0x17382b), AmberFill: rgb(0x3a2f16), RedFill: rgb(0x43211f), BlueFill: rgb(0x1b3552),
 	NeutralFill: rgb(0x2a3949), GreenSolid: rgb(0x1c7a4a),
 	Line: rgb(0x33465a), Rule: rgb(0x26364a), Input: rgb(0x6e8194), Focus: rgb(0x7cb7f2), Hover: color.NRGBA{R: 0xff, G: 0xff, B: 0xff, A: 0x18},
-	Ink: rgb(0xffffff), Soft: rgb(0xb9c4cf), Muted: rgb(0x9fb0c0),
+	Ink: rgb(0xffffff), Soft: rgb(0xb9c4cf), Muted: rgb(0xa9b8c6),
 	OnHeader: rgb(0xffffff), OnHeaderDim: rgb(0xb9c4cf), OnPrimary: rgb(0x14202e), OnDanger: rgb(0xffffff),
 	OnOff: rgb(0xb9c4cf), OnGreen: rgb(0xffffff),
-	Green: rgb(0x6fd09b), Amber: rgb(0xe0b04a), Red: rgb(0xff9a90), Blue: rgb(0x8fc1f5), Lamp: rgb(0x5ac38b), LampWarns: rgb(0xf0b429),
+	Green: rgb(0x6fd09b), Amber: rgb(0xe0b04a), Red: rgb(0xffa59c), Blue: rgb(0x8fc1f5), Lamp: rgb(0x5ac38b), LampWarns: rgb(0xf0b429),
 	Stripe: rgb(0xe0a100), StripeDark: rgb(0x1a1a1a),
 }
 

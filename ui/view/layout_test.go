@@ -21,9 +21,9 @@ import (
 
 // onlyShows are the screens that ask for nothing: what can be done there is in the
 // list or beside it.
-var onlyShows = []string{"overview-contradicted", "overview-held", "overview-quiet", "record-ceremonies", "record-ceremony", "record-ceremony-paused", "record-copied", "record-custody",
+var onlyShows = []string{"overview-all-starts", "overview-contradicted", "overview-held", "overview-quiet", "record-ceremonies", "record-ceremony", "record-ceremony-paused", "record-copied", "record-custody",
 	"record-evidence", "record-evidence-missing", "record-evidence-of", "record-evidence-trouble", "record-item", "record-key", "record-keys", "record-ledger",
-	"record-ledger-empty", "record-media-none", "record-modules", "record-order", "record-order-withdrawn", "record-orders", "record-people", "record-person", "record-printed", "record-record", "record-scripts", "record-set", "record-token", "settings", "working"}
+	"record-ledger-empty", "record-media-none", "record-modules", "record-order", "record-order-withdrawn", "record-orders", "record-people", "record-person", "record-printed", "record-record", "record-scripts", "record-set", "record-token", "settings", "working", "working-outside"}
 
 // Every screen, on the smallest and on a usual desk, at both ends of the text
 // sizes: each text has the room that it needs, none lies over another or leaves the
@@ -44,6 +44,7 @@ func TestEveryScreenFits(t *testing.T) {
 			look := theme.New(a.Appearance, scale)
 			app.Settings().SetTheme(look)
 			all := screens(look)
+			maps.Copy(all, states(look))
 			for _, name := range slices.Sorted(maps.Keys(all)) {
 				t.Run(fmt.Sprintf("%s %s %.0f", name, a.Name, 100*scale), func(t *testing.T) {
 					object, screen := all[name]()

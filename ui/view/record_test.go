@@ -248,6 +248,9 @@ func TestRecordScreensAreDrawnAsBefore(t *testing.T) {
 	draw("overview-contradicted", ceremony.Snapshot{}, overview(contradicted, sample.Site()))
 	held := overviewSnapshot()
 	held.Ledger.Holder = "process 4711 of user 1000 on lab since 2026-11-22T11:00:00.000Z"
+	quiet := sample.Site()
+	quiet.Ceremonies = quiet.Ceremonies[:len(quiet.Ceremonies)-1]
+	draw("overview-quiet", ceremony.Snapshot{}, overview(overviewSnapshot(), quiet))
 	draw("overview-held", ceremony.Snapshot{}, overview(held, sample.Site()))
 }
 
