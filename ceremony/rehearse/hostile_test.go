@@ -262,3 +262,25 @@ func TestLongText(t *testing.T) {
 		t.Errorf("%d letters in %d fields, and %d are on paper", n*len(filled), len(filled), got)
 	}
 }
+
+// TestHostileTextIsRefusedAtTheDoor: what would change how the rest is shown, what
+// cannot be seen and what is longer than anybody reads is not recorded, and is
+// asked again.
+func TestHostileTextIsRefusedAtTheDoor(t *testing.T) {
+	s, tr := openSite(t, setting(copySite(t), nil))
+	var sheets []*sheet
+	for _, text := range []string{"\u202egnp.exe", "a\u0000b", "tab\tand escape\u001b[2J", "\u2066isolated", "not \xff UTF-8", strings.Repeat("w", 10_000)} {
+		sheets = append(sheets, &sheet{step: "workstation", kind: ceremony.AskConfirm, answer: decided("happened", text)})
+	}
+	tr.change = with(sheets...)
+	p := sealed(t, s)
+	for i, sh := range sheets {
+		if !sh.used {
+			t.Errorf("text %d was not tried", i)
+		}
+	}
+	told := count(tr.asked, func(p ceremony.Prompt) bool { return p.Step == "workstation" && p.Problem != nil })
+	if told != len(sheets) || len(p.Deviations) != 0 {
+		t.Errorf("%d of %d texts were refused, %d deviations are on record", told, len(sheets), len(p.Deviations))
+	}
+}

@@ -154,6 +154,8 @@ func TestWhatDidNotGoStraight(t *testing.T) {
 	pdf = makePDF(t, in)
 	keep(t, "rough.pdf", pdf)
 	paper = onPaper(t, pdf)
+	hasFields(t, paper, "Deviation 1", map[string][]string{"Deviation": {"Number, ceremony", "Step", "Raised", "Class and severity", "Expected", "Happened", "Containment", "Key material exposed", "Video time code",
+		"Decision", "Decided by", "Objections", "Step text instead", "Effect on claims", "Corrective action", "Corrective action due", "Corrective action closed", "Signed by"}})
 	for _, want := range []string{
 		"Key generation report", "Completed, 11 of 11 steps", "1 deviation", "Not accepted by Amara Okafor", "Disagrees", "I could not see the screen in step 5",
 		"Deviation 1", "script, minor (as stated)", "Nothing was typed until it was read", "Marta Brandt prints the new sheet", "2027-01-31", "The sheet was printed for the version before (as stated)", "Tomas Novak (as stated)", "heard by Marta Brandt, Amara Okafor", "fire alarm", "resumed",
