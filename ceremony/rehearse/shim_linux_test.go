@@ -9,13 +9,16 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"claviger/ceremony"
 	"claviger/ceremony/audit"
+	"claviger/ceremony/practicetest"
 	"claviger/ceremony/steps"
 	"claviger/hsm"
 	"claviger/hsm/hsmtest"
+	"claviger/hsm/worker"
 	"claviger/ledger"
 	"claviger/ledger/sqlite"
 )
@@ -30,7 +33,7 @@ type misbehaving struct {
 
 func misbehavingActs() []misbehaving {
 	return []misbehaving{
-		{"key-generation", "generate-key", []string{"C_GenerateKeyPair"}, removed},
+		{"key-generation", "generate-key", []string{"C_GenerateKeyPair"}, hangs},
 		{"key-backup", "wrap-key", []string{"C_WrapKey"}, pretends},
 		{"key-restore", "restore-key", []string{"C_UnwrapKey", "C_CreateObject"}, removed},
 		{"key-destruction", "delete-key", []string{"C_DestroyObject"}, removed},
@@ -47,6 +50,7 @@ const (
 	fails    mischief = "answers with an error"
 	removed  mischief = "has its device taken out"
 	crashes  mischief = "crashes"
+	hangs    mischief = "hangs until its process is ended"
 	pretends mischief = "does nothing and says that all is well"
 )
 
@@ -101,11 +105,12 @@ type bench struct {
 	library   string
 	control   *hsmtest.Control
 	furnished string
+	worker    *atomic.Pointer[worker.Client] // of the ceremony under way
 }
 
 func newBench(t *testing.T) bench {
 	t.Helper()
-	b := bench{furnished: copySite(t)}
+	b := bench{furnished: copySite(t), worker: new(atomic.Pointer[worker.Client])}
 	b.library, b.control = hsmtest.Shim(t)
 	s, _ := openSite(t, setting(b.furnished, nil))
 	if err := s.provide(t.Context(), "key-restore"); err != nil {
@@ -134,7 +139,7 @@ func (b bench) site(t *testing.T, script string) string {
 }
 
 // TestModuleMisbehavesInAnAct: around every call that an act makes, the module fails,
-// loses its device, crashes, or pretends. The real engine, the real worker and the
+// loses its device, crashes, hangs, or pretends. The real engine, the real worker and the
 // real store then end in a record that says what the token holds: at the next start
 // what an open intent left is found by its id and named, nothing is called done that
 // is not, and every key and every PIN of the tokens is the one on record.
@@ -177,7 +182,7 @@ func (a misbehaving) places(t *testing.T, b bench) []place {
 	for _, f := range a.calls(t, b) {
 		counts[f]++
 		for _, when := range []hsmtest.When{hsmtest.Before, hsmtest.After} {
-			for _, what := range []mischief{fails, removed, crashes} {
+			for _, what := range []mischief{fails, removed, crashes, hangs} {
 				out = append(out, place{f, counts[f], when, what})
 			}
 		}
@@ -205,7 +210,13 @@ func (a misbehaving) begin(t *testing.T, b bench, dir string, begins, result fun
 	w := &watched{Store: store, do: a.do, begins: begins, result: result}
 	tr := &troupe{t: t}
 	c := setting(dir, tr)
-	c.Module, c.Env = b.library, env
+	c.Load = func(ctx context.Context) (hsm.Module, error) {
+		m, err := worker.Start(ctx, worker.Options{Argv: practicetest.Worker(), ModulePath: b.library, Env: env})
+		if err == nil {
+			b.worker.Store(m.(*worker.Client))
+		}
+		return m, err
+	}
 	s, err := open(t.Context(), c, folder, w)
 	if err != nil {
 		t.Fatal(err)
@@ -245,6 +256,12 @@ func (a misbehaving) play(t *testing.T, b bench, dir string, p place) {
 			control.Remove(p.function, p.nth, p.when)
 		case crashes:
 			control.Crash(p.function, p.nth, p.when)
+		case hangs:
+			control.Hang(p.function, p.nth, p.when)
+			go func() { // as the deadline would
+				control.Reached()
+				b.worker.Load().Kill()
+			}()
 		case pretends:
 			control.Return(p.function, p.nth, p.when, 0) // CKR_OK
 		}
@@ -269,7 +286,7 @@ func (a misbehaving) play(t *testing.T, b bench, dir string, p place) {
 		for _, in := range s.State().Unfinished().OpenIntents() {
 			holds[in.Leaf] = leftBy(t, s, in)
 		}
-		if n == 0 && len(holds) == 0 && (p.what == removed || p.what == crashes) && !settled(s, intent) {
+		if n == 0 && len(holds) == 0 && (p.what == removed || p.what == crashes || p.what == hangs) && !settled(s, intent) {
 			t.Error("the interrupted act is neither open nor settled")
 		}
 		err = s.Resume(t.Context())
