@@ -46,5 +46,5 @@ func confirm(pg flow.Page, act Actions) *Screen {
 // Working is the page while nobody is asked: where the ceremony is and what is
 // happening.
 func Working(pg flow.Page, line *kit.ProgressLine) *Screen {
-	return &Screen{Object: top(pg), Dock: line.Object}
+	return &Screen{Object: top(pg), Dock: kit.Column(0, line.Object)} // no higher than it is
 }
