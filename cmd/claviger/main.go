@@ -7,6 +7,8 @@
 //	claviger script list | check | print | compare
 //	                                          the shipped scripts; one of your own, on paper; two rehearsals
 //	claviger token list | probe [flags]       the tokens that are attached; what one can do
+//	claviger erase PERSON --reason TEXT [--site DIR]
+//	                                          what is kept of a person's document; the ledger verifies without it
 //
 // Exit codes: 0 as asked; 1 something does not hold or a ceremony failed; 2
 // wrong usage; 3 a container that cannot be read. Results go to standard
