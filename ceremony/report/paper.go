@@ -202,6 +202,12 @@ func numbersOf(st script.Step) []string {
 			}
 		}
 		return out
+	case "closing-bags":
+		var out []string
+		for thing := range strings.SplitSeq(st.With["things"], ",") {
+			out = append(out, "bag for "+strings.TrimSpace(thing))
+		}
+		return out
 	}
 	return nil
 }
@@ -215,8 +221,9 @@ func (d *paper) deviation(n int) {
 	for _, f := range []struct {
 		label string
 		lines int
-	}{{"Step, and time in UTC", 1}, {"What was expected", 3}, {"What happened", 5}, {"What was done at once", 3}, {"Key material exposed: yes / no / unknown, and which", 2},
-		{"Decision: continue / repeat / replaced by this text / abort", 5}, {"Decided by; heard by", 2}, {"Objections", 3}} {
+	}{{"Step, and time in UTC", 1}, {"What was expected", 3}, {"What happened", 4}, {"What was done at once", 2}, {"Key material exposed: yes / no / unknown, and which", 1},
+		{"Class: script / equipment / person / security / clock / data; severity: minor / major / critical", 1},
+		{"Decision: continue / repeat / replaced by this text / lock-out / abort", 3}, {"Decided by; heard by", 2}, {"Objections", 2}, {"What is done about the cause, by whom, until which day", 2}} {
 		d.ruled(f.label, f.lines)
 	}
 	d.signatures([]string{"Witness", "Administrator", "Decided by", "Anyone who disagrees"})
