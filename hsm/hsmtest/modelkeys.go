@@ -263,7 +263,11 @@ func (s *modelSession) Delete(ctx context.Context, id []byte, label string) (hsm
 		return hsm.Deletion{}, err
 	}
 	defer s.module.leave()
-	o, err := s.one(op, id, "private-key", "secret-key", "public-key")
+	classes := []string{"private-key", "secret-key"}
+	if s.token.who == hsm.Operator { // who alone sees that there is no private half
+		classes = append(classes, "public-key")
+	}
+	o, err := s.one(op, id, classes...)
 	if err != nil {
 		return hsm.Deletion{}, err
 	}

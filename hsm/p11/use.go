@@ -173,8 +173,17 @@ func (s *session) Delete(ctx context.Context, id []byte, label string) (hsm.Dele
 		return hsm.Deletion{}, err
 	}
 	var d hsm.Deletion
-	// An interrupted deletion may have left a public half alone.
-	h, err := s.one(op, id, "private-key", "secret-key", "public-key")
+	classes := []string{"private-key", "secret-key"}
+	info, err := s.m.ctx.GetSessionInfo(s.h)
+	if err != nil {
+		return d, refused(op, err)
+	}
+	if info.State == pkcs11.CKS_RW_USER_FUNCTIONS {
+		// An interrupted deletion may have left a public half alone; only its user sees
+		// that there is no private one.
+		classes = append(classes, "public-key")
+	}
+	h, err := s.one(op, id, classes...)
 	if err != nil {
 		return d, err
 	}
