@@ -537,6 +537,10 @@ func (e *env) Release(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
+// CouldLock is the title under which people decide about a login that could lock
+// the token.
+const CouldLock = "This login could lock the token"
+
 // Login records the attempt, then makes it: a login that could lock is never
 // sent without its record.
 func (e *env) Login(ctx context.Context, serial string, as hsm.User, cards []Held, pin *secret.Buffer) error {
@@ -556,7 +560,7 @@ func (e *env) Login(ctx context.Context, serial string, as hsm.User, cards []Hel
 	for flags != "" && decision == 0 {
 		// What was decided before nobody knew of this is no decision about it.
 		known := len(e.state.Open.Deviations)
-		_, err := e.Ask(ctx, Prompt{Kind: AskConfirm, Title: "This login could lock the token", Verb: "Look again",
+		_, err := e.Ask(ctx, Prompt{Kind: AskConfirm, Title: CouldLock, Verb: "Look again",
 			Problem: &Problem{Happened: fmt.Sprintf("The token says of this PIN: %s. A wrong one now may lock it for good.", flags), Safe: "No login was tried.",
 				Do: "Note a deviation that says who decides to try, as heard by two; or stop the ceremony."}})
 		if err != nil {

@@ -37,6 +37,7 @@ func (m *mortal) Append(ctx context.Context, at ledger.Head, b ledger.Batch) (le
 // ledger that verifies, and resuming ends in a sealed ceremony with exactly the
 // keys that it should have.
 func TestDeathAtEveryRecord(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		script string
 		keys   int

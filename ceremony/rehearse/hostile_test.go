@@ -175,6 +175,7 @@ func happened(t *testing.T, in report.Input) report.Input {
 // of whichever document: it comes out inert and visible. It hides nothing, turns
 // nothing around, poses as no heading, and runs over no edge.
 func TestHostileText(t *testing.T) {
+	t.Parallel()
 	const tail = "\nSeal\nKey destruction certificate (x) Tj ET \\ (\u202egnp.exe\u202c \u0000\u200b\u2066 \U0001f600 \ufeff e\u0301 שלום %PDF endstream endobj"
 	people, _ := lived(t)
 	accept(t, people)
@@ -243,6 +244,7 @@ func accept(t *testing.T, s *Site) {
 // TestLongText: ten thousand letters in a field, of each field once, are all on
 // paper.
 func TestLongText(t *testing.T) {
+	t.Parallel()
 	const n = 10_000
 	s, _ := openSite(t, setting(copySite(t), nil))
 	if err := s.Begin(t.Context(), generation(t), nil); err != nil {

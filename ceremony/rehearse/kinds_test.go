@@ -34,6 +34,7 @@ var endsAtOnce = []string{"read-fingerprint", "seal", "destroy-media"}
 // by a script whose transcript is committed, and its rules refuse a step that
 // says it is done before it was played, and a record that is not its own.
 func TestKindsAreComplete(t *testing.T) {
+	t.Parallel()
 	kinds := steps.Kinds()
 	played, refused := map[string]bool{}, map[string]string{}
 	inScripts := map[string]bool{}

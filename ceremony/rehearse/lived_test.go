@@ -71,6 +71,7 @@ func lived(t *testing.T) (*Site, []ledger.Record) {
 // TestRulesOfPeopleRefuseByName: what people may and may not do, each rule broken
 // by one record of a ledger that is sound up to it.
 func TestRulesOfPeopleRefuseByName(t *testing.T) {
+	t.Parallel()
 	s, all := lived(t)
 	eachRefused(t, s, all, peopleForgeries(t, all))
 }

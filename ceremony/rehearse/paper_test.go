@@ -125,6 +125,7 @@ func rewritten(t *testing.T, file string, first func(body any) bool) func(dir st
 // in the evidence; and the recipe recomputes the signature under each, so that a
 // word changed in any of them is found without the program.
 func TestWhatPeopleSignedIsOnPaper(t *testing.T) {
+	t.Parallel()
 	s, tr := openSite(t, setting(copySite(t), nil))
 	o := orderOf(t, s)
 	leaf, err := s.Order(t.Context(), o)

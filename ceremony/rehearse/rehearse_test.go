@@ -203,6 +203,7 @@ func start(ctx context.Context, s *Site) (hsm.Module, error) {
 // TestRehearsal: every shipped script rehearses green on SoftHSM, and leaves the
 // transcript that is committed, so that a change of a script is read as one.
 func TestRehearsal(t *testing.T) {
+	t.Parallel()
 	for _, name := range shipped(t) {
 		t.Run(name, func(t *testing.T) {
 			out := t.TempDir()

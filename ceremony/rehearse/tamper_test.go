@@ -209,6 +209,7 @@ func (b *bits) at(i int) (which, bit int) {
 // TestTamperTable: what somebody with the file can do to a ledger of two
 // ceremonies, and that a checker finds it and names the first bad place.
 func TestTamperTable(t *testing.T) {
+	t.Parallel()
 	s, all, _ := played(t)
 	whole := imageOf(t, s, all)
 	t.Run("bits", func(t *testing.T) { tamperBits(t, whole) })

@@ -33,6 +33,7 @@ func tool(t *testing.T, env []string, stdin []byte, name string, args ...string)
 // TestOtherProgramsSeeTheSame: pkcs11-tool, p11tool and openssl know nothing of
 // Claviger and say the same of the key.
 func TestOtherProgramsSeeTheSame(t *testing.T) {
+	t.Parallel()
 	for _, algorithm := range []string{"ec-p256", "ec-p384", "rsa-3072"} {
 		t.Run(algorithm, func(t *testing.T) {
 			s, _ := openSite(t, setting(copySite(t), nil))

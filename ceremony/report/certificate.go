@@ -151,8 +151,7 @@ func (d *doc) end() {
 		d.para(words("None was destroyed in this ceremony."), 0)
 	}
 	for _, x := range d.t.ended {
-		d.subheading(x.Item)
-		d.facts(d.treatment(x))
+		d.factsUnder(x.Item, d.treatment(x))
 	}
 	d.heading("What is claimed, and what is not")
 	d.facts(d.claimed())

@@ -40,8 +40,7 @@ func (d *doc) fields() {
 	}
 	groups = append(groups, d.fieldsA11(), d.fieldsA12(), clauses, d.fieldsA14(), d.fieldsA15())
 	for _, g := range groups {
-		d.subheading(g.id + "  " + g.title)
-		d.factsAt(g.facts, labelWidth+16, body.pt(8.4), dim.pt(8.4))
+		d.factsAt(g.id+"  "+g.title, g.facts, labelWidth+16, body.pt(8.4), dim.pt(8.4))
 	}
 }
 

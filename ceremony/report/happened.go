@@ -244,7 +244,6 @@ func (d *doc) deviations() {
 		if st, ok := d.p.Plan.Step(b.Step); ok {
 			step = fmt.Sprintf("%d, %s", st.Number, st.Title)
 		}
-		d.subheading(fmt.Sprintf("Deviation %d", b.Number))
 		list := []fact{
 			{"Number, ceremony", words(fmt.Sprintf("%d of ceremony %s", b.Number, d.p.Number))},
 			{"Step", words(step)},
@@ -270,7 +269,7 @@ func (d *doc) deviations() {
 			list = append(list, fact{"Decision", missing()})
 		}
 		list = append(list, fact{"Video time code", missing()}, fact{"Effect on claims", missing()}, fact{"Corrective action closed", missing()}, fact{"Signed by", words("witness and administrator, in the sign-off of its phase and in their statements")})
-		d.facts(list)
+		d.factsUnder(fmt.Sprintf("Deviation %d", b.Number), list)
 	}
 }
 
@@ -504,7 +503,6 @@ func (d *doc) stepLog() {
 	d.heading("Step log in full")
 	for _, st := range d.p.Plan.Steps() {
 		ss := d.p.Steps[st.ID]
-		d.subheading(fmt.Sprintf("%d  %s", st.Number, st.Title))
 		list := []fact{{"Read aloud", body.in(italic).of(st.Say)}}
 		if ss.Done {
 			list = append(list, fact{"Start, end", words(fmt.Sprintf("%s to %s UTC, %s, attempt %d", clock(ss.Started), clock(ss.Ended), day(ss.Ended), ss.Attempt))})
@@ -520,7 +518,7 @@ func (d *doc) stepLog() {
 		} else {
 			list = append(list, fact{"Result", words(d.result(st))})
 		}
-		d.factsAt(list, labelWidth, body.pt(8.4), dim.pt(8.4))
+		d.factsAt(fmt.Sprintf("%d  %s", st.Number, st.Title), list, labelWidth, body.pt(8.4), dim.pt(8.4))
 	}
 }
 

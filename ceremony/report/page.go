@@ -320,12 +320,13 @@ func (p *page) heading(s string) {
 	p.y += 18
 }
 
+const subheadingHeight = 22
+
 func (p *page) subheading(s string) {
-	p.room(44)
-	p.y += 7
+	p.room(2 * subheadingHeight)
 	st := style{semibold, 9.2, ink}
-	p.text(margin, p.y+8, p.fit(s, st, p.w-2*margin), st)
-	p.y += 15
+	p.text(margin, p.y+15, p.fit(s, st, p.w-2*margin), st)
+	p.y += subheadingHeight
 }
 
 // chip is a short claim; its frame is drawn in words and shape, not colour alone.
@@ -358,11 +359,13 @@ type fact struct {
 
 const labelWidth = 128.0
 
-func (p *page) facts(list []fact) { p.factsAt(list, labelWidth, body, dim) }
+func (p *page) facts(list []fact) { p.factsUnder("", list) }
 
-// factsAt never leaves the first or the last fact alone on a page, nor cuts a
-// fact that fits one.
-func (p *page) factsAt(list []fact, labels float64, value, label style) {
+func (p *page) factsUnder(title string, list []fact) { p.factsAt(title, list, labelWidth, body, dim) }
+
+// factsAt never leaves its title, the first or the last fact alone on a page, nor
+// cuts a fact that fits one.
+func (p *page) factsAt(title string, list []fact, labels float64, value, label style) {
 	type lines struct {
 		left, right [][]run
 		high        []float64
@@ -388,8 +391,15 @@ func (p *page) factsAt(list []fact, labels float64, value, label style) {
 		if (i == 0 || i == len(set)-2) && i+1 < len(set) {
 			h += 2.6 + set[i+1].all
 		}
-		if h < 160 {
+		titled := i == 0 && title != ""
+		if titled {
+			h += subheadingHeight
+		}
+		if h < 190 {
 			p.room(h)
+		}
+		if titled {
+			p.subheading(title)
 		}
 		for j, h := range l.high {
 			p.room(h)

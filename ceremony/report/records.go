@@ -28,8 +28,7 @@ func (d *doc) custody() {
 	for _, name := range d.itemsHere() {
 		d.heading("Custody record: " + name)
 		for _, g := range d.fieldsC(d.s.Items[name]) {
-			d.subheading(g.id + "  " + g.title)
-			d.factsAt(g.facts, labelWidth+16, body.pt(8.4), dim.pt(8.4))
+			d.factsAt(g.id+"  "+g.title, g.facts, labelWidth+16, body.pt(8.4), dim.pt(8.4))
 		}
 	}
 }
@@ -143,8 +142,7 @@ func (d *doc) enrolmentRecords() {
 		}
 		d.heading("Enrolment record: " + h.Body.Called())
 		for _, g := range d.fieldsD(h) {
-			d.subheading(g.id + "  " + g.title)
-			d.factsAt(g.facts, labelWidth+16, body.pt(8.4), dim.pt(8.4))
+			d.factsAt(g.id+"  "+g.title, g.facts, labelWidth+16, body.pt(8.4), dim.pt(8.4))
 		}
 	}
 }
@@ -239,14 +237,12 @@ func (d *doc) keySheet() {
 		if k.Retired {
 			title += "; retired, what it signed stays signed"
 		}
-		d.subheading(title)
-		d.facts([]fact{{"Verifier key", code.pt(7.6).of(k.Body.Verifier)}, {"SHA-256", code.of(fours(k.Body.Public.String()))}, {"In words", words(wordsOf(k.Body.Public.String()))}})
+		d.factsUnder(title, []fact{{"Verifier key", code.pt(7.6).of(k.Body.Verifier)}, {"SHA-256", code.of(fours(k.Body.Public.String()))}, {"In words", words(wordsOf(k.Body.Public.String()))}})
 	}
 	var lines []string
 	for _, b := range d.t.enrolled {
 		fp := d.keyFingerprint(b.Person)
-		d.subheading(b.Called() + ", " + strings.ToLower(roleNames(b.Roles)))
-		d.facts([]fact{{"SHA-256", code.of(fours(fp))}, {"In words", words(wordsOf(fp))}})
+		d.factsUnder(b.Called()+", "+strings.ToLower(roleNames(b.Roles)), []fact{{"SHA-256", code.of(fours(fp))}, {"In words", words(wordsOf(fp))}})
 		lines = append(lines, b.Called())
 	}
 	if len(d.t.enrolled) == 0 { // nobody's key is new: those who were there sign
