@@ -275,9 +275,6 @@ func trust(s ceremony.Snapshot, state *ceremony.State) []TrustRow {
 		rows = append(rows, TrustRow{"Signed by the HSM up to the last record", Good})
 	}
 	rows = append(rows, looked(s.HSM, state))
-	for _, f := range l.Foreign {
-		rows = append(rows, TrustRow{capital(f), Info})
-	}
 	for _, c := range l.Compared {
 		rows = append(rows, TrustRow{"Agrees with " + c, Good})
 	}
