@@ -20,7 +20,7 @@ import (
 // with people who then do as they are asked the ceremony comes to an end.
 func TestRandomWalks(t *testing.T) {
 	names := shipped(t)
-	walks := 72
+	walks := 80
 	if full() {
 		walks = 100_000/len(names) + 1
 	}
