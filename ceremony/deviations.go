@@ -28,6 +28,7 @@ type DeviationRaised struct {
 	Number      int    `json:"number"`
 	Severity    string `json:"severity"` // minor, major, critical
 	Step        string `json:"step"`
+	Video       string `json:"video,omitzero"` // where it is on the video, as typed; "" where none is taken
 }
 
 // DeviationDecided says how the ceremony goes on.
@@ -35,8 +36,9 @@ type DeviationDecided struct {
 	By         string     `json:"by"`
 	Corrective string     `json:"corrective"` // what is done about its cause, and by whom; "" where nobody gave one
 	Decision   string     `json:"decision"`
-	Due        string     `json:"due"`      // the day until which that is done, "" where none was given
-	HeardBy    []string   `json:"heard-by"` // two others, where the decider does not sign here
+	Due        string     `json:"due"`             // the day until which that is done, "" where none was given
+	Effect     string     `json:"effect,omitzero"` // what the evidence claims no longer, or less, because of it
+	HeardBy    []string   `json:"heard-by"`        // two others, where the decider does not sign here
 	Number     int        `json:"number"`
 	Objections string     `json:"objections"` // who objects and why, as typed; "" where nobody does
 	Person     string     `json:"person"`     // who is locked out
@@ -122,6 +124,9 @@ func (s *State) deviationDecided(r *record, b *DeviationDecided) error {
 		return r.refuse("deviation.decision", "a person of the ceremony goes with the decision to lock out, and only with it")
 	case b.Decision == DecideRepeat && !current:
 		return r.refuse("deviation.decision", "no step is under way that could be repeated")
+	}
+	if d.Raised.Severity != MinorDeviation && b.Effect == "" {
+		return r.refuse("deviation.effect", "a %s deviation limits what the evidence claims, and nobody says how", d.Raised.Severity)
 	}
 	if _, err := time.Parse(time.DateOnly, b.Due); b.Due != "" && (err != nil || b.Corrective == "") {
 		return r.refuse("deviation.corrective", "a day like 2026-03-31 goes with what is done until then, and %q does not", b.Due)
@@ -253,7 +258,9 @@ func (s *State) DeviationFields() []Field {
 		{Name: "exposed", Label: "Was key material exposed", Type: "text", Of: []string{"yes", "no", "unknown"}, Max: 10},
 		{Name: "class", Label: "What it is about", Type: "text", Of: classes(), Max: 10},
 		{Name: "severity", Label: "How grave it is", Type: "text", Of: severities(), Max: 10},
+		{Name: "effect", Label: "What the evidence cannot claim because of it", Type: "text", Max: 1000, When: "severity", Is: []string{MajorDeviation, CriticalDeviation}},
 		{Name: "containment", Label: "What was done at once", Type: "text", Max: 1000, Optional: true},
+		{Name: "video", Label: "Where it is on the video", Type: "text", Hint: "camera and time code, like 2, 00:41:07", Max: 100, Optional: true},
 		{Name: "decision", Label: "Decision", Type: "text", Of: decisions(), Max: 10},
 		{Name: "decided-by", Label: "Decided by", Type: "text", Value: by, Of: deciders, Max: 100},
 		{Name: "signed", Label: "How it was decided", Type: "text", Value: "heard", Of: []string{"heard", "signed"}, Hint: "heard by administrator and witness, or signed here by who decides", Max: 10, Optional: true},
@@ -270,8 +277,8 @@ func (s *State) DeviationFields() []Field {
 func (e *env) deviation(ctx context.Context, f map[string]string) error {
 	number := len(e.state.Open.Deviations) + 1
 	raised := Entry{DeviationRaisedKind, DeviationRaised{Class: f["class"], Containment: f["containment"], Expected: f["expected"], Exposed: f["exposed"], Happened: f["happened"],
-		Number: number, Severity: f["severity"], Step: e.step.ID}}
-	b := DeviationDecided{By: f["decided-by"], Corrective: f["corrective"], Decision: f["decision"], Due: f["due"], HeardBy: []string{}, Number: number, Objections: f["objections"], Person: f["person"], Reason: f["reason"],
+		Number: number, Severity: f["severity"], Step: e.step.ID, Video: f["video"]}}
+	b := DeviationDecided{By: f["decided-by"], Corrective: f["corrective"], Decision: f["decision"], Due: f["due"], Effect: f["effect"], HeardBy: []string{}, Number: number, Objections: f["objections"], Person: f["person"], Reason: f["reason"],
 		Signatures: []SignedBy{}, Text: f["text"]}
 	if f["signed"] != "signed" {
 		b.HeardBy = e.hearers(b.By)

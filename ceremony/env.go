@@ -125,7 +125,7 @@ func atTheDoor(a Answer, sheet []Field) *Problem {
 	}
 	for _, f := range sheet {
 		v := a.Fields[f.Name]
-		if v == "" && f.Optional {
+		if v == "" && (f.Optional || f.When != "" && !slices.Contains(f.Is, a.Fields[f.When])) {
 			continue
 		}
 		if v == "" {

@@ -330,6 +330,7 @@ func (s *State) PresenceFields() []Field {
 		{Name: "substitute", Label: "Who takes the part over", Type: "text", Of: free, Max: 63, Optional: true, When: "event", Is: []string{PersonSubstituted}},
 		{Name: "decided-by", Label: "Who decided the substitution", Type: "text", Of: s.Deciders(), Max: 63, Optional: true, When: "event", Is: []string{PersonSubstituted}},
 		{Name: "exposed", Label: "Was key material exposed", Type: "text", Value: "no", Of: []string{"yes", "no", "unknown"}, Max: 10, Optional: true, When: "event", Is: []string{PersonSubstituted}},
+		{Name: "effect", Label: "What the evidence cannot claim because of it", Type: "text", Max: 1000, When: "exposed", Is: []string{"yes", "unknown"}},
 		{Name: "name", Label: "Name of the observer", Type: "text", Max: 120, Optional: true, When: "event", Is: []string{ObserverArrived}},
 		{Name: "organisation", Label: "Organisation of the observer", Type: "text", Max: 120, Optional: true, When: "event", Is: []string{ObserverArrived}},
 		{Name: "statement", Label: "Statement of the observer, in the own words", Type: "text", Max: 2000, Optional: true, When: "event", Is: []string{ObserverLeft}},
@@ -417,7 +418,7 @@ func (e *env) substitute(ctx context.Context, f map[string]string) error {
 	entries = append(entries,
 		Entry{DeviationRaisedKind, DeviationRaised{Class: PersonDeviation, Severity: severity, Expected: fmt.Sprintf("%s takes part as %s", e.state.Someone(leaves).Name, role), Exposed: exposed,
 			Happened: fmt.Sprintf("%s does not, and %s takes the part over", e.state.Someone(leaves).Name, h.Body.Name), Number: n, Step: e.step.ID}},
-		Entry{DeviationDecidedKind, DeviationDecided{By: by, Decision: DecideContinue, HeardBy: e.hearers(by, leaves), Number: n, Reason: f["reason"], Signatures: []SignedBy{}}},
+		Entry{DeviationDecidedKind, DeviationDecided{By: by, Decision: DecideContinue, Effect: f["effect"], HeardBy: e.hearers(by, leaves), Number: n, Reason: f["reason"], Signatures: []SignedBy{}}},
 		Entry{SubstitutedKind, Substituted{Comes: h.known(), Deviation: n, Leaves: leaves, Role: role}})
 	if err := e.Record(ctx, entries); err != nil {
 		return err

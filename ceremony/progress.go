@@ -184,6 +184,20 @@ type Deviation struct {
 	At      time.Time
 	Seq     int64
 	Tried   bool // a login that could lock was made on the strength of it
+	// Closed is the day on which what was to be done about its cause was done, as a
+	// receipt says; "" before.
+	Closed string
+}
+
+// CorrectivesOpen lists the deviations about whose cause something is still to be done.
+func (p *Progress) CorrectivesOpen() []Deviation {
+	var out []Deviation
+	for _, d := range p.Deviations {
+		if d.Decided != nil && d.Decided.Corrective != "" && d.Closed == "" {
+			out = append(out, d)
+		}
+	}
+	return out
 }
 
 func newProgress(number string, plan *script.Bound, b *Started, at time.Time, seq int64) *Progress {

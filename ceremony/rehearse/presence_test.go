@@ -226,7 +226,7 @@ func TestDeciders(t *testing.T) {
 	tr.change = with(
 		&sheet{step: "room", kind: ceremony.AskForm, answer: decided("objections", "Li Chen: the phone was on")},
 		&sheet{step: "identify", kind: ceremony.AskConfirm, answer: decided("decided-by", "li-chen")},
-		&sheet{step: "identify", kind: ceremony.AskConfirm, answer: decided("decided-by", "priya-kapoor", "exposed", "unknown", "severity", "major")},
+		&sheet{step: "identify", kind: ceremony.AskConfirm, answer: decided("decided-by", "priya-kapoor", "exposed", "unknown", "severity", "major", "effect", "nothing is claimed of the identity of the token")},
 		&sheet{step: "fingerprint", kind: ceremony.AskConfirm, answer: decided("decision", "replace", "text", "Read it twice.", "signed", "signed")})
 	p := sealed(t, s)
 	if tr.problem(ceremony.AskConfirm) == nil {

@@ -264,13 +264,48 @@ func (d *doc) deviations() {
 				fact{"Step text instead", statedOrNone(dec.Text)},
 				fact{"Corrective action", statedOrNone(dec.Corrective)},
 				fact{"Corrective action due", statedOrNone(dec.Due)},
+				fact{"Corrective action closed", d.closed(v)},
+				fact{"Effect on claims", effect(b, dec)},
 				fact{"Decided at", words(fmt.Sprintf("%s, record %d", stamp(at.at), at.seq))})
 		} else {
 			list = append(list, fact{"Decision", missing()})
 		}
-		list = append(list, fact{"Video time code", missing()}, fact{"Effect on claims", missing()}, fact{"Corrective action closed", missing()}, fact{"Signed by", words("witness and administrator, in the sign-off of its phase and in their statements")})
+		list = append(list, fact{"Video time code", statedOrMissing(b.Video)}, fact{"Signed by", words("witness and administrator, in the sign-off of its phase and in their statements")})
 		d.factsUnder(fmt.Sprintf("Deviation %d", b.Number), list)
 	}
+}
+
+// effect is what a deviation means for what the evidence claims: as its decider put
+// it, and for a minor one what that word is defined to mean.
+func effect(b ceremony.DeviationRaised, dec *ceremony.DeviationDecided) []run {
+	if dec.Effect == "" && b.Severity == ceremony.MinorDeviation {
+		return words("none: it was classed as minor, on which no claim depends")
+	}
+	return statedOrMissing(dec.Effect)
+}
+
+// closed says when what was to be done about the cause was done, as the receipt
+// that came later states.
+func (d *doc) closed(v ceremony.Deviation) []run {
+	switch {
+	case v.Decided.Corrective == "":
+		return words("none was asked for")
+	case v.Closed == "":
+		return words("not at this edition")
+	}
+	for _, x := range d.s.Receipts {
+		if x.Body.About == d.p.Number && x.Body.Deviation == v.Raised.Number {
+			return stated(fmt.Sprintf("%s, %s: %s, record %d", dateWords(v.Closed), x.Body.From, x.Body.States, x.Seq))
+		}
+	}
+	return missing()
+}
+
+func statedOrMissing(s string) []run {
+	if s == "" {
+		return missing()
+	}
+	return stated(s)
 }
 
 func statedOrNone(s string) []run {

@@ -199,6 +199,12 @@ func deviations(s *ceremony.State, p *ceremony.Progress) Group {
 			if dv.Decided.Due != "" {
 				value += "\nUntil: " + dv.Decided.Due
 			}
+			if dv.Closed != "" {
+				value += "\nDone: " + dv.Closed
+			}
+			if dv.Decided.Effect != "" {
+				value += "\nCannot be claimed: " + dv.Decided.Effect
+			}
 		}
 		g.Facts = append(g.Facts, Fact{Label: fmt.Sprintf("%d, %s", dv.Raised.Number, dv.At.UTC().Format("15:04:05")), Value: value})
 	}

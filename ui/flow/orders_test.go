@@ -182,6 +182,15 @@ func TestReceiptIsSignedByTwo(t *testing.T) {
 	if _, _, wrong := TakenIn(r, a, "2026-014", values); len(wrong) != 3 {
 		t.Errorf("one person, no day, no hash: %v", wrong)
 	}
+	first := s.Ceremonies[0]
+	if first.CorrectivesOpen() != nil {
+		t.Fatal("nothing is to be done about a deviation that asks for nothing")
+	}
+	first.Deviations[0].Decided.Corrective, first.Deviations[0].Decided.Due = "new bags are bought", "2026-11-01"
+	values = map[string]string{"kind": ceremony.CorrectiveAction, "from": "Marta Brandt", "date": "2026-11-20", "states": "new bags are here", "sha-256": strings.Repeat("ab", 32), "deviation": "1", "one": "tomas-novak", "two": "amara-okafor"}
+	if b, _, wrong := TakenIn(r, NewReceiptForm(r, first.Number), first.Number, values); wrong != nil || b.Deviation != 1 {
+		t.Errorf("the word that it is done: %+v, %v", b, wrong)
+	}
 	if g := receipts(s, "2026-014"); !strings.Contains(g.Facts[0].Value, "signed by Tomas Novak, Amara Okafor") || len(g.Hashes) != 1 {
 		t.Errorf("told as %+v", g)
 	}

@@ -117,6 +117,13 @@ func dueHere(s *ceremony.State, keys []*ceremony.Key, now time.Time) []Due {
 	if after, n := s.CopiesDue(); n > 0 {
 		out = append(out, Due{counted(n, "verified copy of the ledger is", "verified copies of the ledger are") + " still to be made after ceremony " + after + ", on separate media", Waiting, Ref{Place: InEvidence, Label: "Copy"}})
 	}
+	for _, p := range s.Ceremonies {
+		for _, d := range p.CorrectivesOpen() {
+			if until := date(d.Decided.Due); !until.IsZero() && !now.Before(until.AddDate(0, 0, 1)) {
+				out = append(out, Due{fmt.Sprintf("What was to be done until %s about deviation %d of ceremony %s has not been reported: %s", day(until), d.Raised.Number, p.Number, d.Decided.Corrective), Waiting, Ref{InEvidence, p.Number, "See"}})
+			}
+		}
+	}
 	due := keysDue(s, now)
 	for _, k := range keys {
 		if d, ok := due[k.Body.ID]; ok {
