@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -94,10 +95,10 @@ func (s *State) deviationRaised(r *record, b *DeviationRaised) error {
 	case b.Severity == MinorDeviation && b.Exposed != "no":
 		return r.refuse("deviation.severity", "where key material was exposed, or may have been, a deviation is not minor")
 	}
-	p.Deviations = append(p.Deviations, Deviation{Raised: *b, At: r.Time, Seq: r.Seq})
-	if st := p.Steps[b.Step]; st != nil {
-		st.Deviated = true
+	if d, waits := p.undecided(); waits {
+		return r.refuse("deviation.undecided", "deviation %d waits for a decision", d.Raised.Number)
 	}
+	p.Deviations = append(p.Deviations, Deviation{Raised: *b, At: r.Time, Seq: r.Seq})
 	return nil
 }
 
@@ -133,7 +134,12 @@ func (s *State) deviationDecided(r *record, b *DeviationDecided) error {
 	}
 	d.Decided = b
 	p.jumped, p.brokenSeal, p.failedCard = false, "", ""
+	if about := p.Steps[d.Raised.Step]; about != nil && (b.Decision == DecideContinue || b.Decision == DecideReplace) {
+		about.Deviated = true
+	}
 	switch b.Decision {
+	case DecideAbort:
+		p.aborting = d.Raised.Happened
 	case DecideRepeat:
 		if d.Raised.Step == st.ID {
 			// The step is left unfinished on purpose; its next attempt is due.
@@ -273,21 +279,72 @@ func (s *State) DeviationFields() []Field {
 	}
 }
 
+// deviationOf has people complete a deviation of which the program knows a part:
+// how grave it is, and who decided what, is theirs to say.
+func (e *env) deviationOf(ctx context.Context, p Prompt, known map[string]string) error {
+	for _, f := range e.state.DeviationFields() {
+		if _, is := known[f.Name]; !is {
+			p.Fields = append(p.Fields, f)
+		}
+	}
+	for {
+		a, err := e.Ask(ctx, p)
+		if err != nil {
+			return err
+		}
+		said := maps.Clone(known)
+		for i, f := range p.Fields {
+			p.Fields[i].Value = a.Fields[f.Name]
+			said[f.Name] = a.Fields[f.Name]
+		}
+		if p.Problem = atTheDoor(Answer{Fields: said}, e.state.DeviationFields()); p.Problem != nil {
+			continue
+		}
+		err = e.deviation(ctx, said)
+		if p.Problem = refusedSheet(Answer{Action: Deviate}, err); p.Problem == nil {
+			return err
+		}
+	}
+}
+
+// decideLeft has people decide about a deviation that an end of the program left
+// without its decision: nothing else goes on before.
+func (e *env) decideLeft(ctx context.Context) error {
+	d, waits := e.state.Open.undecided()
+	if !waits {
+		return nil
+	}
+	raised := map[string]string{"class": d.Raised.Class, "containment": d.Raised.Containment, "expected": d.Raised.Expected, "exposed": d.Raised.Exposed,
+		"happened": d.Raised.Happened, "severity": d.Raised.Severity, "video": d.Raised.Video}
+	err := e.deviationOf(ctx, Prompt{Kind: AskForm, Title: fmt.Sprintf("Decide about deviation %d", d.Raised.Number), Verb: "Record the decision",
+		Text:  "It was recorded before the interruption, and its decision was not.",
+		Facts: []Fact{{Label: "Expected", Value: d.Raised.Expected}, {Label: "Happened", Value: d.Raised.Happened}}}, raised)
+	if err == nil && e.state.Open.aborting != "" {
+		return &Stop{Err: ErrAborted, Reason: limitText(e.state.Open.aborting)}
+	}
+	return err
+}
+
 // deviation records what did not go as scripted and what was decided.
 func (e *env) deviation(ctx context.Context, f map[string]string) error {
 	number := len(e.state.Open.Deviations) + 1
-	raised := Entry{DeviationRaisedKind, DeviationRaised{Class: f["class"], Containment: f["containment"], Expected: f["expected"], Exposed: f["exposed"], Happened: f["happened"],
-		Number: number, Severity: f["severity"], Step: e.step.ID, Video: f["video"]}}
+	raised := []Entry{{DeviationRaisedKind, DeviationRaised{Class: f["class"], Containment: f["containment"], Expected: f["expected"], Exposed: f["exposed"], Happened: f["happened"],
+		Number: number, Severity: f["severity"], Step: e.step.ID, Video: f["video"]}}}
+	if d, waits := e.state.Open.undecided(); waits {
+		number, raised = d.Raised.Number, nil
+	}
 	b := DeviationDecided{By: f["decided-by"], Corrective: f["corrective"], Decision: f["decision"], Due: f["due"], Effect: f["effect"], HeardBy: []string{}, Number: number, Objections: f["objections"], Person: f["person"], Reason: f["reason"],
 		Signatures: []SignedBy{}, Text: f["text"]}
 	if f["signed"] != "signed" {
 		b.HeardBy = e.hearers(b.By)
-		_, err := e.append(ctx, nil, raised, Entry{DeviationDecidedKind, b})
+		_, err := e.append(ctx, nil, append(raised, Entry{DeviationDecidedKind, b})...)
 		return err
 	}
 	// What was seen is recorded first: the decision signs the record that it answers.
-	if _, err := e.append(ctx, nil, raised); err != nil {
-		return err
+	if raised != nil {
+		if _, err := e.append(ctx, nil, raised...); err != nil {
+			return err
+		}
 	}
 	h := e.state.People[b.By]
 	if h == nil {

@@ -327,6 +327,12 @@ func (e *Engine) Resume(ctx context.Context) error {
 	if err := e.beginRun(ctx, p.Number, ResumedKind, body, nil); err != nil {
 		return told(err)
 	}
+	if p.aborting != "" {
+		return e.stop(ctx, &Stop{Err: ErrAborted, Reason: limitText(p.aborting)})
+	}
+	if err := (&env{e, script.Step{}}).decideLeft(ctx); err != nil {
+		return e.stop(ctx, err)
+	}
 	for {
 		err := e.reopen(ctx)
 		if errors.Is(err, errRepeat) {

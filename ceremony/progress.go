@@ -112,6 +112,7 @@ type Progress struct {
 	gone           map[string]bool // left, and not back
 	items          map[string]bool // that the context of this run restates, or that it sealed first
 	jumped         bool            // the clock jumped, and no deviation has decided about it
+	aborting       string          // what people decided to abort for; nothing but the end may follow
 	runFirst       int64
 	runBefore      ledger.Hash
 	runLast        ledger.Hash
@@ -137,7 +138,7 @@ type RunSpan struct {
 type StepState struct {
 	Attempt  int // the last one started; 0 before the first
 	Done     bool
-	Deviated bool
+	Deviated bool // people decided, by a deviation about it, that it stands or what is done instead
 	Started  time.Time
 	Ended    time.Time
 	Result   ledger.Hash
@@ -187,6 +188,16 @@ type Deviation struct {
 	// Closed is the day on which what was to be done about its cause was done, as a
 	// receipt says; "" before.
 	Closed string
+}
+
+// undecided is the deviation that waits for a decision, if there is one.
+func (p *Progress) undecided() (Deviation, bool) {
+	for _, d := range p.Deviations {
+		if d.Decided == nil {
+			return d, true
+		}
+	}
+	return Deviation{}, false
 }
 
 // CorrectivesOpen lists the deviations about whose cause something is still to be done.
@@ -565,6 +576,11 @@ func (p *Progress) BrokenSeal() string { return p.brokenSeal }
 // deviation has decided, "" if there is none.
 func (p *Progress) FailedCard() string { return p.failedCard }
 
+// DeviatedIn says whether a deviation was noted in a step, whatever was decided.
+func (p *Progress) DeviatedIn(step string) bool {
+	return slices.ContainsFunc(p.Deviations, func(d Deviation) bool { return d.Raised.Step == step })
+}
+
 // DecidedIn is the last deviation of a step that people have decided about in the
 // run under way, 0 if there is none.
 func (p *Progress) DecidedIn(step string) int {
@@ -595,10 +611,8 @@ func (p *Progress) sealable() error {
 	if p.jumped {
 		return fmt.Errorf("the clock jumped, and no deviation has decided about it")
 	}
-	for _, d := range p.Deviations {
-		if d.Decided == nil {
-			return fmt.Errorf("deviation %d is not decided", d.Raised.Number)
-		}
+	if d, waits := p.undecided(); waits {
+		return fmt.Errorf("deviation %d is not decided", d.Raised.Number)
 	}
 	return nil
 }

@@ -34,7 +34,7 @@ func with(sheets ...*sheet) func(ceremony.Prompt, *ceremony.Answer) {
 }
 
 func presence(event, person string, more ...string) ceremony.Answer {
-	f := map[string]string{"event": event, "person": person, "reason": "as seen"}
+	f := map[string]string{"event": event, "person": person, "reason": "as seen", "decided-by": "tomas-novak", "exposed": "no"}
 	for i := 0; i < len(more); i += 2 {
 		f[more[i]] = more[i+1]
 	}

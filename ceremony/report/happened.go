@@ -156,10 +156,10 @@ func (d *doc) whatHappened() {
 		if ss.Attempt > 1 {
 			title = append(title, run{fmt.Sprintf(" (attempt %d)", ss.Attempt), cells.col(brown)})
 		}
-		if ss.Deviated {
+		if d.p.DeviatedIn(st.ID) {
 			title = append(title, run{" (deviation)", cells.col(brown)})
 		}
-		rows = append(rows, row{cells: [][]run{cells.of(fmt.Sprint(st.Number)), code.pt(8).of(at), title, cells.of(d.result(st)), cells.of(d.signers(st)), cells.of(seq)}, marked: ss.Deviated || ss.Attempt > 1 || !ss.Done})
+		rows = append(rows, row{cells: [][]run{cells.of(fmt.Sprint(st.Number)), code.pt(8).of(at), title, cells.of(d.result(st)), cells.of(d.signers(st)), cells.of(seq)}, marked: d.p.DeviatedIn(st.ID) || ss.Attempt > 1 || !ss.Done})
 	}
 	for _, g := range gaps {
 		rows = append(rows, d.gapRow(g))
@@ -313,6 +313,24 @@ func statedOrNone(s string) []run {
 		return words("none")
 	}
 	return stated(s)
+}
+
+// cleanUp: what a ceremony that was aborted left to be put right.
+func (d *doc) cleanUp() {
+	if d.p.Status != ceremony.AbortedStatus {
+		return
+	}
+	d.heading("Clean-up due")
+	left := d.s.CleanUp(d.p)
+	if len(left) == 0 {
+		d.para(words("None: nothing that these records know of is left to be put right."), 0)
+		return
+	}
+	var rows []row
+	for i, what := range left {
+		rows = append(rows, row{cells: [][]run{cells.of(fmt.Sprint(i + 1)), cells.of(strings.ToUpper(what[:1]) + what[1:])}, marked: true})
+	}
+	d.table([]column{{"#", 6}, {"What is left, and what is to be done", 94}}, rows)
 }
 
 // interruptions: every pause, every act whose outcome had to be found out, every
