@@ -548,6 +548,11 @@ func (p *Progress) PhaseUnsigned(n int) []string {
 	return out
 }
 
+// begun says whether a step of a phase was started.
+func (p *Progress) begun(phase int) bool {
+	return slices.ContainsFunc(p.Plan.Steps(), func(st script.Step) bool { return st.Phase == phase && p.Steps[st.ID].Attempt > 0 })
+}
+
 // PhaseDone says whether every step of a phase has its result.
 func (p *Progress) PhaseDone(n int) bool {
 	for _, st := range p.Plan.Steps() {

@@ -1,6 +1,7 @@
 package rehearse
 
 import (
+	"bytes"
 	"os"
 	"slices"
 	"strings"
@@ -109,6 +110,31 @@ func TestBreakKeepsKeysAndClosesTheToken(t *testing.T) {
 	}
 	if len(p.Runs) != 1 {
 		t.Errorf("a break is no pause: %d runs", len(p.Runs))
+	}
+}
+
+// TestPlannedBreakIsOffered once, where the script plans it, and can be taken there.
+func TestPlannedBreakIsOffered(t *testing.T) {
+	t.Parallel()
+	s, tr := openSite(t, setting(copySite(t), nil))
+	src := bytes.Replace(generation(t), []byte("    sign: [administrator, witness]\n"), []byte("    sign: [administrator, witness]\n    break: 10\n"), 1)
+	tr.change = with(&sheet{step: "phase-1", kind: ceremony.AskConfirm, answer: ceremony.Answer{Action: ceremony.TakeBreak, Fields: map[string]string{"stay": "marta-brandt", "stay-too": "amara-okafor"}}})
+	if err := s.Begin(t.Context(), src, nil); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, s, 1)
+	// Asked; and once more when the break that was taken is over.
+	if got := count(tr.asked, func(p ceremony.Prompt) bool { return p.Title == "A break is planned" }); got != 2 {
+		t.Errorf("the break was offered %d times, want 2", got)
+	}
+	breaks := 0
+	for _, r := range everything(t, s) {
+		if r.Kind == ceremony.BreakKind {
+			breaks++
+		}
+	}
+	if breaks != 2 {
+		t.Errorf("%d records of a break, want its begin and its end", breaks)
 	}
 }
 

@@ -558,7 +558,7 @@ func (d *doc) stepLog() {
 		ss := d.p.Steps[st.ID]
 		list := []fact{{"Read aloud", body.in(italic).of(st.Say)}}
 		if ss.Done {
-			list = append(list, fact{"Start, end", words(fmt.Sprintf("%s to %s UTC, %s, attempt %d", clock(ss.Started), clock(ss.Ended), day(ss.Ended), ss.Attempt))})
+			list = append(list, fact{"Start, end", words(fmt.Sprintf("%s to %s UTC, %s, attempt %d; %s", clock(ss.Started), clock(ss.Ended), day(ss.Ended), ss.Attempt, took(st, ss)))})
 			for _, l := range ss.Facts {
 				list = append(list, fact{l.Label, d.factLine(l)})
 			}
@@ -573,6 +573,21 @@ func (d *doc) stepLog() {
 		}
 		d.factsAt(fmt.Sprintf("%d  %s", st.Number, st.Title), list, labelWidth, body.pt(8.4), dim.pt(8.4))
 	}
+}
+
+// took says how long a step took, beside what the script planned for it.
+func took(st script.Step, ss *ceremony.StepState) string {
+	minutes := func(n int) string {
+		if n == 1 {
+			return "1 minute"
+		}
+		return fmt.Sprintf("%d minutes", n)
+	}
+	planned := "no time was planned"
+	if st.Minutes > 0 {
+		planned = minutes(st.Minutes) + " planned"
+	}
+	return fmt.Sprintf("it took %s, %s", minutes(int(ss.Ended.Sub(ss.Started).Round(time.Minute)/time.Minute)), planned)
 }
 
 func (d *doc) act(in *ceremony.IntentState) []run {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"claviger/ceremony"
 	"claviger/ceremony/script"
@@ -165,6 +166,12 @@ func TestPreparationIsJudgedAsTheEngineWill(t *testing.T) {
 	ordered, err := NewPreparation(r, Start{Order: s.Orders[3].Leaf.String()}, sample.Script(), nil, seen)
 	if err != nil || len(ordered.Fields) > 0 || !strings.Contains(ordered.Aloud, ordered.Script.Words[0]) || len(ordered.People) != 6 {
 		t.Errorf("an order is prepared as %+v, %v", ordered, err)
+	}
+	for left, want := range map[time.Duration]string{time.Minute: "9 minutes before the ceremony would end: what is not done by then needs a further order", time.Hour: "after the ceremony would end"} {
+		plan := ordered.Check(s, nil, minute(s.Orders[3].Body.Until).Add(-left)).Plan
+		if got := plan[len(plan)-1]; got.Label != "The order's window" || !strings.Contains(got.Value, want) {
+			t.Errorf("a window that is open for %v more is told as %+v", left, got)
+		}
 	}
 }
 

@@ -318,8 +318,8 @@ func looked(h ceremony.HSMView, s *ceremony.State) TrustRow {
 
 // Finished is how a run ended.
 type Finished struct {
-	Number, Status string // sealed, paused, aborted
-	Report, Key    string // paths of the report and of the site's verifier keys
+	Number, Status string   // sealed, paused, aborted
+	Report, Key    string   // paths of the report and of the site's verifier keys
 	CleanUp        []string // what an aborted ceremony left to be put right
 	Trouble        *Trouble
 	Contradicted   bool // and the site is read-only from here
