@@ -34,6 +34,9 @@ const (
 	AskCard PromptKind = "card"
 	// AskTransportPIN: two officers enter the token's transport SO PIN. Private.
 	AskTransportPIN PromptKind = "transport-pin"
+	// AskPad: people stand at the device; the answer begins the call in which they
+	// enter a PIN or present cards there. Nothing is entered here.
+	AskPad PromptKind = "pad"
 	// ShowPassphrase: Who is shown the generated passphrase in Reveal, once.
 	// Private.
 	ShowPassphrase PromptKind = "show-passphrase"

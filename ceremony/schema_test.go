@@ -72,9 +72,11 @@ func schemaOf(t reflect.Type) map[string]any {
 	case reflect.Struct:
 		properties, required := map[string]any{}, []string{}
 		for i := range t.NumField() {
-			name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+			name, option, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 			properties[name] = schemaOf(t.Field(i).Type)
-			required = append(required, name)
+			if option != "omitempty" {
+				required = append(required, name)
+			}
 		}
 		return map[string]any{"type": "object", "additionalProperties": false, "properties": properties, "required": required}
 	case reflect.Slice:

@@ -132,6 +132,9 @@ type Token struct {
 	// UserSet and SOSet are the sets whose cards give its PINs; "" while the
 	// transport PIN of the security officer stands.
 	UserSet, SOSet string
+	// WrapSet is the set whose cards give the wrapping key and nothing else: of a token
+	// whose PINs are entered on the device.
+	WrapSet string
 }
 
 // LedgerKey signs checkpoints. The first one is known by its key sheet; a later

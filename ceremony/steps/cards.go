@@ -11,6 +11,7 @@ import (
 
 	"claviger/ceremony"
 	"claviger/ceremony/share"
+	"claviger/hsm"
 	"claviger/hsm/secret"
 	"claviger/ledger"
 )
@@ -218,7 +219,7 @@ func checkCardItem(body any) error {
 	name := ""
 	switch b := body.(type) {
 	case *ceremony.ItemSealed:
-		if b.Kind != ceremony.CardItem || b.Set == "" || b.Index == 0 {
+		if b.Kind != ceremony.CardItem && b.Kind != ceremony.QuorumCardItem && b.Kind != ceremony.PINPartItem || b.Set == "" || b.Index == 0 {
 			return broken("set.holder", "%s is not a card", b.Item)
 		}
 		return nil
@@ -229,10 +230,29 @@ func checkCardItem(body any) error {
 	case *ceremony.ItemDestroyed:
 		name = b.Item
 	}
-	if !strings.HasPrefix(name, "card ") {
+	if !isCard(name) {
 		return broken("set.holder", "%s is not a card", name)
 	}
 	return nil
+}
+
+// isCard says whether an item is called like a part of a set.
+func isCard(name string) bool {
+	return slices.ContainsFunc([]string{ceremony.CardItem, ceremony.QuorumCardItem, ceremony.PINPartItem}, func(kind string) bool { return strings.HasPrefix(name, kind+" ") })
+}
+
+// loginFor logs the security officer in: with the PIN that comes from S, or at the
+// device's own pad.
+func loginFor(ctx context.Context, env ceremony.Env, serial string, set *ceremony.Set, S *secret.Buffer, held []ceremony.Held) error {
+	if env.State().Tokens[serial].AtPad() {
+		return loginAtDevice(ctx, env, serial, hsm.SecurityOfficer, "the wrapping key is loaded")
+	}
+	pin, err := pinOf(S, set, serial)
+	if err != nil {
+		return err
+	}
+	defer pin.Wipe()
+	return env.Login(ctx, serial, hsm.SecurityOfficer, held, pin)
 }
 
 // loginCards logs in with the cards of a set, as the one whose PIN they give.
@@ -255,7 +275,7 @@ func destroyVoid(ctx context.Context, env ceremony.Env) error {
 	s := env.State()
 	for _, name := range slices.Sorted(maps.Keys(s.Items)) {
 		it := s.Items[name]
-		if it.Kind == ceremony.CardItem && s.Sets[it.Set] == nil && (it.State == ceremony.InCustody || it.State == ceremony.OutOfBag) {
+		if it.Set != "" && s.Sets[it.Set] == nil && (it.State == ceremony.InCustody || it.State == ceremony.OutOfBag) {
 			if err := destroyCard(ctx, env, name); err != nil {
 				return err
 			}
