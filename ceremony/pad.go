@@ -5,6 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+
+	"claviger/ceremony/script"
 )
 
 // A token with a pad of its own (CKF_PROTECTED_AUTHENTICATION_PATH) takes no PIN from
@@ -188,6 +190,25 @@ func (s *State) NeverBagged(set *Set) []CardIssued {
 	for _, c := range set.Body.Cards {
 		if s.Items[set.Body.CardName(c.Index)] == nil {
 			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// RolesFor are the people whom a script asks for on this site. A device that is added
+// makes as much as the first one did, and each part has a holder of its own in the room.
+func (s *State) RolesFor(plan *script.Plan) []script.RoleNeed {
+	out := slices.Clone(plan.Roles)
+	adds := slices.ContainsFunc(plan.Phases, func(ph script.Phase) bool {
+		return slices.ContainsFunc(ph.Steps, func(st script.Step) bool { return st.Kind == AddTokenStep })
+	})
+	for _, t := range s.Tokens {
+		for _, set := range []*Set{s.Sets[t.UserSet], s.Sets[t.SOSet]} {
+			for i := range out {
+				if adds && set != nil && set.Body.Made() && out[i].Role == script.Custodian {
+					out[i].Count = max(out[i].Count, set.Body.Count)
+				}
+			}
 		}
 	}
 	return out

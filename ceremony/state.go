@@ -550,7 +550,7 @@ func (s *State) checkPeople(r *record, p *Progress, parts []Part) error {
 			return r.refuse("person.unknown", "%s is not enrolled", part.Person)
 		}
 	}
-	for _, need := range p.Plan.Roles {
+	for _, need := range s.RolesFor(p.Plan.Plan) {
 		if have[need.Role] < need.Count {
 			return r.refuse("role.missing", "the script asks for %d %s and %d take part", need.Count, need.Role, have[need.Role])
 		}

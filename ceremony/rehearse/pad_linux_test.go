@@ -92,6 +92,7 @@ func (p padSite) noPINSent(t *testing.T) {
 // made after a restart, and all of it verified. No PIN is ever sent to the token, none
 // is asked for here, and what opens the device is in numbered bags before and after.
 func TestPadSite(t *testing.T) {
+	t.Parallel()
 	p := newPadSite(t)
 	s, tr := p.open(t)
 	opened := toItsSeal(t, s, "site-opening", nil)
@@ -156,13 +157,19 @@ func differing(a, b []string) int {
 // TestPadEveryScript: what the shipped scripts do with a token, they do with one whose
 // PINs are entered on the device, or refuse in a sentence that says what to do.
 func TestPadEveryScript(t *testing.T) {
+	t.Parallel()
 	p := newPadSite(t)
 	s, _ := p.open(t)
 	toItsSeal(t, s, "site-opening", nil)
 	for _, name := range shipped(t) {
-		if name == "site-opening" {
+		if name == "site-opening" || name == "token-addition" {
+			continue // provided, once: a ceremony works on two tokens at most
+		}
+		if !full() && !slices.Contains([]string{"key-restore", "share-check", "change-custodians"}, name) {
 			continue
 		}
+		s.Close()
+		s, _ = p.open(t)
 		if err := s.provide(t.Context(), name); err != nil {
 			t.Fatalf("what %s needs: %v", name, err)
 		}
@@ -176,11 +183,16 @@ func TestPadEveryScript(t *testing.T) {
 		}
 		evidence(t, s, toItsSeal(t, s, name, nil))
 	}
-	token := s.State().Tokens[s.Token()]
+	token := *s.State().Tokens[s.Token()]
+	if s.Last("token-addition") == nil {
+		t.Error("no second token was added")
+	}
 	for _, id := range []string{token.SOSet, token.WrapSet} {
+		s.Close()
+		s, _ = p.open(t)
 		old := s.State().Sets[id]
 		evidence(t, s, toItsSeal(t, s, "change-custodians", map[string]string{"set": old.Body.Name}))
-		if now := s.State().InPlaceOf(old, s.Token()); now == old || now == nil || !old.Withdrawn {
+		if now := s.State().InPlaceOf(old, s.Token()); now == old || now == nil || !s.State().Sets[id].Withdrawn {
 			t.Errorf("the custodians of %s set %s were not changed", old.Body.Purpose, old.Body.Name)
 		}
 	}
@@ -189,6 +201,7 @@ func TestPadEveryScript(t *testing.T) {
 }
 
 func TestPadPINInParts(t *testing.T) {
+	t.Parallel()
 	p := newPadSite(t)
 	s, tr := p.open(t)
 	tr.change = func(pr ceremony.Prompt, a *ceremony.Answer) {

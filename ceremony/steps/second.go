@@ -15,9 +15,7 @@ import (
 // PINs come from the cards that serve the first one.
 type addToken struct{}
 
-const addTokenKind = "add-token"
-
-func (addToken) Name() string { return addTokenKind }
+func (addToken) Name() string { return ceremony.AddTokenStep }
 func (addToken) Version() int { return 1 }
 func (addToken) Doc() string {
 	return "Another token is erased and initialised; its PINs come from the cards that serve the first one."
