@@ -339,10 +339,26 @@ func presentAtDevice(ctx context.Context, env ceremony.Env, serial string, as hs
 		if err == nil || ceremony.ClassOf(err) == "" || ceremony.ClassOf(err) == hsm.Gone || errors.As(err, &problem) {
 			return err
 		}
+		if err := closed(ctx, env, serial); err != nil {
+			return err
+		}
 		p.Verb = "Try again at the device"
 		p.Problem = &ceremony.Problem{Happened: "Nobody is logged in: " + whyOf(err) + ".", Safe: "The token is closed. The attempt is recorded.",
 			Do: "Look at what the device shows. Try again when everyone is ready, or pause the ceremony.", Code: err.Error()}
 	}
+}
+
+// closed logs out whoever is logged in: a device may have done what it says that it
+// did not.
+func closed(ctx context.Context, env ceremony.Env, serial string) error {
+	se, err := env.SessionWith(ctx, serial)
+	if err != nil {
+		return err
+	}
+	if err := se.Logout(ctx); ceremony.ClassOf(err) != hsm.NotAllowed { // nobody was
+		return err
+	}
+	return nil
 }
 
 // whyOf is the sentence's half in which a token's error says what happened.
