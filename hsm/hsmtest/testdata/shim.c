@@ -18,7 +18,8 @@
  *
  * At the pad the shim is the people's hands. They choose another PIN at each change,
  * and remember the last one for which the call said that it was set, or of which they
- * saw at the device that it was; PAD is the folder of their memory, PINS a list of
+ * saw at the device that it was. Where that is wrong, they take the one before at the
+ * next try. PAD is the folder of their memory, PINS a list of
  * every PIN that a call brought, by its length, with "at the pad" where it was null.
  *
  * Every function of PKCS#11 v2.40 takes at most eight arguments of a machine word,
@@ -58,7 +59,7 @@ static const char *names[68] = {
 };
 
 enum { INIT_TOKEN = 9, INIT_PIN = 10, SET_PIN = 11, GET_SESSION_INFO = 15, LOGIN = 18 };
-enum { CKU_SO = 0, CKU_USER = 1, PIN_INVALID = 0xA1, PROTECTED_PATH = 0x100 };
+enum { CKU_SO = 0, CKU_USER = 1, PIN_INCORRECT = 0xA0, PIN_INVALID = 0xA1, PROTECTED_PATH = 0x100 };
 enum { GET_SLOT_LIST = 4, GET_SLOT_INFO = 5, GET_TOKEN_INFO = 6, GET_MECHANISM_LIST = 7, DESTROY_OBJECT = 22,
 	GET_ATTRIBUTE_VALUE = 24, FIND_OBJECTS = 27, GENERATE_RANDOM = 64 };
 enum { DEVICE_REMOVED = 0x32 };
@@ -185,16 +186,17 @@ static int remembered(const char *serial, int who, int change)
 	}
 	if (change) {
 		f = fopen(path, "we");
-		if (!f || fprintf(f, "%d", ++n) < 0 || fclose(f))
+		if (!f || fprintf(f, "%d", n += change) < 0 || fclose(f))
 			abort();
 	}
 	return n;
 }
 
 /* at_pad puts in what people enter; what it changes is in who, or -1. */
+static int last = CKU_USER; /* who logged in */
+
 static word at_pad(int i, word *a, char pins[2][32], char *serial, int *who)
 {
-	static int last = CKU_USER; /* who logged in */
 	char line[64];
 	int pad = ordered("pad");
 	*who = -1;
@@ -324,6 +326,8 @@ static word pass(int i, word *a)
 	rv = real->f[i](a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]);
 	if (who >= 0 && rv == 0)
 		remembered(serial, who, 1);
+	if (i == LOGIN && rv == PIN_INCORRECT && ordered("pad") && remembered(serial, last, 0) > 0)
+		remembered(serial, last, -1);
 	if (obey(i, "after", &forced)) {
 		note(names[i], " took effect");
 		return forced;
