@@ -51,7 +51,12 @@ func (e *env) Restart(context.Context) error {
 }
 
 func (e *env) Working(what string) {
-	e.working, e.since = what, e.host.Now()
+	e.working, e.since, e.device = what, e.host.Now(), nil
+	e.show()
+}
+
+func (e *env) AtDevice(what string, p Prompt) {
+	e.working, e.since, e.device = what, e.host.Now(), &p
 	e.show()
 }
 
@@ -69,7 +74,7 @@ func (e *env) Ask(ctx context.Context, p Prompt) (Answer, error) {
 	if err := e.settleClock(ctx); err != nil {
 		return Answer{}, err
 	}
-	e.working, e.acting = "", p.Who.ID
+	e.working, e.device, e.acting = "", nil, p.Who.ID
 	e.show()
 	defer func() { e.acting = "" }()
 	for {

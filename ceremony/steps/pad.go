@@ -39,14 +39,20 @@ func askDivided(ctx context.Context, env ceremony.Env, t hsm.TokenInfo) (string,
 	return a[dividedField], err
 }
 
-// goToDevice sends people to the device, and comes back when they are ready for the call.
-func goToDevice(ctx context.Context, env ceremony.Env, p ceremony.Prompt) error {
-	p.Kind = ceremony.AskPad
+// noPIN is said of everything that is done at a device.
+const noPIN = " No PIN is entered here."
+
+// goToDevice sends people to the device, and comes back when they are ready for the
+// call: with what the screen says while it lasts.
+func goToDevice(ctx context.Context, env ceremony.Env, p ceremony.Prompt) (ceremony.Prompt, error) {
+	p.Kind, p.Aloud = ceremony.AskPad, p.Aloud+noPIN
+	p.Text = "Go on when everyone stands at the device. It then waits for you, for minutes if need be. To stop it, cancel on the device."
 	if p.Verb == "" {
 		p.Verb = "We are at the device"
 	}
 	_, err := env.Ask(ctx, p)
-	return err
+	p.Problem, p.Text = nil, "The device has the turn. To stop it, cancel on the device."
+	return p, err
 }
 
 // padActs is what is left to set at the devices of an opening: what opens the token
@@ -89,13 +95,14 @@ func setAtDevice(ctx context.Context, env ceremony.Env, act ceremony.Act) error 
 	if act.With["device"] == ceremony.PINParts {
 		does = "one after another, each type a part of the new PIN, and again where the device asks, and write it down by hand"
 	}
-	if err := goToDevice(ctx, env, ceremony.Prompt{Who: s.Someone(holders[0]), Role: "custodian", Title: "At the device: set what opens it for its " + userWords(as),
-		Text:  names(s, holders) + ": " + does + ". Then present every card once, as the device asks. The others turn away from its pad. No PIN is entered here.",
-		Facts: facts([]ceremony.Line{mono("Serial number", serial), line("Made there, as stated", divided(act.With["device"], act.With["threshold"], act.With["count"])), line("Who receives them", names(s, holders))})}); err != nil {
+	at, err := goToDevice(ctx, env, ceremony.Prompt{Who: s.Someone(holders[0]), Role: "custodian", Title: "At the device: set what opens it for its " + userWords(as),
+		Aloud: names(s, holders) + ": " + does + ". Everyone else turns away from its pad.",
+		Facts: facts([]ceremony.Line{mono("Serial number", serial), line("Made there, as stated", divided(act.With["device"], act.With["threshold"], act.With["count"])), line("Who receives them", names(s, holders))})})
+	if err != nil {
 		return err
 	}
 	return env.Act(ctx, act, func(ctx context.Context, intent ledger.Hash) (ceremony.Found, error) {
-		env.Working("At the device: " + names(env.State(), holders) + " set what opens it. No PIN is entered here")
+		env.AtDevice("What opens the device is set there", at)
 		se, err := env.SessionWith(ctx, serial)
 		if err != nil {
 			return ceremony.Found{}, err
@@ -154,7 +161,8 @@ func tryAtDevice(ctx context.Context, env ceremony.Env, serial string, as hsm.Us
 	if err := env.Logout(ctx, serial, why); err != nil {
 		return false, err
 	}
-	env.Working("At the device: " + names(env.State(), who) + " present what was just made, to try it. No PIN is entered here")
+	env.AtDevice("The device asks for what was just made", ceremony.Prompt{Kind: ceremony.AskPad, Who: env.State().Someone(who[0]), Role: "custodian", Title: "At the device: try what was just made",
+		Aloud: names(env.State(), who) + ": present what was just made, as the device asks for it. Everyone else turns away from its pad." + noPIN, Text: "It counts only if it opens the device. If it was not made, cancel on the device."})
 	err := env.Login(ctx, serial, as, nil, nil)
 	switch ceremony.ClassOf(err) {
 	case "":
@@ -304,7 +312,7 @@ func loginAtDevice(ctx context.Context, env ceremony.Env, serial string, as hsm.
 	if set == nil {
 		officers := env.State().Open.PresentIn("officer")
 		return presentAtDevice(ctx, env, serial, as, nil, ceremony.Prompt{Who: env.State().Someone(officers[0]), Role: "officer",
-			Text: "Two officers enter the transport PIN at the device, each the own half; or what was set there last, if an interrupted act has set it already. No PIN is entered here."})
+			Aloud: names(env.State(), officers) + ": enter the transport PIN at the device, each the own half; or what was set there last, if an interrupted act has set it already. Everyone else turns away from its pad."})
 	}
 	held, err := takeForDevice(ctx, env, set, purpose)
 	if err == nil {
@@ -315,12 +323,12 @@ func loginAtDevice(ctx context.Context, env ceremony.Env, serial string, as hsm.
 			order = append(order, s.Someone(h.Person).Name)
 			lines = append(lines, line(s.Someone(h.Person).Name, set.Body.CardName(h.Index)))
 		}
-		does := "present their quorum cards at the device, as it asks for them"
+		does := "present your quorum cards at the device, as it asks for them"
 		if set.Body.Device == ceremony.PINParts {
-			does = "type their parts of the PIN at the device, in this order"
+			does = "type your parts of the PIN at the device, in this order"
 		}
 		err = presentAtDevice(ctx, env, serial, as, held, ceremony.Prompt{Who: s.Someone(held[0].Person), Role: "custodian", Facts: facts(lines),
-			Text: strings.Join(order, ", ") + " " + does + ". The others turn away from its pad. No PIN is entered here."})
+			Aloud: strings.Join(order, ", ") + ": " + does + ". Everyone else turns away from its pad."})
 	}
 	return errors.Join(err, putAllBack(ctx, env, set))
 }
@@ -330,11 +338,13 @@ func loginAtDevice(ctx context.Context, env ceremony.Env, serial string, as hsm.
 func presentAtDevice(ctx context.Context, env ceremony.Env, serial string, as hsm.User, held []ceremony.Held, p ceremony.Prompt) error {
 	p.Title = "At the device: log in as its " + userWords(as)
 	for {
-		if err := goToDevice(ctx, env, p); err != nil {
+		at, err := goToDevice(ctx, env, p)
+		if err != nil {
 			return err
 		}
-		env.Working("At the device: log in as its " + userWords(as) + ". No PIN is entered here. To stop, cancel on the device")
-		err := env.Login(ctx, serial, as, held, nil)
+		env.AtDevice("The device asks for what opens it", at)
+		err = env.Login(ctx, serial, as, held, nil)
+		env.Working("The device is read")
 		var problem *ceremony.Problem
 		if err == nil || ceremony.ClassOf(err) == "" || ceremony.ClassOf(err) == hsm.Gone || errors.As(err, &problem) {
 			return err

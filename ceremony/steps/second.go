@@ -168,7 +168,7 @@ func (addToken) initialise(ctx context.Context, env ceremony.Env, act ceremony.A
 			Do: "Connect a second token that is opened as the first one is."}
 	}
 	return env.Act(ctx, act, func(ctx context.Context, intent ledger.Hash) (ceremony.Found, error) {
-		env.Working("The second token is being initialised")
+		initialisingNow(env, pad, "The second token is being initialised")
 		if err := env.Release(ctx); err != nil {
 			return ceremony.Found{}, err
 		}

@@ -232,7 +232,7 @@ func (k initialiseToken) Do(ctx context.Context, env ceremony.Env, st script.Ste
 			return err
 		}
 		err = env.Act(ctx, act, func(ctx context.Context, intent ledger.Hash) (ceremony.Found, error) {
-			env.Working("The token is being initialised")
+			initialisingNow(env, pad, "The token is being initialised")
 			m, err := env.Module(ctx)
 			if err != nil {
 				return ceremony.Found{}, err
@@ -287,9 +287,25 @@ func transportPIN(ctx context.Context, env ceremony.Env, t hsm.TokenInfo, why st
 	if err != nil {
 		return nil, "", err
 	}
-	officers := env.State().Open.PresentIn("officer")
-	return nil, pad, goToDevice(ctx, env, ceremony.Prompt{Who: env.State().Someone(officers[0]), Role: "officer", Title: "At the device: initialise it",
-		Text: names(env.State(), officers) + " enter a transport PIN at the device, each the own half, as it asks. It holds until what opens the device is set. No PIN is entered here."})
+	_, err = goToDevice(ctx, env, initialising(env.State()))
+	return nil, pad, err
+}
+
+func initialising(s *ceremony.State) ceremony.Prompt {
+	officers := s.Open.PresentIn("officer")
+	return ceremony.Prompt{Who: s.Someone(officers[0]), Role: "officer", Title: "At the device: initialise it",
+		Aloud: names(s, officers) + ": enter a transport PIN at the device, each the own half, as it asks. It holds until what opens the device is set. Everyone else turns away from its pad."}
+}
+
+// initialisingNow tells that a token is being initialised, here or at its pad.
+func initialisingNow(env ceremony.Env, pad, what string) {
+	if pad == "" {
+		env.Working(what)
+		return
+	}
+	at := initialising(env.State())
+	at.Kind, at.Aloud = ceremony.AskPad, at.Aloud+noPIN
+	env.AtDevice(what, at)
 }
 
 func enrolled(t hsm.TokenInfo, pad string, intent ledger.Hash) ceremony.Found {

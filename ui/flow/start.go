@@ -182,7 +182,7 @@ func setsThere(s *ceremony.State) []Choice {
 			continue // nothing is left to hold with it
 		}
 		b := s.Sets[id].Body
-		out = append(out, Choice{ID: setName(id), Label: "Card set " + setName(id), Help: fmt.Sprintf("%s, any %d of %d", b.Purpose, b.Threshold, b.Count)})
+		out = append(out, Choice{ID: setName(id), Label: setCalled(b), Help: fmt.Sprintf("%s, any %d of %d", b.Purpose, b.Threshold, b.Count)})
 	}
 	return out
 }
