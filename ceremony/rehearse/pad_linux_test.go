@@ -120,7 +120,7 @@ func TestPadSite(t *testing.T) {
 		if pr.Kind == ceremony.AskTransportPIN || pr.Kind == ceremony.AskCard && pr.Card.Purpose != ceremony.Recovery {
 			t.Errorf("%q is asked for a token with a pad", pr.Title)
 		}
-		if pr.Kind == ceremony.AskPad && (!strings.Contains(pr.Aloud, "No PIN is entered here.") || pr.Who.Name == "" || pr.Private() || len(pr.Fields) > 0) {
+		if pr.Kind == ceremony.AskPad && (!strings.Contains(pr.Aloud, "No PIN is entered on this workstation.") || pr.Who.Name == "" || pr.Private() || len(pr.Fields) > 0) {
 			t.Errorf("the prompt at the device: %+v", pr)
 		}
 	}

@@ -40,7 +40,7 @@ func askDivided(ctx context.Context, env ceremony.Env, t hsm.TokenInfo) (string,
 }
 
 // noPIN is said of everything that is done at a device.
-const noPIN = " No PIN is entered here."
+const noPIN = " No PIN is entered on this workstation."
 
 // goToDevice sends people to the device, and comes back when they are ready for the
 // call: with what the screen says while it lasts.

@@ -47,7 +47,7 @@ func TestWitnessSeesWhatIsPublic(t *testing.T) {
 // device has the turn.
 func TestWitnessSeesWhatIsDoneAtTheDevice(t *testing.T) {
 	pad := ceremony.Prompt{Kind: ceremony.AskPad, Title: "At the device: log in as its user", Role: "custodian", Who: ceremony.Someone{ID: "lc", Name: "Li Chen"},
-		Aloud: "Li Chen: present your quorum card. No PIN is entered here.", Facts: []ceremony.Fact{{Label: "Li Chen", Value: "quorum card 1"}}}
+		Aloud: "Li Chen: present your quorum card. No PIN is entered on this workstation.", Facts: []ceremony.Fact{{Label: "Li Chen", Value: "quorum card 1"}}}
 	s := ceremony.Snapshot{Ceremony: ceremonyView(), Working: "The device asks for what opens it", AtDevice: &pad}
 	before, during := NewWitness(s, &pad), NewWitness(s, nil)
 	if before.Title != pad.Title || before.Busy || before.Next != "Custodian Li Chen goes to the device" {

@@ -102,7 +102,7 @@ func nothing() Actions {
 // atTheDevice sends two custodians to a device with a pad of its own.
 func atTheDevice(problem *ceremony.Problem) ceremony.Prompt {
 	p := ceremony.Prompt{Kind: ceremony.AskPad, Title: "At the device: log in as its user", Verb: "We are at the device", Who: someone("lc", "Li Chen", "LC"), Role: "custodian", Problem: problem,
-		Aloud: "Li Chen, Farah Noor: present your quorum cards at the device, as it asks for them. Everyone else turns away from its pad. No PIN is entered here.",
+		Aloud: "Li Chen, Farah Noor: present your quorum cards at the device, as it asks for them. Everyone else turns away from its pad. No PIN is entered on this workstation.",
 		Text:  "Go on when everyone stands at the device. It then waits for you, for minutes if need be. To stop it, cancel on the device.",
 		Facts: []ceremony.Fact{{Label: "Serial number", Value: "7700 4312", Style: "mono"}, {Label: "Opened by, as stated", Value: "any 2 of 3 quorum cards"}, {Label: "Li Chen", Value: "quorum card 1 of set QYPZ 4XNR"}, {Label: "Farah Noor", Value: "quorum card 3 of set QYPZ 4XNR"}}}
 	if problem != nil {
