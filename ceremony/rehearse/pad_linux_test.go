@@ -225,6 +225,51 @@ func TestPadPINInParts(t *testing.T) {
 	p.noPINSent(t)
 }
 
+// TestPadRehearsed: a rehearsal on a named token with a pad asks for no PIN and plays
+// what it needs, as a rehearsal on any other.
+func TestPadRehearsed(t *testing.T) {
+	t.Parallel()
+	_, env := hsmtest.Store(t)
+	library, control := hsmtest.Shim(t)
+	control.Pad()
+	m, err := worker.Start(t.Context(), worker.Options{Argv: practicetest.Worker(), ModulePath: library, Env: env})
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := m.InitToken(t.Context(), "", "for practice", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := m.Open(t.Context(), info.Serial)
+	for _, do := range []func() error{
+		func() error { return err },
+		func() error { return s.Login(t.Context(), hsm.SecurityOfficer, nil) },
+		func() error { return s.InitPIN(t.Context(), nil) },
+		func() error { return s.Logout(t.Context()) },
+		func() error { return s.Login(t.Context(), hsm.Operator, nil) },
+		func() error {
+			return s.PutData(t.Context(), hsm.Data{Application: "claviger", Label: hsm.PracticeMark, Value: []byte("practice")})
+		},
+		m.Close,
+	} {
+		if err := do(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := setting("", nil)
+	c.Module, c.Serial, c.Env = library, info.Serial, env
+	out := t.TempDir()
+	var told strings.Builder
+	if err := Run(t.Context(), Options{Setting: c, Script: "key-generation", Out: out, Print: &told}); err != nil {
+		t.Fatalf("%v\n%s", err, &told)
+	}
+	transcript, err := os.ReadFile(filepath.Join(out, "transcript.txt"))
+	if err != nil || !strings.Contains(string(transcript), "at the device's pad; any 2 of 3 quorum cards, as stated") {
+		t.Errorf("%v: the transcript does not tell of the pad:\n%s", err, transcript)
+	}
+	padSite{control: control}.noPINSent(t)
+}
+
 // opened gives a site on tokens with a pad, opened.
 func (p padSite) opened(t *testing.T) (*Site, *troupe) {
 	t.Helper()

@@ -101,7 +101,7 @@ func setAtDevice(ctx context.Context, env ceremony.Env, act ceremony.Act) error 
 	if err != nil {
 		return err
 	}
-	return env.Act(ctx, act, func(ctx context.Context, intent ledger.Hash) (ceremony.Found, error) {
+	err = env.Act(ctx, act, func(ctx context.Context, intent ledger.Hash) (ceremony.Found, error) {
 		env.AtDevice("What opens the device is set there", at)
 		se, err := env.SessionWith(ctx, serial)
 		if err != nil {
@@ -125,6 +125,10 @@ func setAtDevice(ctx context.Context, env ceremony.Env, act ceremony.Act) error 
 		}
 		return madeAtDevice(env.State(), act, intent, holders), nil
 	})
+	if err != nil {
+		return err
+	}
+	return bagMade(ctx, env, serial) // before anything else is made
 }
 
 // present names k of the holders, from the first on and round again.
