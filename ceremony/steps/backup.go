@@ -401,7 +401,7 @@ func mediumProblem(s *ceremony.State, m medium) *ceremony.Problem {
 }
 
 func bagMedium(ctx context.Context, env ceremony.Env, a ceremony.ArtifactStored, holder string) error {
-	bag, err := askBag(ctx, env, env.State().Someone(holder), a.Name)
+	bag, err := askBag(ctx, env, env.State().Someone(holder), a.Name, "")
 	if err != nil {
 		return err
 	}

@@ -131,7 +131,7 @@ func takeOut(ctx context.Context, env ceremony.Env, it *ceremony.Item, purpose s
 	}
 	s := env.State()
 	holder, w := s.Someone(it.Holder), witness(s)
-	a, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskForm, Who: s.Someone(w), Role: "witness", Title: "Look at the bag of " + holder.Name,
+	a, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskForm, Who: s.Someone(w), Role: "witness", Title: "Look at the bag of " + holder.Name, Aloud: bagAloud(s, it),
 		Text:   "The holder shows the bag and reads its number aloud. Compare it, and look at the seal, before it is opened.",
 		Facts:  facts([]ceremony.Line{line("Item", it.Name), line("Held by", holder.Name), mono("Bag in the record", it.Bag)}),
 		Fields: []ceremony.Field{{Name: "seal", Label: "Number as above, and the seal", Type: "text", Of: []string{sealIntact, sealBroken, itemMissing}, Max: 20}}})
@@ -156,12 +156,21 @@ func takeOut(ctx context.Context, env ceremony.Env, it *ceremony.Item, purpose s
 	return true, nil
 }
 
+// bagAloud is what is read aloud at the bag of what a device made: a script speaks of
+// cards that are typed.
+func bagAloud(s *ceremony.State, it *ceremony.Item) string {
+	if set := s.Sets[it.Set]; set == nil || !set.Body.Made() {
+		return ""
+	}
+	return s.Someone(it.Holder).Name + ", show the bag of " + it.Name + " and read its number aloud. What is in it is for the device alone: nothing of it is typed on this workstation."
+}
+
 // putBack has the item sealed into a new bag; the witness types its number.
 func putBack(ctx context.Context, env ceremony.Env, name string) error {
 	s := env.State()
 	it := s.Items[name]
 	w := witness(s)
-	p := ceremony.Prompt{Kind: ceremony.AskForm, Who: s.Someone(w), Role: "witness", Title: "Put " + name + " into a new bag",
+	p := ceremony.Prompt{Kind: ceremony.AskForm, Who: s.Someone(w), Role: "witness", Title: "Put " + name + " into a new bag", Aloud: bagAloud(s, it),
 		Text:   s.Someone(it.Holder).Name + " seals it and reads the number of the new bag aloud.",
 		Fields: []ceremony.Field{{Name: "bag", Label: "New bag number", Type: "bag", Max: 40}}}
 	for {

@@ -387,7 +387,7 @@ func giveCard(ctx context.Context, env ceremony.Env, card *share.Card, set share
 		return nil, err
 	}
 	name := ceremony.CardItemName(card.Index, set.Name())
-	bag, err := askBag(ctx, env, who, name)
+	bag, err := askBag(ctx, env, who, name, "")
 	if err == nil {
 		err = env.Record(ctx, []ceremony.Entry{
 			{Kind: ceremony.SetReadBackKind, Body: ceremony.SetReadBack{Fingerprint: hex.EncodeToString(f[:]), Index: card.Index, Intent: b.Intent, Person: person, Set: b.Set}},
@@ -402,9 +402,10 @@ func giveCard(ctx context.Context, env ceremony.Env, card *share.Card, set share
 	return back, nil
 }
 
-// askBag has a bag number typed twice.
-func askBag(ctx context.Context, env ceremony.Env, who ceremony.Someone, item string) (string, error) {
-	p := ceremony.Prompt{Kind: ceremony.AskForm, Who: who, Role: "custodian", Title: "Put " + item + " into its bag",
+// askBag has a bag number typed twice. What is read aloud is the step's own text,
+// unless something else is said.
+func askBag(ctx context.Context, env ceremony.Env, who ceremony.Someone, item, aloud string) (string, error) {
+	p := ceremony.Prompt{Kind: ceremony.AskForm, Who: who, Role: "custodian", Title: "Put " + item + " into its bag", Aloud: aloud,
 		Text: "Read the number of the bag aloud; type it twice.",
 		Fields: []ceremony.Field{
 			{Name: "bag", Label: "Bag number", Type: "bag", Max: 40},

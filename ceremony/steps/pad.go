@@ -222,6 +222,7 @@ func askDeviceHolders(ctx context.Context, env ceremony.Env, act ceremony.Act) (
 		Fields: []ceremony.Field{
 			{Name: countField, Label: "How many it makes in all, as stated", Type: "text", Value: act.With["count"], Max: 2},
 			{Name: neededField, Label: "How many of them open it, as stated", Type: "text", Value: act.With["threshold"], Max: 2}}}
+	p.Aloud = p.Text + " Say what the device is told, and who receives what it makes."
 	for i := range n {
 		p.Fields = append(p.Fields, ceremony.Field{Name: fmt.Sprintf("holder-%d", i+1), Label: fmt.Sprintf("Holder of number %d", i+1), Type: "text", Of: custodians, Value: custodians[i], Max: 63})
 	}
@@ -267,7 +268,7 @@ func bagMade(ctx context.Context, env ceremony.Env, serial string) error {
 		for _, c := range env.State().NeverBagged(set) {
 			s := env.State()
 			name := set.Body.CardName(c.Index)
-			bag, err := askBag(ctx, env, s.Someone(c.Holder), name)
+			bag, err := askBag(ctx, env, s.Someone(c.Holder), name, s.Someone(c.Holder).Name+", put "+name+" into its bag, and read the number of the bag aloud.")
 			if err != nil {
 				return err
 			}
