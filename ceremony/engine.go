@@ -40,6 +40,7 @@ type Engine struct {
 	result  string
 	acting  string
 	working string
+	device  *Prompt // that sent people to the device where they are now
 	since   time.Time
 	private []string // when someone was asked privately, in the step under way
 	signing int      // the phase that is being signed off

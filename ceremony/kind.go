@@ -70,6 +70,8 @@ type Env interface {
 	Ask(ctx context.Context, p Prompt) (Answer, error)
 	// Working tells the room what happens while nobody is asked.
 	Working(what string)
+	// AtDevice tells it while people are busy at the device itself, where p has sent them.
+	AtDevice(what string, p Prompt)
 	// Shown adds public lines to the step's card on the screen.
 	Shown(lines ...Line)
 

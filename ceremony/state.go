@@ -132,6 +132,9 @@ type Token struct {
 	// UserSet and SOSet are the sets whose cards give its PINs; "" while the
 	// transport PIN of the security officer stands.
 	UserSet, SOSet string
+	// WrapSet is the set whose cards give the wrapping key and nothing else: of a token
+	// whose PINs are entered on the device.
+	WrapSet string
 }
 
 // LedgerKey signs checkpoints. The first one is known by its key sheet; a later
@@ -556,7 +559,7 @@ func (s *State) checkPeople(r *record, p *Progress, parts []Part) error {
 			return r.refuse("person.unknown", "%s is not enrolled", part.Person)
 		}
 	}
-	for _, need := range p.Plan.Roles {
+	for _, need := range s.RolesFor(p.Plan.Plan) {
 		if have[need.Role] < need.Count {
 			return r.refuse("role.missing", "the script asks for %d %s and %d take part", need.Count, need.Role, have[need.Role])
 		}

@@ -382,7 +382,11 @@ func (s *Shell) working() {
 		step, title = c.Step.ID, c.Step.Title
 	}
 	s.line.Set(s.snapshot.Working, flow.During(s.now().Sub(s.snapshot.Since)))
-	s.page(view.Working(flow.NewPage(ceremony.Prompt{Title: title}, s.snapshot), s.line))
+	p := ceremony.Prompt{Title: title}
+	if s.snapshot.AtDevice != nil {
+		p = *s.snapshot.AtDevice
+	}
+	s.page(view.Working(flow.NewPage(p, s.snapshot), s.line))
 	s.title(step, "working", "")
 }
 

@@ -135,7 +135,7 @@ func (s *Site) Plan(source []byte, set map[string]string) (ceremony.Plan, error)
 	if err != nil {
 		return ceremony.Plan{}, err
 	}
-	parts, err := Parts(plan.Roles)
+	parts, err := Parts(s.State().RolesFor(plan))
 	if err != nil {
 		return ceremony.Plan{}, err
 	}

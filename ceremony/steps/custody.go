@@ -328,8 +328,8 @@ func takeIn(ctx context.Context, env ceremony.Env) (string, error) {
 			return "", err
 		}
 		p.Problem = bagProblem(s, a["bag"])
-		if s.Items[a["item"]] != nil || strings.HasPrefix(a["item"], "card ") {
-			p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("%q is taken, or is how a card of a share set is called.", a["item"]), Safe: "Nothing was recorded.", Do: "Give it another name."}
+		if s.Items[a["item"]] != nil || isCard(a["item"]) {
+			p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("%q is taken, or is how a card of a set is called.", a["item"]), Safe: "Nothing was recorded.", Do: "Give it another name."}
 		}
 		if p.Problem != nil {
 			continue

@@ -105,7 +105,7 @@ func (p *program) Prepare(ctx context.Context, st flow.Start) (flow.Preparation,
 	if err != nil {
 		return flow.Preparation{}, p.told(err)
 	}
-	prepared, err := flow.NewPreparation(p.record(ctx, s), st, src, func(plan *script.Plan) ([]ceremony.Part, error) { return rehearse.Parts(plan.Roles) }, p.token(ctx, s, st))
+	prepared, err := flow.NewPreparation(p.record(ctx, s), st, src, func(plan *script.Plan) ([]ceremony.Part, error) { return rehearse.Parts(s.State().RolesFor(plan)) }, p.token(ctx, s, st))
 	if err != nil {
 		return flow.Preparation{}, p.told(err)
 	}

@@ -60,6 +60,8 @@ type (
 	pinWord struct {
 		Min int `json:"min"`
 		Max int `json:"max"`
+		// OnDevice: people enter it there, and none is sent.
+		OnDevice bool `json:"on-device"`
 	}
 	memoryWord struct {
 		Total int `json:"total"`
@@ -258,7 +260,7 @@ func word(t hsm.TokenInfo) tokenWord {
 	}
 	return tokenWord{URI: t.URI().String(), Serial: t.Serial, Label: t.Label, Manufacturer: t.Manufacturer, Model: t.Model,
 		Hardware: t.HardwareVersion, Firmware: t.FirmwareVersion, Slot: t.SlotDescription, HardwareSlot: t.HardwareSlot, States: t.States(),
-		Random: t.Random, PIN: pinWord{t.MinPIN, t.MaxPIN}, PublicMemory: memory(t.PublicMemory), PrivateMemory: memory(t.PrivateMemory),
+		Random: t.Random, PIN: pinWord{t.MinPIN, t.MaxPIN, t.ProtectedPath}, PublicMemory: memory(t.PublicMemory), PrivateMemory: memory(t.PrivateMemory),
 		MaxSessions: t.MaxSessions, Mechanisms: []mechanismWord{}, Ceremonies: []ceremonyServed{}}
 }
 
@@ -347,6 +349,9 @@ func (t tokenWord) print(out io.Writer) {
 	length := fmt.Sprintf("%d to %d characters", t.PIN.Min, t.PIN.Max)
 	if t.PIN.Max == 0 {
 		length = "limits not told"
+	}
+	if t.PIN.OnDevice {
+		length = "entered on the device, never sent to it; opened there by quorum cards or a PIN in parts"
 	}
 	yes := map[bool]string{true: "yes", false: "no"}
 	fmt.Fprintf(out, "\nToken      %s\n", t.URI)

@@ -17,7 +17,7 @@ type First struct {
 func NewFirst(dir string, opening *script.Plan) First {
 	return First{Dir: dir, Needed: []string{
 		"A hardware security module that is empty, and its vendor's PKCS#11 library on this workstation. A software token is refused.",
-		capital(inWords(headcount(opening))) + " people, each in one role: " + needsPeople(opening) + ".",
+		capital(inWords(headcount(opening.Roles))) + " people, each in one role: " + needsPeople(opening.Roles) + ".",
 		"An order on paper: the printed script, signed by hand by the approver, and the SHA-256 of its scan, computed on another machine.",
 		"Tamper-evident bags with numbers, blank cards, key sheets to sign by hand, and two media for copies of the record.",
 	}}

@@ -305,7 +305,11 @@ func whoOpens(s *ceremony.State, serial string) string {
 	for _, id := range sorted(s.Sets) {
 		b := s.Sets[id].Body
 		if b.Purpose == "activation" && slices.Contains(b.Serials, serial) {
-			out = append(out, fmt.Sprintf("whoever opens the token: any %d of %d cards of set %s, in a ceremony that officers authorise", b.Threshold, b.Count, setName(id)))
+			what := "cards"
+			if b.Made() {
+				what = b.Device
+			}
+			out = append(out, fmt.Sprintf("whoever opens the token: any %d of %d %s of set %s, in a ceremony that officers authorise", b.Threshold, b.Count, what, setName(id)))
 		}
 	}
 	return strings.Join(out, "; ")

@@ -252,7 +252,7 @@ func NewOrderForm(r Record, name string, source []byte, free func(string) string
 		}
 		f.Fields = append(f.Fields, field)
 	}
-	for _, need := range plan.Roles {
+	for _, need := range s.RolesFor(plan) {
 		for i := range need.Count {
 			f.Fields = append(f.Fields, f.personField(s, need, i))
 		}
@@ -315,7 +315,7 @@ func (f OrderForm) Order(s *ceremony.State, typed map[string]string, now time.Ti
 	if err != nil {
 		return o, wrongValue(err, "value ")
 	}
-	for _, need := range f.plan.Roles {
+	for _, need := range s.RolesFor(f.plan) {
 		for i := range need.Count {
 			name := fmt.Sprintf("person %s %d", need.Role, i)
 			id := values[name]

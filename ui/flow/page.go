@@ -215,7 +215,7 @@ func newHash(f ceremony.Fact) Hash {
 func (pg *Page) addEntry(p ceremony.Prompt, s ceremony.SiteView) {
 	practice := s.Practice
 	switch p.Kind {
-	case ceremony.AskConfirm:
+	case ceremony.AskConfirm, ceremony.AskPad:
 		if p.Irreversible {
 			pg.Go = p.Title // the button says what it does
 		}

@@ -53,7 +53,7 @@ func NewPreparation(r Record, st Start, source []byte, cast Casting, token Token
 	if err != nil {
 		return Preparation{}, fmt.Errorf("couldn't read the script: %w", err)
 	}
-	p := Preparation{Title: plan.Title, About: needsPeople(plan), Start: st, plan: plan, token: token,
+	p := Preparation{Title: plan.Title, About: needsPeople(s.RolesFor(plan)), Start: st, plan: plan, token: token,
 		Script: inWordsToo(fmt.Sprintf("Script %s, version %d: SHA-256", plan.Name, plan.Version), hex.EncodeToString(plan.SHA256[:]))}
 	for _, m := range plan.Materials {
 		p.Materials = append(p.Materials, material(m))

@@ -56,7 +56,7 @@ const mostChoices = 12
 // NewStart offers a script where it can be held: each thing that it asks for by
 // name has to be in the record. free makes a label that is taken into another.
 func NewStart(plan *script.Plan, s *ceremony.State, free func(string) string) (Start, bool) {
-	st := Start{Name: plan.Name, Title: plan.Title, About: needsPeople(plan), Needs: "needs " + counted(headcount(plan), "person", "people")}
+	st := Start{Name: plan.Name, Title: plan.Title, About: needsPeople(s.RolesFor(plan)), Needs: "needs " + counted(headcount(s.RolesFor(plan)), "person", "people")}
 	for _, par := range plan.Parameters {
 		p := Parameter{Name: par.Name, Ask: par.Ask, Default: par.Default}
 		var things []Choice
@@ -120,17 +120,17 @@ func choiceFor(parameter, value string) Choice {
 }
 
 // needsPeople says whom a script needs.
-func needsPeople(plan *script.Plan) string {
+func needsPeople(roles []script.RoleNeed) string {
 	var out []string
-	for _, r := range plan.Roles {
+	for _, r := range roles {
 		out = append(out, counted(r.Count, strings.ReplaceAll(r.Role, "-", " "), manyOf(r.Role)))
 	}
 	return strings.Join(out, ", ")
 }
 
-func headcount(plan *script.Plan) int {
+func headcount(roles []script.RoleNeed) int {
 	n := 0
-	for _, r := range plan.Roles {
+	for _, r := range roles {
 		n += r.Count
 	}
 	return n
@@ -182,7 +182,7 @@ func setsThere(s *ceremony.State) []Choice {
 			continue // nothing is left to hold with it
 		}
 		b := s.Sets[id].Body
-		out = append(out, Choice{ID: setName(id), Label: "Card set " + setName(id), Help: fmt.Sprintf("%s, any %d of %d", b.Purpose, b.Threshold, b.Count)})
+		out = append(out, Choice{ID: setName(id), Label: setCalled(b), Help: fmt.Sprintf("%s, any %d of %d", b.Purpose, b.Threshold, b.Count)})
 	}
 	return out
 }

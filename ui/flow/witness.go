@@ -67,10 +67,16 @@ func NewWitness(s ceremony.Snapshot, p *ceremony.Prompt) Witness {
 		}
 	}
 	facts, aloud := c.Facts, c.Aloud
+	busy := p == nil
+	if busy && s.AtDevice != nil {
+		p = s.AtDevice
+	}
 	switch {
 	case p != nil:
 		w.Title = cmp.Or(p.Title, w.Title)
-		w.Next = next(*p, c)
+		if w.Next = next(*p, c); busy {
+			w.Busy, w.Next = true, s.Working
+		}
 		if len(p.Facts) > 0 {
 			facts = p.Facts
 		}
@@ -110,7 +116,7 @@ func next(p ceremony.Prompt, c *ceremony.CeremonyView) string {
 	}
 	verb := map[ceremony.PromptKind]string{
 		ceremony.AskConfirm: "goes on", ceremony.AskForm: "types what is said", ceremony.AskDecide: "types the decision",
-		ceremony.AskSignOff: "reads and signs", ceremony.AskPhrase: "types the phrase",
+		ceremony.AskPad: "goes to the device", ceremony.AskSignOff: "reads and signs", ceremony.AskPhrase: "types the phrase",
 	}[p.Kind]
 	if name == "" {
 		return capital(verb)
