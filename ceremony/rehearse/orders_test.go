@@ -197,7 +197,7 @@ func TestRealSiteRunsOnOrders(t *testing.T) {
 		t.Fatal(err)
 	}
 	src := source(t, opening)
-	plan, err := script.Parse(src, e.State().KnownKind)
+	plan, err := script.Parse(src, e.State().KnownKinds())
 	if err != nil {
 		t.Fatal(err)
 	}
