@@ -350,6 +350,8 @@ func (s *State) admit(r *record) error {
 		return s.arrived(r, b)
 	case *Left:
 		return s.left(r, b)
+	case *Stated:
+		return s.stated(r, b)
 	case *Substituted:
 		return s.substituted(r, b)
 	case *Break:
