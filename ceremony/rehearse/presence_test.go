@@ -223,19 +223,19 @@ func TestObserversAreAsked(t *testing.T) {
 		return ok && st.Person == "observer-1"
 	}
 	eachRefused(t, s, everything(t, s), map[string]forgery{
-		"an observer was not asked": {"presence.unasked", stated, func(_ *testing.T, upTo []ledger.Record, _ any) ledger.Draft {
+		"an observer was not asked": {rule: "presence.unasked", at: stated, forge: func(_ *testing.T, upTo []ledger.Record, _ any) ledger.Draft {
 			r := upTo[len(upTo)-1]
 			return ledger.Draft{Ceremony: r.Ceremony, Kind: ceremony.ResultKind, V: 1, Time: r.Time,
 				Body: ceremony.Result{Attempt: 1, Facts: []ceremony.Line{}, Outcome: ceremony.Finished, Step: "attest"}}
 		}},
-		"nobody's statement": {"presence.part", stated, func(_ *testing.T, upTo []ledger.Record, body any) ledger.Draft {
+		"nobody's statement": {rule: "presence.part", at: stated, forge: func(_ *testing.T, upTo []ledger.Record, body any) ledger.Draft {
 			body.(*ceremony.Stated).Person = "observer-9"
 			return draft(upTo[len(upTo)-1], body)
 		}},
-		"a second statement": {"presence.statement", func(r ledger.Record, b any) bool {
+		"a second statement": {rule: "presence.statement", at: func(r ledger.Record, b any) bool {
 			st, ok := b.(*ceremony.Stated)
 			return ok && st.Person == "observer-2"
-		}, func(_ *testing.T, upTo []ledger.Record, body any) ledger.Draft {
+		}, forge: func(_ *testing.T, upTo []ledger.Record, body any) ledger.Draft {
 			body.(*ceremony.Stated).Person = "observer-1"
 			return draft(upTo[len(upTo)-1], body)
 		}},
@@ -359,11 +359,11 @@ func TestNobodyActsInTheOwnMatter(t *testing.T) {
 		return func(r ledger.Record, _ any) bool { return r.Ceremony == s.Last("retire").Number && r.Kind == kind }
 	}
 	eachRefused(t, s, everything(t, s), map[string]forgery{
-		"who is retired takes a part over": {"person.aside", at(ceremony.SubstitutedKind), func(_ *testing.T, upTo []ledger.Record, body any) ledger.Draft {
+		"who is retired takes a part over": {rule: "person.aside", at: at(ceremony.SubstitutedKind), forge: func(_ *testing.T, upTo []ledger.Record, body any) ledger.Draft {
 			body.(*ceremony.Substituted).Comes = ceremony.KnownPerson{Enrolled: h.Body, Leaf: h.Leaf, Vouched: h.Vouched}
 			return draft(upTo[len(upTo)-1], body)
 		}},
-		"who is retired decides a deviation": {"deviation.decider", at(ceremony.DeviationDecidedKind), func(_ *testing.T, upTo []ledger.Record, body any) ledger.Draft {
+		"who is retired decides a deviation": {rule: "deviation.decider", at: at(ceremony.DeviationDecidedKind), forge: func(_ *testing.T, upTo []ledger.Record, body any) ledger.Draft {
 			body.(*ceremony.DeviationDecided).By = "nadia-haddad"
 			return draft(upTo[len(upTo)-1], body)
 		}},
