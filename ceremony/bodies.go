@@ -33,6 +33,7 @@ const (
 	SealedKind             = "ceremony.sealed"
 	ArrivedKind            = "presence.arrived"
 	LeftKind               = "presence.left"
+	StatedKind             = "presence.stated"
 	SubstitutedKind        = "presence.substituted"
 	BreakKind              = "presence.break"
 	CeremonyKeyKind        = "ceremony-key.certified"
@@ -102,6 +103,7 @@ var bodies = map[string]func() any{
 	SealedKind:             func() any { return new(Sealed) },
 	ArrivedKind:            func() any { return new(Arrived) },
 	LeftKind:               func() any { return new(Left) },
+	StatedKind:             func() any { return new(Stated) },
 	SubstitutedKind:        func() any { return new(Substituted) },
 	BreakKind:              func() any { return new(Break) },
 	SignOffWithheldKind:    func() any { return new(SignOffWithheld) },

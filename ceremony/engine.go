@@ -277,7 +277,7 @@ type Plan struct {
 // had to be paused for a fault; the ledger knows in each case.
 func (e *Engine) Hold(ctx context.Context, plan Plan) error {
 	hash := ledger.BlobHash(plan.Script)
-	parsed, err := script.Parse(plan.Script, e.state.KnownKind)
+	parsed, err := script.Parse(plan.Script, e.state.KnownKinds())
 	if err != nil {
 		return err
 	}

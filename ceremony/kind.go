@@ -58,6 +58,9 @@ type Entry struct {
 // Kinds is the table of step kinds.
 type Kinds map[string]Kind
 
+// Names lists the kinds in the order of the alphabet.
+func (k Kinds) Names() []string { return sortedKeys(k) }
+
 // Env is what the engine lends to a step while it is played.
 type Env interface {
 	State() *State

@@ -271,7 +271,7 @@ func (s *State) scriptRegistered(r *record, b *ScriptRegistered) error {
 	if err != nil {
 		return r.refuse("script.invalid", "the script %s is not stored", b.Script)
 	}
-	plan, err := script.Parse(src, s.KnownKind)
+	plan, err := script.Parse(src, s.KnownKinds())
 	switch {
 	case r.Ceremony != "":
 		return r.refuse("order.place", "a script is registered outside of ceremonies")
@@ -366,7 +366,7 @@ func (e *Engine) Order(ctx context.Context, o OrderPlan) (ledger.Hash, error) {
 	if e.state.Open != nil {
 		return ledger.Hash{}, fmt.Errorf("ceremony %s is under way; order when it has ended", e.state.Open.Number)
 	}
-	parsed, err := script.Parse(o.Script, e.state.KnownKind)
+	parsed, err := script.Parse(o.Script, e.state.KnownKinds())
 	if err != nil {
 		return ledger.Hash{}, err
 	}
@@ -447,7 +447,7 @@ func (s *State) Renewed(p *Progress, at time.Time) *Order {
 // RegisterScript makes a script one that this site may order, signed by an
 // approver; Withdraw takes it, or one order, out of use again.
 func (e *Engine) RegisterScript(ctx context.Context, source []byte, approver string) error {
-	plan, err := script.Parse(source, e.state.KnownKind)
+	plan, err := script.Parse(source, e.state.KnownKinds())
 	if err != nil {
 		return err
 	}

@@ -362,6 +362,8 @@ func (s *State) admit(r *record) error {
 		return s.arrived(r, b)
 	case *Left:
 		return s.left(r, b)
+	case *Stated:
+		return s.stated(r, b)
 	case *Substituted:
 		return s.substituted(r, b)
 	case *Break:
@@ -523,7 +525,7 @@ func (s *State) parse(hash ledger.Hash) (*script.Plan, error) {
 	if ledger.BlobHash(src) != hash {
 		return nil, fmt.Errorf("the stored script is not the one with hash %s", hash)
 	}
-	plan, err := script.Parse(src, s.KnownKind)
+	plan, err := script.Parse(src, s.KnownKinds())
 	if err != nil {
 		return nil, err
 	}
@@ -531,8 +533,8 @@ func (s *State) parse(hash ledger.Hash) (*script.Plan, error) {
 	return plan, nil
 }
 
-// KnownKind tells the script parser which step kinds exist.
-func (s *State) KnownKind(kind string) bool { _, ok := s.kinds[kind]; return ok }
+// KnownKinds tells the script parser which step kinds exist.
+func (s *State) KnownKinds() []string { return s.kinds.Names() }
 
 // checkPeople holds the separation of duties: DESIGN.md section 5, conflicts.
 func (s *State) checkPeople(r *record, p *Progress, parts []Part) error {

@@ -42,7 +42,7 @@ func (p *program) Missing(context.Context) (flow.First, bool, error) {
 	if err != nil {
 		return flow.First{}, false, err
 	}
-	plan, err := script.Parse(src, known)
+	plan, err := script.Parse(src, steps.Kinds().Names())
 	if err != nil {
 		return flow.First{}, false, err
 	}
@@ -178,7 +178,7 @@ func (p *program) Print(ctx context.Context, st flow.Start) (flow.Detail, error)
 	if err != nil {
 		return flow.Detail{}, p.told(err)
 	}
-	plan, err := script.Parse(src, s.State().KnownKind)
+	plan, err := script.Parse(src, s.State().KnownKinds())
 	if err != nil {
 		return flow.Detail{}, p.told(err)
 	}
@@ -244,7 +244,7 @@ func shippedChoices(s *site.Site) []flow.Choice {
 		if err != nil {
 			continue
 		}
-		if plan, err := script.Parse(src, s.State().KnownKind); err == nil {
+		if plan, err := script.Parse(src, s.State().KnownKinds()); err == nil {
 			out = append(out, flow.Choice{ID: name, Label: plan.Title, Help: fmt.Sprintf("%s, version %d", plan.Name, plan.Version)})
 		}
 	}

@@ -91,7 +91,7 @@ func tokens(ctx context.Context, args []string, out, diag io.Writer) error {
 		return usagef("token takes list or probe")
 	}
 	probe := args[0] == "probe"
-	f := flags("token", diag)
+	f := flags("token")
 	module := f.String("module", "", "")
 	serial := f.String("serial", "", "")
 	asJSON := f.Bool("json", false, "")
@@ -103,6 +103,9 @@ func tokens(ctx context.Context, args []string, out, diag io.Writer) error {
 	}
 	if probe && *module == "" {
 		return usagef("token probe needs --module PATH: claviger token list shows the modules that are configured here")
+	}
+	if err := libraryAt(*module); err != nil {
+		return err
 	}
 	wanted, err := tokenWanted(*serial)
 	if err != nil {
@@ -278,7 +281,7 @@ func served(t hsm.TokenInfo, mechanisms []hsm.Mechanism) ([]ceremonyServed, erro
 		if err != nil {
 			return nil, err
 		}
-		plan, err := script.Parse(src, func(k string) bool { _, ok := kinds[k]; return ok })
+		plan, err := script.Parse(src, kinds.Names())
 		if err != nil {
 			return nil, err
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -25,8 +24,8 @@ import (
 	"claviger/ui/flow"
 )
 
-func window(ctx context.Context, args []string, diag io.Writer) error {
-	f := flags("claviger", diag)
+func window(ctx context.Context, args []string) error {
+	f := flags("claviger")
 	dir := f.String("site", "", "")
 	practice := f.Bool("practice", false, "")
 	module := f.String("module", "", "")
@@ -261,7 +260,7 @@ func (p *program) shipped(s *site.Site) ([]flow.Start, error) {
 		if err != nil {
 			return nil, err
 		}
-		plan, err := script.Parse(src, s.State().KnownKind)
+		plan, err := script.Parse(src, s.State().KnownKinds())
 		if err != nil || (plan.Name == site.Opening) == s.Ready() {
 			continue // what this program cannot play is not offered
 		}

@@ -228,7 +228,7 @@ const orderTime = "2006-01-02 15:04"
 // another.
 func NewOrderForm(r Record, name string, source []byte, free func(string) string, now time.Time) (OrderForm, error) {
 	s := r.State
-	plan, err := script.Parse(source, s.KnownKind)
+	plan, err := script.Parse(source, s.KnownKinds())
 	if err != nil {
 		return OrderForm{}, fmt.Errorf("couldn't read the script: %w", err)
 	}

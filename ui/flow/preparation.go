@@ -49,7 +49,7 @@ type Casting func(*script.Plan) ([]ceremony.Part, error)
 // NewPreparation makes the page of a ceremony that can be held.
 func NewPreparation(r Record, st Start, source []byte, cast Casting, token TokenSeen) (Preparation, error) {
 	s := r.State
-	plan, err := script.Parse(source, s.KnownKind)
+	plan, err := script.Parse(source, s.KnownKinds())
 	if err != nil {
 		return Preparation{}, fmt.Errorf("couldn't read the script: %w", err)
 	}

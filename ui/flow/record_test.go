@@ -423,7 +423,7 @@ func TestPagerReadsOnlyWhatIsLookedAt(t *testing.T) {
 
 func TestOnlyWhatCanBeHeldIsOffered(t *testing.T) {
 	parse := func(parameters string) *script.Plan {
-		p, err := script.Parse([]byte("ceremony: key-destruction\nversion: 1\ntitle: Destroy a key\nroles: { administrator: 1, officer: 2, witness: 1, third-party-witness: 2 }\nparameters:\n"+parameters+"phases:\n  - title: One\n    sign: [officer]\n    steps:\n      - { id: room, kind: room-check, title: Room, say: Welcome. }\n"), func(string) bool { return true })
+		p, err := script.Parse([]byte("ceremony: key-destruction\nversion: 1\ntitle: Destroy a key\nroles: { administrator: 1, officer: 2, witness: 1, third-party-witness: 2 }\nparameters:\n"+parameters+"phases:\n  - title: One\n    sign: [officer]\n    steps:\n      - { id: room, kind: room-check, title: Room, say: Welcome. }\n"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
