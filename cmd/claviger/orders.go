@@ -160,9 +160,8 @@ func (p *program) readToken(ctx context.Context, s *site.Site, serial string) (s
 		return seen, errors.New("the token says of itself that it is software, and this is a real site")
 	}
 	seen.Info = tokens[i]
-	if seen.Info.Serial != "" {
-		seen.Mechanisms, err = m.Mechanisms(ctx, seen.Info.Serial)
-	}
+	// A blank token may have no serial number yet; it is asked all the same.
+	seen.Mechanisms, err = m.Mechanisms(ctx, seen.Info.Serial)
 	return seen, err
 }
 
