@@ -133,7 +133,7 @@ func takeOut(ctx context.Context, env ceremony.Env, it *ceremony.Item, purpose s
 	a, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskForm, Who: s.Someone(w), Role: "witness", Title: "Look at the bag of " + holder.Name,
 		Text:   "The holder shows the bag and reads its number aloud. Compare it, and look at the seal, before it is opened.",
 		Facts:  facts([]ceremony.Line{line("Item", it.Name), line("Held by", holder.Name), mono("Bag in the record", it.Bag)}),
-		Fields: []ceremony.Field{{Name: "seal", Label: "Number as above, and the seal", Type: "text", Of: []string{sealIntact, sealBroken, itemMissing}, Max: 20}}})
+		Fields: []ceremony.Field{{Name: "seal", Label: "The number is the one above, and the seal is", Type: "text", Hint: "if the number is another one, note a deviation", Of: []string{sealIntact, sealBroken, itemMissing}, Max: 20}}})
 	if err != nil {
 		return false, err
 	}
@@ -155,6 +155,14 @@ func takeOut(ctx context.Context, env ceremony.Env, it *ceremony.Item, purpose s
 	return true, nil
 }
 
+// bagHint says where a bag's number is found; a practice room may have no bags.
+func bagHint(s *ceremony.State) string {
+	if s.Site.Practice {
+		return "as printed on the bag; in practice any number that was not used, like PR-000123"
+	}
+	return "as printed on the bag"
+}
+
 // putBack has the item sealed into a new bag; the witness types its number.
 func putBack(ctx context.Context, env ceremony.Env, name string) error {
 	s := env.State()
@@ -162,7 +170,7 @@ func putBack(ctx context.Context, env ceremony.Env, name string) error {
 	w := witness(s)
 	p := ceremony.Prompt{Kind: ceremony.AskForm, Who: s.Someone(w), Role: "witness", Title: "Put " + name + " into a new bag",
 		Text:   s.Someone(it.Holder).Name + " seals it and reads the number of the new bag aloud.",
-		Fields: []ceremony.Field{{Name: "bag", Label: "New bag number", Type: "bag", Max: 40}}}
+		Fields: []ceremony.Field{{Name: "bag", Label: "New bag number", Type: "bag", Hint: bagHint(s), Max: 40}}}
 	for {
 		a, err := env.Ask(ctx, p)
 		if err != nil {

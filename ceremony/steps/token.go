@@ -219,7 +219,7 @@ func (k initialiseToken) Do(ctx context.Context, env ceremony.Env, st script.Ste
 	for _, act := range acts {
 		officers := env.State().Open.PresentIn("officer")
 		a, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskTransportPIN, Who: env.State().Someone(officers[0]), Role: "officer", Title: "Enter the transport PIN",
-			Text: "Two officers enter it. It holds until every card is read."})
+			Text: "Two officers make up a new PIN, each a half, and type it one after the other. It holds until every card is read."})
 		if err != nil {
 			return err
 		}

@@ -68,7 +68,7 @@ func (p *program) MakeReal(ctx context.Context, organisation, library string) er
 	c.Room, c.Module = &p.relay, library
 	s, err := site.Create(ctx, c, organisation)
 	if err != nil {
-		return &ceremony.Problem{Happened: sentence(err.Error()), Safe: "No site was made.", Do: "Mend what it names, then make the site again."}
+		return &ceremony.Problem{Happened: sentence(err.Error()), Safe: "No site was made.", Do: "Correct it below, then make the site again."}
 	}
 	p.site = s
 	return nil
