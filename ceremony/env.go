@@ -718,9 +718,20 @@ func (e *env) cosign(p *Progress, note string) (string, error) {
 func (s *State) Someone(id string) Someone {
 	h := s.People[id]
 	if h == nil {
-		return Someone{ID: id, Name: id, Initials: initials(id)}
+		return Someone{ID: id, Name: unenrolled(id), Initials: initials(id)}
 	}
 	return Someone{ID: id, Name: h.Body.Called(), Initials: initials(cmp.Or(h.Body.Latin, h.Body.Name))}
+}
+
+// unenrolled says the id of somebody whom nobody has enrolled yet as a name.
+func unenrolled(id string) string {
+	words := strings.Split(id, "-")
+	for i, w := range words {
+		if w != "" {
+			words[i] = strings.ToUpper(w[:1]) + w[1:]
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 func initials(name string) string {

@@ -134,7 +134,7 @@ func takeOut(ctx context.Context, env ceremony.Env, it *ceremony.Item, purpose s
 	a, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskForm, Who: s.Someone(w), Role: "witness", Title: "Look at the bag of " + holder.Name, Aloud: bagAloud(s, it),
 		Text:   "The holder shows the bag and reads its number aloud. Compare it, and look at the seal, before it is opened.",
 		Facts:  facts([]ceremony.Line{line("Item", it.Name), line("Held by", holder.Name), mono("Bag in the record", it.Bag)}),
-		Fields: []ceremony.Field{{Name: "seal", Label: "Number as above, and the seal", Type: "text", Of: []string{sealIntact, sealBroken, itemMissing}, Max: 20}}})
+		Fields: []ceremony.Field{{Name: "seal", Label: "The number is the one above, and the seal is", Type: "text", Hint: "if the number is another one, note a deviation", Of: []string{sealIntact, sealBroken, itemMissing}, Max: 20}}})
 	if err != nil {
 		return false, err
 	}
@@ -165,6 +165,14 @@ func bagAloud(s *ceremony.State, it *ceremony.Item) string {
 	return s.Someone(it.Holder).Name + ", show the bag of " + it.Name + " and read its number aloud. What is in it is for the device alone: nothing of it is typed on this workstation."
 }
 
+// bagHint says where a bag's number is found; a practice room may have no bags.
+func bagHint(s *ceremony.State) string {
+	if s.Site.Practice {
+		return "as printed on the bag; in practice any number that was not used, like PR-000123"
+	}
+	return "as printed on the bag"
+}
+
 // putBack has the item sealed into a new bag; the witness types its number.
 func putBack(ctx context.Context, env ceremony.Env, name string) error {
 	s := env.State()
@@ -172,7 +180,7 @@ func putBack(ctx context.Context, env ceremony.Env, name string) error {
 	w := witness(s)
 	p := ceremony.Prompt{Kind: ceremony.AskForm, Who: s.Someone(w), Role: "witness", Title: "Put " + name + " into a new bag", Aloud: bagAloud(s, it),
 		Text:   s.Someone(it.Holder).Name + " seals it and reads the number of the new bag aloud.",
-		Fields: []ceremony.Field{{Name: "bag", Label: "New bag number", Type: "bag", Max: 40}}}
+		Fields: []ceremony.Field{{Name: "bag", Label: "New bag number", Type: "bag", Hint: bagHint(s), Max: 40}}}
 	for {
 		a, err := env.Ask(ctx, p)
 		if err != nil {

@@ -433,7 +433,7 @@ func (closingBags) Do(ctx context.Context, env ceremony.Env, st script.Step) err
 	}
 	p := ceremony.Prompt{Kind: ceremony.AskForm, Title: "Read the numbers of the bags for the end", Text: "They stay open until the report is made and the ledger is copied. The witness reads each number aloud."}
 	for i, thing := range closing(st) {
-		p.Fields = append(p.Fields, ceremony.Field{Name: fmt.Sprintf("bag-%d", i+1), Label: "Bag for " + thing, Type: "bag", Max: 40})
+		p.Fields = append(p.Fields, ceremony.Field{Name: fmt.Sprintf("bag-%d", i+1), Label: "Bag for " + thing, Type: "bag", Hint: bagHint(env.State()), Max: 40})
 	}
 	for {
 		a, err := askAll(ctx, env, p)

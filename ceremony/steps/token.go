@@ -227,7 +227,7 @@ func (k initialiseToken) Do(ctx context.Context, env ceremony.Env, st script.Ste
 		if err != nil {
 			return err
 		}
-		transport, pad, err := transportPIN(ctx, env, t, "Two officers enter it. It holds until every card is read.")
+		transport, pad, err := transportPIN(ctx, env, t, "Two officers make up a new PIN, each a half, and type it one after the other. It holds until every card is read.")
 		if err != nil {
 			return err
 		}

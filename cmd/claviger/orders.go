@@ -68,7 +68,7 @@ func (p *program) MakeReal(ctx context.Context, organisation, library string) er
 	c.Room, c.Module = &p.relay, library
 	s, err := site.Create(ctx, c, organisation)
 	if err != nil {
-		return &ceremony.Problem{Happened: sentence(err.Error()), Safe: "No site was made.", Do: "Mend what it names, then make the site again."}
+		return &ceremony.Problem{Happened: sentence(err.Error()), Safe: "No site was made.", Do: "Correct it below, then make the site again."}
 	}
 	p.site = s
 	return nil
@@ -160,9 +160,8 @@ func (p *program) readToken(ctx context.Context, s *site.Site, serial string) (s
 		return seen, errors.New("the token says of itself that it is software, and this is a real site")
 	}
 	seen.Info = tokens[i]
-	if seen.Info.Serial != "" {
-		seen.Mechanisms, err = m.Mechanisms(ctx, seen.Info.Serial)
-	}
+	// A blank token may have no serial number yet; it is asked all the same.
+	seen.Mechanisms, err = m.Mechanisms(ctx, seen.Info.Serial)
 	return seen, err
 }
 

@@ -212,9 +212,9 @@ func (p *program) told(err error) error {
 	case errors.As(err, &problem):
 		return err
 	case errors.As(err, &refusal):
-		return &ceremony.Problem{Happened: sentence(refusal.Why), Safe: "Nothing was recorded of it.", Do: "Mend what it names, then try again.", Code: refusal.Rule}
+		return &ceremony.Problem{Happened: sentence(refusal.Why), Safe: "Nothing was recorded of it.", Do: "Put right what it names, then try again.", Code: refusal.Rule}
 	}
-	return &ceremony.Problem{Happened: sentence(err.Error()), Safe: "Everything recorded before is on the disk.", Do: "Mend what it names, then go on from the overview.", Code: string(ceremony.ClassOf(err))}
+	return &ceremony.Problem{Happened: sentence(err.Error()), Safe: "Everything recorded before is on the disk.", Do: "Put right what it names, then go on from the overview.", Code: string(ceremony.ClassOf(err))}
 }
 
 func sentence(s string) string {
@@ -333,6 +333,9 @@ func (p *program) play(ctx context.Context, room ceremony.Room, run func(*site.S
 	}
 	if last.Status != ceremony.SealedStatus && last.Status != ceremony.AbortedStatus {
 		return done, nil
+	}
+	if cp, err := ledger.ReadCheckpoint(s.State().Note); err == nil {
+		done.Head, done.Size = cp.Root.String(), cp.Size
 	}
 	done.Report, err = s.Evidence(ctx, last.Number)
 	if err != nil {

@@ -25,7 +25,7 @@ func NewFirst(dir string, opening *script.Plan) First {
 
 // NewRealSite asks for what an empty real site is made of.
 func NewRealSite(dir string, modules []Module) Ask {
-	a := Ask{Kicker: "Real site", Title: "Found a real site", Verb: "Make the empty site",
+	a := Ask{Kicker: "Real site", Title: "Set up a real site", Verb: "Make the empty site",
 		Text: "The folder " + dir + " is made with a ledger whose first record says, for good, that this is no practice. Everything else is done by people, in the ceremony that opens the site."}
 	library := Field{Name: "library", Label: "The library of the hardware security module"}
 	for _, m := range modules {

@@ -272,12 +272,11 @@ func NewOrderForm(r Record, name string, source []byte, free func(string) string
 // personField asks who takes a part: one of those enrolled for it, or, before
 // anybody is, a name in Latin letters.
 func (f OrderForm) personField(s *ceremony.State, need script.RoleNeed, i int) Field {
-	field := Field{Name: fmt.Sprintf("person %s %d", need.Role, i), Label: "As " + strings.ReplaceAll(need.Role, "-", " "), Max: 60}
+	field := Field{Name: fmt.Sprintf("person %s %d", need.Role, i), Label: role(need.Role), Max: 60}
 	if need.Count > 1 {
 		field.Label += fmt.Sprintf(" %d", i+1)
 	}
 	if f.first {
-		field.Hint = "name in Latin letters; it is written as on the document when the person is enrolled"
 		return field
 	}
 	field.Of = enrolledAs(s, need.Role)

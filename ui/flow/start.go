@@ -41,13 +41,13 @@ func Ordered(r Record, now time.Time) []Start {
 
 // Parameter is asked before a ceremony starts. Of is empty or the choices.
 type Parameter struct {
-	Name, Ask, Default string
-	Of                 []Choice
+	Name, Ask, Default, Hint string
+	Of                       []Choice
 }
 
 // field asks for it; a choice begins with the default, as it is no decision yet.
 func (p Parameter) field() Field {
-	return Field{Name: p.Name, Label: p.Ask, Value: p.Default, Of: p.Of, Max: 200}
+	return Field{Name: p.Name, Label: p.Ask, Value: p.Default, Hint: p.Hint, Of: p.Of, Max: 200}
 }
 
 // mostChoices is how many things are listed to choose from; more are typed.
@@ -63,6 +63,8 @@ func NewStart(plan *script.Plan, s *ceremony.State, free func(string) string) (S
 		switch par.Type {
 		case "label":
 			p.Default = free(par.Default)
+		case "period":
+			p.Hint = "2y, 18m or 90d: years, months or days"
 		case "choice":
 			for _, v := range par.Of {
 				p.Of = append(p.Of, choiceFor(par.Name, v))
@@ -123,7 +125,7 @@ func choiceFor(parameter, value string) Choice {
 func needsPeople(roles []script.RoleNeed) string {
 	var out []string
 	for _, r := range roles {
-		out = append(out, counted(r.Count, strings.ReplaceAll(r.Role, "-", " "), manyOf(r.Role)))
+		out = append(out, counted(r.Count, roleWords(r.Role), manyOf(r.Role)))
 	}
 	return strings.Join(out, ", ")
 }
@@ -138,9 +140,9 @@ func headcount(roles []script.RoleNeed) int {
 
 func manyOf(role string) string {
 	if strings.HasSuffix(role, "witness") {
-		return strings.ReplaceAll(role, "-", " ") + "es"
+		return roleWords(role) + "es"
 	}
-	return strings.ReplaceAll(role, "-", " ") + "s"
+	return roleWords(role) + "s"
 }
 
 // peopleFor lists who can be named for a parameter: one that is called as a role

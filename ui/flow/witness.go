@@ -106,11 +106,11 @@ func NewWitness(s ceremony.Snapshot, p *ceremony.Prompt) Witness {
 
 // next says who acts: role, person and verb, always at the same place.
 func next(p ceremony.Prompt, c *ceremony.CeremonyView) string {
-	name, role := p.Who.Name, p.Role
+	name, as := p.Who.Name, p.Role
 	if name == "" {
 		for _, person := range c.People {
 			if person.Role == "administrator" {
-				name, role = person.Name, person.Role
+				name, as = person.Name, person.Role
 			}
 		}
 	}
@@ -121,8 +121,8 @@ func next(p ceremony.Prompt, c *ceremony.CeremonyView) string {
 	if name == "" {
 		return capital(verb)
 	}
-	if role != "" {
-		name = capital(role) + " " + name
+	if as != "" {
+		name = role(as) + " " + name
 	}
 	return name + " " + verb
 }
@@ -131,7 +131,7 @@ func next(p ceremony.Prompt, c *ceremony.CeremonyView) string {
 // that changes while it lasts.
 func neutral(p ceremony.Prompt, c *ceremony.CeremonyView) *NeutralCard {
 	n := &NeutralCard{Title: "Private entry in progress", Text: "Please look away from the keyboard and from the other screen."}
-	role := cmp.Or(p.Role, "participant")
+	as := cmp.Or(p.Role, "participant")
 	at, of := 0, 0
 	if c != nil {
 		for _, person := range c.People {
@@ -149,7 +149,7 @@ func neutral(p ceremony.Prompt, c *ceremony.CeremonyView) *NeutralCard {
 	case p.Card.N > 0:
 		at, of = p.Card.Index, p.Card.N
 	}
-	n.Who = capital(role)
+	n.Who = role(as)
 	if at > 0 && of > 1 {
 		n.Who = fmt.Sprintf("%s %d of %d", n.Who, at, of)
 	}
