@@ -103,6 +103,49 @@ func TestRecoveryWithoutClaviger(t *testing.T) {
 	}
 }
 
+// TestTwoCopiesLieOnTwoMedia: a folder that holds a copy, and a place in which one is
+// kept, are not taken for a second one; people are told, and each copy ends up in a
+// file of its own, under a hash that was read back.
+func TestTwoCopiesLieOnTwoMedia(t *testing.T) {
+	s, tr := openSite(t, setting(copySite(t), nil))
+	first := map[string]string{}
+	var told []string
+	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+		switch {
+		case p.Title == "Connect the medium for copy 1 of 2":
+			first = a.Fields
+		case p.Title != "Connect the medium for copy 2 of 2":
+		case p.Problem == nil:
+			a.Fields["folder"] = first["folder"]
+		case len(told) == 0:
+			told = append(told, p.Problem.Happened)
+			a.Fields["folder"], a.Fields["kept"] = filepath.Join(s.Folder.Practice(), "media", "M-2"), first["kept"]
+		default:
+			told = append(told, p.Problem.Happened)
+			a.Fields["folder"] = filepath.Join(s.Folder.Practice(), "media", "M-2")
+		}
+	}
+	if err := s.provide(t.Context(), "recovery-drill"); err != nil {
+		t.Fatal(err)
+	}
+	if len(told) != 2 || !strings.Contains(told[0], first["folder"]) || !strings.Contains(told[0], "holds a copy of this backup already") || told[1] != `"Practice safe 1" is where medium M-1 is kept already.` {
+		t.Errorf("told %q", told)
+	}
+	p := s.Last("key-backup")
+	if len(p.Stored) != 2 || p.Stored[0].File == p.Stored[1].File || p.Stored[0].Where == p.Stored[1].Where {
+		t.Fatalf("stored %+v", p.Stored)
+	}
+	for _, a := range p.Stored {
+		b, err := os.ReadFile(filepath.Join(s.Folder.Practice(), "media", strings.TrimPrefix(a.Name, "medium "), a.File))
+		if err != nil {
+			t.Error(err)
+		}
+		if sum := sha256.Sum256(b); hex.EncodeToString(sum[:]) != a.SHA256 {
+			t.Errorf("%s holds a file of SHA-256 %x, the record says %s", a.Name, sum, a.SHA256)
+		}
+	}
+}
+
 // TestRecoveryNeedsNoLedger: what the recipe compares with stands in the evidence
 // PDF of the opening, too.
 func TestRecoveryNeedsNoLedger(t *testing.T) {

@@ -151,6 +151,12 @@ func shared(t *testing.T) (*Site, []ledger.Record, map[string]forgery) {
 				b.SHA256 = strings.Repeat("0", 64)
 				return b
 			})},
+		"a second copy kept where the first is": {"copy.place", inBackup, ceremony.ArtifactStoredKind, func(b any) bool { return b.(*ceremony.ArtifactStored).Name == "medium M-2" },
+			instead(ceremony.ArtifactStoredKind, func(t *testing.T, body any) any {
+				b := *body.(*ceremony.ArtifactStored)
+				b.Where = strings.ToUpper(s.State().Items["medium M-1"].Place) + " "
+				return b
+			})},
 		"a restored key that is another": {"key.restored", inBackup, ceremony.KeyRestoredKind, nil,
 			instead(ceremony.KeyRestoredKind, func(t *testing.T, body any) any {
 				b := *body.(*ceremony.KeyRestored)
@@ -280,8 +286,8 @@ func TestModuleOnlyKeyHasNoBackup(t *testing.T) {
 	}
 }
 
-// TestBackupWithoutSecondToken: owner and approver waive the restore, and the
-// reason stands among the facts.
+// TestBackupWithoutSecondToken: owner and approver waive the restore; on paper stand
+// the reason, who answers for it, and what the workstation could have done.
 func TestBackupWithoutSecondToken(t *testing.T) {
 	s, tr := openSite(t, setting(copySite(t), nil))
 	if err := s.Begin(t.Context(), generation(t), map[string]string{"protection": "wrap-backup"}); err != nil {
@@ -302,6 +308,9 @@ func TestBackupWithoutSecondToken(t *testing.T) {
 		t.Errorf("waived %+v", p.Waived)
 	}
 	holds(t, s, 1)
+	paper, _ := onPaper(t, s, p.Number)
+	hasAll(t, paper, "Waived by Weiss, owner; Novak, approver: the second HSM comes next week",
+		"What the workstation could do between the cards and the token the wrapping key was in the memory of this workstation, and so were the wrapped backups: while it held both, an altered program could have kept a copy of the key in the clear")
 }
 
 // TestLostCard: a card that is asked for and cannot be brought is recorded, and the
