@@ -209,7 +209,7 @@ func open(t *testing.T, p Program) *desk { return openOn(t, p) }
 func openOn(t testing.TB, p Program) *desk {
 	t.Helper()
 	d := &desk{t: t, queue: make(chan func(), 1000), now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
-	d.shell = New(Config{App: test.NewTempApp(t), Program: p, Do: func(f func()) { d.queue <- f },
+	d.shell = New(Config{App: test.NewTempApp(t), Program: apart{p, newWatch(t)}, Do: func(f func()) { d.queue <- f },
 		Later: func(after time.Duration, f func()) {
 			switch {
 			case after == frameTime, after == quietTime && !d.hold:
