@@ -35,7 +35,7 @@ const (
 	dueSet   = "1b2c3d4e"
 	oldSet   = "2c3d4e5f"
 	backedUp = "3d4e5f60"
-	newest = "2026-014"
+	newest   = "2026-014"
 )
 
 const keyScript = `ceremony: key-generation
