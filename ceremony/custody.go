@@ -418,6 +418,10 @@ func (s *State) Bagged(bag string) string { return s.bags[bagNumber(bag)] }
 // bagNumber is a number as two people would call the same, however it was typed.
 func bagNumber(bag string) string { return strings.ToUpper(strings.Join(strings.Fields(bag), "")) }
 
+// ClosingBag is how a closing step calls the bag that a thing goes into after the
+// report is made.
+func ClosingBag(thing string) string { return "Bag for " + thing + ", after the report" }
+
 // closed remembers the bags that a closing step named.
 func (s *State) closed(facts []Line) {
 	for _, l := range facts {

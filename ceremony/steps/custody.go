@@ -409,7 +409,7 @@ func (closingBags) Check(s *ceremony.State, st script.Step, r ledger.Record, bod
 	}
 	used := map[string]string{}
 	for _, thing := range closing(st) {
-		bag := value(b.Facts, closingLabel(thing))
+		bag := value(b.Facts, ceremony.ClosingBag(thing))
 		switch other := s.Bagged(bag); {
 		case bag == "":
 			return broken("custody.bag", "the bag of %s has no number", thing)
@@ -422,8 +422,6 @@ func (closingBags) Check(s *ceremony.State, st script.Step, r ledger.Record, bod
 	}
 	return nil
 }
-
-func closingLabel(thing string) string { return "Bag for " + thing + ", after the report" }
 
 func (closingBags) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
 	for _, name := range env.State().Unbagged() {
@@ -452,7 +450,7 @@ func (closingBags) Do(ctx context.Context, env ceremony.Env, st script.Step) err
 				p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("Bag %s was just read for another thing.", bag), Safe: "Nothing was recorded.", Do: "Take another bag."}
 			}
 			used[bag] = true
-			lines = append(lines, mono(closingLabel(thing), bag))
+			lines = append(lines, mono(ceremony.ClosingBag(thing), bag))
 		}
 		if p.Problem == nil {
 			return finish(ctx, env, st, lines...)

@@ -17,6 +17,7 @@ func TestSoftwareHasNoPlaceOnARealSite(t *testing.T) {
 	for _, kind := range []ceremony.Kind{initialiseToken{}, addToken{}} {
 		s := ceremony.NewState(Kinds(), nil)
 		s.Open = &ceremony.Progress{Token: "2"}
+		s.Tokens["2"] = &ceremony.Token{}
 		err := kind.Check(s, script.Step{}, ledger.Record{}, b)
 		var broken *ceremony.Broken
 		if !errors.As(err, &broken) || broken.Rule != "token.software" {

@@ -301,18 +301,11 @@ func parametersOf(algorithm string) string {
 
 // whoOpens says whose cards open the token that holds a key.
 func whoOpens(s *ceremony.State, serial string) string {
-	var out []string
-	for _, id := range sorted(s.Sets) {
-		b := s.Sets[id].Body
-		if b.Purpose == "activation" && slices.Contains(b.Serials, serial) {
-			what := "cards"
-			if b.Made() {
-				what = b.Device
-			}
-			out = append(out, fmt.Sprintf("whoever opens the token: any %d of %d %s of set %s, in a ceremony that officers authorise", b.Threshold, b.Count, what, setName(id)))
-		}
+	set := s.SetFor(serial, "user")
+	if set == nil {
+		return ""
 	}
-	return strings.Join(out, "; ")
+	return "whoever opens the token: " + anyOf(set) + ", in a ceremony that officers authorise"
 }
 
 func product(s *ceremony.State, serial string) []Fact {

@@ -89,6 +89,7 @@ type Field struct {
 	Name, Label, Hint, Value string
 	Max                      int
 	Time, Optional           bool
+	Scanned                  bool     // it stands as a bar code on the thing
 	Of                       []Choice // the only answers, where there are such
 	// When and Is: it is asked only where the field called When has one of these
 	// values.
@@ -300,7 +301,7 @@ func (pg *Page) addEntry(p ceremony.Prompt, s ceremony.SiteView) {
 func newFields(fields []ceremony.Field, people []ceremony.PersonView) []Field {
 	var out []Field
 	for _, f := range fields {
-		out = append(out, Field{Name: f.Name, Label: f.Label, Hint: f.Hint, Value: f.Value, Max: f.Max, Time: f.Type == "time", Optional: f.Optional, Of: choices(f.Name, f.Of, people), When: f.When, Is: f.Is})
+		out = append(out, Field{Name: f.Name, Label: f.Label, Hint: f.Hint, Value: f.Value, Max: f.Max, Time: f.Type == "time", Scanned: f.Type == "bag" || f.Type == "serial", Optional: f.Optional, Of: choices(f.Name, f.Of, people), When: f.When, Is: f.Is})
 	}
 	return out
 }

@@ -54,8 +54,10 @@ func TestOverviewSaysWhatNeedsADecision(t *testing.T) {
 		}, "Good morning. One thing needs a decision.", []string{"Laptop 1 is out of its bag, with Marta Brandt"}},
 		"a site in use": {func(s *ceremony.State) { *s = *sample.Site() }, "Good morning. Ceremony 2026-015 waits to be finished.", []string{
 			"Ceremony 2026-015, Generate a signing key: paused at step 3",
+			"The secret of set QYDJ C02W must be changed: nobody answers for card 2 of set QYDJ C02W, card 3 of set QYDJ C02W",
 			"northwind-root-2026 waits for acceptance by its owner, Dana Weiss, and the approver", "codesign-2024: its use ends: deactivate it, from 3 Dec 2026 on", "codesign-2021: nothing is read with it any more: have it destroyed",
-			"Laptop 1 is out of its bag, with Marta Brandt"}},
+			"Laptop 1 is out of its bag, with Marta Brandt",
+			"The old cards of set QY75 UHMQ still open a backup of timestamps-2025: see that it is backed up under other cards, have the old media destroyed, then the old cards"}},
 	} {
 		s := sample.Empty()
 		c.make(s)
@@ -94,8 +96,12 @@ func TestOverviewShowsTheBeginningOfLongLists(t *testing.T) {
 		s.Items[fmt.Sprint("medium ", len(s.Items))] = &ceremony.Item{State: ceremony.OutOfBag}
 	}
 	o = NewOverview(ceremony.Snapshot{}, recordOf(s), nil, noon)
-	if n := len(o.Due); n != dueShown+1 || !strings.HasPrefix(o.Due[n-1].Text, "and ") {
-		t.Errorf("%d things due: %v", n, o.Due)
+	if n := len(o.Due); n != 67 || o.Due[0].Ref.ID != "2026-015" {
+		t.Errorf("%d things due, first %v", n, o.Due[0])
+	}
+	// What is gravest is never behind what is only due, however much that is.
+	if got := o.Due[1]; got.Tone != Bad || !strings.HasPrefix(got.Text, "The secret of set ") || got.Ref.ID != "set 1b2c3d4e" {
+		t.Errorf("after the open ceremony comes %v", got)
 	}
 }
 

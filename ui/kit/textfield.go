@@ -61,6 +61,10 @@ func (f *TextField) OnSubmitted(submitted func()) {
 	f.entry.OnSubmitted = func(string) { submitted() }
 }
 
+// Scanned says that a scanner may fill the field in: what it sends after its Enter
+// goes no further.
+func (f *TextField) Scanned() { f.entry.scanned = true }
+
 // Focusable is what the window gives the focus to.
 func (f *TextField) Focusable() fyne.Focusable { return f.entry }
 
@@ -79,20 +83,25 @@ func (f *TextField) Wrong(why string) {
 type lineEntry struct {
 	widget.Entry
 	focus
-	ring   *Box
-	part   fyne.CanvasObject // its label, its hint and what is wrong with it, too
-	most   int
-	escape func()
+	ring    *Box
+	part    fyne.CanvasObject // its label, its hint and what is wrong with it, too
+	most    int
+	escape  func()
+	quiet   *Quiet
+	scanned bool // a scanner may fill it in
+	begun   bool // a letter was typed since it has the focus
 }
 
 func (e *lineEntry) partOf() fyne.CanvasObject { return e.part }
+
+func (e *lineEntry) guard(q *Quiet) { e.quiet = q }
 
 func (e *lineEntry) TypedKey(key *fyne.KeyEvent) {
 	if key.Name == fyne.KeyEscape && e.escape != nil {
 		e.escape()
 		return
 	}
-	if e.page(key.Name) {
+	if e.page(key.Name) || isEnter(key.Name) && !e.begun && e.quiet.Scanning() {
 		return
 	}
 	e.Entry.TypedKey(key)
@@ -100,6 +109,7 @@ func (e *lineEntry) TypedKey(key *fyne.KeyEvent) {
 
 func (e *lineEntry) FocusGained() {
 	e.gained()
+	e.begun = false
 	e.ring.Show()
 	e.Entry.FocusGained()
 }
@@ -111,6 +121,10 @@ func (e *lineEntry) FocusLost() {
 }
 
 func (e *lineEntry) TypedRune(r rune) {
+	e.begun = true
+	if e.scanned {
+		e.quiet.Typed()
+	}
 	if e.most > 0 && len([]rune(e.Text)) >= e.most && e.SelectedText() == "" {
 		return
 	}

@@ -64,6 +64,9 @@ func newInputs(fields []flow.Field) []input {
 		}
 		text := kit.NewTextField(f.Label, f.Hint, f.Max)
 		text.SetValue(f.Value)
+		if f.Scanned {
+			text.Scanned()
+		}
 		out[i] = typed{text}
 	}
 	return out
