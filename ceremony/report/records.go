@@ -250,5 +250,8 @@ func (d *doc) keySheet() {
 			lines = append(lines, d.s.Someone(part.Person).Name)
 		}
 	}
+	if d.in.recovers() {
+		d.factsUnder("Recovery without this program", []fact{{"Recipe", words(recipeIs)}})
+	}
 	d.signatures(lines)
 }
