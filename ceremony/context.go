@@ -52,9 +52,10 @@ type KnownLedgerKey struct {
 }
 
 type KnownSet struct {
-	Issued    SetIssued   `json:"issued"`
-	Leaf      ledger.Hash `json:"leaf"`
-	Withdrawn bool        `json:"withdrawn"`
+	Issued      SetIssued   `json:"issued"`
+	Leaf        ledger.Hash `json:"leaf"`
+	Withdrawn   bool        `json:"withdrawn"`
+	WithdrawnIn string      `json:"withdrawn-in"` // number of that ceremony
 }
 
 type KnownKey struct {
@@ -112,7 +113,7 @@ func (s *State) Restate() Context {
 		}
 	}
 	for _, set := range s.setsNeeded(p) {
-		c.Sets = append(c.Sets, KnownSet{Issued: set.Body, Leaf: set.Leaf, Withdrawn: set.Withdrawn})
+		c.Sets = append(c.Sets, KnownSet{Issued: set.Body, Leaf: set.Leaf, Withdrawn: set.Withdrawn, WithdrawnIn: set.WithdrawnIn})
 	}
 	for _, t := range s.tokensNeeded(p) {
 		c.Tokens = append(c.Tokens, KnownToken{Enrolled: t.Body, Leaf: t.Leaf, Seq: t.Seq, SOSet: t.SOSet, UserSet: t.UserSet})
@@ -203,7 +204,7 @@ func (s *State) given(c Context) {
 		s.LedgerKeys = append(s.LedgerKeys, LedgerKey{Body: k.Enrolled, Leaf: k.Leaf, Seq: k.Seq, Note: k.Note, Retired: k.Retired})
 	}
 	for _, set := range c.Sets {
-		s.Sets[set.Issued.Set] = &Set{Body: set.Issued, Leaf: set.Leaf, Withdrawn: set.Withdrawn}
+		s.Sets[set.Issued.Set] = &Set{Body: set.Issued, Leaf: set.Leaf, Withdrawn: set.Withdrawn, WithdrawnIn: set.WithdrawnIn}
 	}
 	for _, it := range c.Items {
 		s.Items[it.Item] = it.item()

@@ -66,7 +66,7 @@ func (d *doc) fieldsC(it *ceremony.Item) []group {
 		}
 		c1 = append(c1, fact{"Set", monospaced(b.Name)}, fact{"Opens", words(opensWords(b))}, fact{"Share id", codeOrMissing(fingerprint)},
 			fact{"Index", words(fmt.Sprint(it.Index))}, fact{"Scheme", words("Shamir's secret sharing over GF(2^8), of 32 random bytes")}, fact{"m of n", words(fmt.Sprintf("any %d of %d", b.Threshold, b.Count))},
-			fact{"Set generation", words(map[bool]string{true: "withdrawn", false: "in use"}[set.Withdrawn])}, fact{"Commitment", code.of(b.Commitment)},
+			fact{"Set generation", words(generation(set))}, fact{"Commitment", code.of(b.Commitment)},
 			fact{"Form", words("card, written by hand")}, fact{"Encrypted", words("no: the share itself stands on the card")}, fact{"PIN held by", words("nobody: the PIN is rebuilt from the cards")})
 		n := 0
 		for _, other := range d.s.Items {
@@ -218,6 +218,14 @@ func (d *doc) duties(b ceremony.PersonEnrolled) []fact {
 		list = append(list, fact{"", body.in(italic).of(fmt.Sprint(duty))})
 	}
 	return list
+}
+
+// generation says whether the cards of a set are in use.
+func generation(set *ceremony.Set) string {
+	if set.Withdrawn {
+		return "withdrawn in ceremony " + set.WithdrawnIn
+	}
+	return "in use"
 }
 
 // keySheet is signed by hand, and carried away: whoever has it can tell this
