@@ -53,9 +53,10 @@ type KnownLedgerKey struct {
 }
 
 type KnownSet struct {
-	Issued    SetIssued   `json:"issued"`
-	Leaf      ledger.Hash `json:"leaf"`
-	Withdrawn bool        `json:"withdrawn"`
+	Issued      SetIssued   `json:"issued"`
+	Leaf        ledger.Hash `json:"leaf"`
+	Withdrawn   bool        `json:"withdrawn"`
+	WithdrawnIn string      `json:"withdrawn-in"` // number of that ceremony
 }
 
 type KnownKey struct {
@@ -113,7 +114,7 @@ func (s *State) Restate() Context {
 		}
 	}
 	for _, set := range s.setsNeeded(p) {
-		c.Sets = append(c.Sets, KnownSet{Issued: set.Body, Leaf: set.Leaf, Withdrawn: set.Withdrawn})
+		c.Sets = append(c.Sets, KnownSet{Issued: set.Body, Leaf: set.Leaf, Withdrawn: set.Withdrawn, WithdrawnIn: set.WithdrawnIn})
 	}
 	for _, t := range s.tokensNeeded(p) {
 		c.Tokens = append(c.Tokens, KnownToken{Enrolled: t.Body, Leaf: t.Leaf, Seq: t.Seq, SOSet: t.SOSet, UserSet: t.UserSet, WrapSet: t.WrapSet})
@@ -204,7 +205,7 @@ func (s *State) given(c Context) {
 		s.LedgerKeys = append(s.LedgerKeys, LedgerKey{Body: k.Enrolled, Leaf: k.Leaf, Seq: k.Seq, Note: k.Note, Retired: k.Retired})
 	}
 	for _, set := range c.Sets {
-		s.Sets[set.Issued.Set] = &Set{Body: set.Issued, Leaf: set.Leaf, Withdrawn: set.Withdrawn}
+		s.Sets[set.Issued.Set] = &Set{Body: set.Issued, Leaf: set.Leaf, Withdrawn: set.Withdrawn, WithdrawnIn: set.WithdrawnIn}
 	}
 	for _, it := range c.Items {
 		s.Items[it.Item] = it.item()

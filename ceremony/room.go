@@ -140,6 +140,7 @@ type CardPrompt struct {
 	Opens    string // "user PIN"
 	ReadBack bool   // typed to prove that it was written down, not to open anything
 	Words    []string
+	Old      map[string]*Problem // by the name of a card of a withdrawn set: what to tell who types it
 }
 
 // Problem is an error in three lines (what happened, what is safe, what to do)

@@ -78,8 +78,40 @@ func (s *State) setWithdrawn(r *record, b *SetWithdrawn) error {
 			return r.refuse("set.still-opens", "the cards of set %s still open token %s", set.Body.Name, serial)
 		}
 	}
-	set.Withdrawn = true
+	set.Withdrawn, set.WithdrawnIn = true, r.Ceremony
 	return nil
+}
+
+// OldCards says of each card of a withdrawn set, by its name, what to tell who brings
+// it: that the cards of its set were replaced, by which ceremony, and what the record
+// says became of it.
+func (s *State) OldCards(asked string) map[string]*Problem {
+	out := map[string]*Problem{}
+	for _, set := range s.Sets {
+		if !set.Withdrawn || set.Body.Name == asked {
+			continue
+		}
+		for _, name := range set.CardNames() {
+			p := &Problem{Happened: fmt.Sprintf("This is %s, which was withdrawn in ceremony %s: other cards took its place.", name, set.WithdrawnIn), Safe: "Nothing was combined and nothing was recorded."}
+			then := fmt.Sprintf("; then bring the card of the set %s.", asked)
+			switch it := s.Items[name]; {
+			case it != nil && it.State == Gone:
+				p.Happened += " The record says that it was destroyed."
+				p.Do = "Note a deviation that says where it was, and have it destroyed before everyone's eyes" + then
+			case it != nil && it.State == Lost:
+				p.Happened += " The record says that it is lost."
+				p.Do = "Note a deviation that says where it was, and have it destroyed before everyone's eyes" + then
+			case len(s.NeededFor(set.Body.Set)) > 0:
+				p.Happened += " It is kept only until the old backups that it opens are gone."
+				p.Do = "Note a deviation, and put it back into its bag" + then
+			default:
+				p.Happened += " It should have been destroyed."
+				p.Do = "Note a deviation, and have it destroyed in a ceremony of custody" + then
+			}
+			out[name] = p
+		}
+	}
+	return out
 }
 
 // Unaccounted lists the cards of a set that nobody answers for: lost, or in the

@@ -151,7 +151,8 @@ type Set struct {
 	Body SetIssued
 	Leaf ledger.Hash
 	// Withdrawn: another set took its place; its cards are to be destroyed.
-	Withdrawn bool
+	Withdrawn   bool
+	WithdrawnIn string // number of that ceremony
 }
 
 type Key struct {

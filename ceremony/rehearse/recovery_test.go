@@ -4,15 +4,18 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"claviger/assets"
 	"claviger/ceremony"
 	"claviger/ceremony/report"
+	"claviger/ceremony/script"
 )
 
 // backedUpSite is a practice site whose key was backed up, with that key.
@@ -62,7 +65,7 @@ func TestRecoveryWithoutClaviger(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, program, found := strings.Cut(string(recipe), "--- recover.py\n")
+	_, program, found := strings.Cut(string(recipe), assets.RecoverProgram)
 	if !found {
 		t.Fatal("the recipe has no program")
 	}
@@ -100,6 +103,51 @@ func TestRecoveryWithoutClaviger(t *testing.T) {
 	activation := cardsOf(t, s, s.State().SetFor(s.Token(), "user"))
 	if _, _, err := recover(activation...); err == nil {
 		t.Error("cards of another set opened the backup")
+	}
+}
+
+// TestRecipeIsPrinted: the paper script of every ceremony whose report can name the
+// recipe has all of it on its last pages, to the letter, with the hash of the program
+// that somebody may type from there; no other script has it.
+func TestRecipeIsPrinted(t *testing.T) {
+	_, program, _ := strings.Cut(assets.Recovery, assets.RecoverProgram)
+	for _, name := range shipped(t) {
+		plan, err := script.Parse(source(t, name), func(string) bool { return true })
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes := []report.PageSize{report.A4}
+		if name == opening {
+			sizes = append(sizes, report.Letter)
+		}
+		for _, size := range sizes {
+			pdf, _, err := report.Paper(plan, func(string) string { return "" }, size)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// As wide as a letter of the program, so that its blanks are read, too.
+			paper := tool(t, nil, pdf, "pdftotext", "-layout", "-fixed", "4.74", "-", "-")
+			before, typed, has := strings.Cut(paper, assets.RecoverProgram)
+			if want := slices.Contains([]string{opening, "key-backup", "change-custodians"}, name); has != want {
+				t.Errorf("%s, %s: the recipe is printed: %v, want %v", name, size, has, want)
+				continue
+			} else if !want {
+				continue
+			}
+			for line := range strings.Lines(assets.Recovery) {
+				if !strings.Contains(paper, strings.TrimSuffix(line, "\n")) {
+					t.Errorf("%s, %s: %q is not on paper", name, size, line)
+				}
+			}
+			typed, _, _ = strings.Cut(typed, "Script "+name+", version")
+			typed = strings.ReplaceAll("\n"+typed, before[strings.LastIndex(before, "\n"):], "\n")
+			if typed = strings.TrimSpace(typed) + "\n"; typed != program {
+				t.Errorf("%s, %s: the program on paper is\n%s", name, size, typed)
+			}
+			if sum := fmt.Sprintf("%x", sha256.Sum256([]byte(program))); !strings.Contains(strings.Join(strings.Fields(paper), ""), sum) {
+				t.Errorf("%s, %s: the program's hash is not on paper", name, size)
+			}
+		}
 	}
 }
 
@@ -154,6 +202,11 @@ func TestRecoveryNeedsNoLedger(t *testing.T) {
 	saved := attached(t, s, opening)
 	if recipe, err := os.ReadFile(filepath.Join(saved, report.RecoveryFile)); err != nil || string(recipe) != assets.Recovery {
 		t.Errorf("the evidence of the opening does not carry the recipe: %v", err)
+	}
+	paper, _ := onPaper(t, s, s.Last(opening).Number)
+	const is = "the last pages of the paper script, printed with it; also attached to this document as RECOVERY.txt."
+	if n := strings.Count(paper, is); n != 2 {
+		t.Errorf("the report says %d times, and not at the shares and on the key sheet, where the recipe is", n)
 	}
 	records, err := os.ReadFile(filepath.Join(saved, "records.jsonl"))
 	if err != nil {

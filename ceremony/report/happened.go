@@ -212,9 +212,12 @@ func (d *doc) shares() {
 	d.table([]column{{"Set", 13}, {"Opens", 11}, {"Share", 13}, {"Custodian", 16}, {"Card fingerprint", 24}, {"Bag", 15}, {"Here", 14}}, rows)
 	if d.in.recovers() {
 		d.gap(4)
-		d.para(words("How a key is rebuilt from recovery cards and a backup without this program stands in "+RecoveryFile+", inside this document. Print it, and keep it with the cards and with the media."), 0)
+		d.para(words("How a key is rebuilt from recovery cards and a backup without this program: "+recipeIs+" Keep it on paper with the cards and with the media."), 0)
 	}
 }
+
+// recipeIs says where the recipe of recovery is found.
+const recipeIs = "the last pages of the paper script, printed with it; also attached to this document as " + RecoveryFile + "."
 
 func fingerprintCell(b ceremony.SetIssued, c ceremony.CardIssued) []run {
 	if b.Made() {

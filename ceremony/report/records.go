@@ -75,7 +75,7 @@ func (d *doc) fieldsC(it *ceremony.Item) []group {
 		}
 		c1 = append(c1, fact{"Set", monospaced(b.Name)}, fact{"Opens", words(opensWords(b))}, fact{"Share id", codeOrMissing(fingerprint)},
 			fact{"Index", words(fmt.Sprint(it.Index))}, fact{"Scheme", scheme(b, "Shamir's secret sharing over GF(2^8), of 32 random bytes")}, fact{"m of n", quorumOf(b)},
-			fact{"Set generation", words(map[bool]string{true: "withdrawn", false: "in use"}[set.Withdrawn])}, fact{"Commitment", commitment(b)},
+			fact{"Set generation", words(generation(set))}, fact{"Commitment", commitment(b)},
 			fact{"Form", words(form)}, fact{"Encrypted", words(encrypted)}, fact{"PIN held by", words(pin)})
 		n := 0
 		for _, other := range d.s.Items {
@@ -229,6 +229,14 @@ func (d *doc) duties(b ceremony.PersonEnrolled) []fact {
 	return list
 }
 
+// generation says whether the cards of a set are in use.
+func generation(set *ceremony.Set) string {
+	if set.Withdrawn {
+		return "withdrawn in ceremony " + set.WithdrawnIn
+	}
+	return "in use"
+}
+
 // keySheet is signed by hand, and carried away: whoever has it can tell this
 // site's record from any other.
 func (d *doc) keySheet() {
@@ -258,6 +266,9 @@ func (d *doc) keySheet() {
 		for _, part := range d.p.Body.People {
 			lines = append(lines, d.s.Someone(part.Person).Name)
 		}
+	}
+	if d.in.recovers() {
+		d.factsUnder("Recovery without this program", []fact{{"Recipe", words(recipeIs)}})
 	}
 	d.signatures(lines)
 }

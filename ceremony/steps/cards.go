@@ -343,7 +343,7 @@ func askCard(ctx context.Context, env ceremony.Env, person string, set share.Set
 	who := s.Someone(person)
 	p := ceremony.Prompt{Kind: ceremony.AskCard, Who: who, Role: "custodian", Title: who.Name + ", enter your " + how.purpose + " card",
 		Text: "Everyone else: turn away from the screen.",
-		Card: ceremony.CardPrompt{Set: set.Name(), Purpose: how.purpose, Index: index, K: set.K, N: set.N, Prefix: cardPrefix(s.Site.Practice), Opens: how.opens, ReadBack: how.readBack}}
+		Card: ceremony.CardPrompt{Set: set.Name(), Purpose: how.purpose, Index: index, K: set.K, N: set.N, Prefix: cardPrefix(s.Site.Practice), Opens: how.opens, ReadBack: how.readBack, Old: s.OldCards(set.Name())}}
 	if how.readBack {
 		p.Title = who.Name + ", type your " + how.purpose + " card back"
 	}
@@ -358,6 +358,10 @@ func askCard(ctx context.Context, env ceremony.Env, person string, set share.Set
 		card, err := share.ParseCard(a.Secret, s.Site.Practice)
 		a.Secret.Wipe()
 		if err == nil {
+			if p.Problem = p.Card.Old[ceremony.CardItemName(card.Index, share.Name(card.Set))]; p.Problem != nil {
+				card.Wipe()
+				continue
+			}
 			if err = checkCard(card, set, index); err == nil {
 				return card, nil
 			}

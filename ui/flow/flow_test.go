@@ -383,6 +383,10 @@ func TestCardIsCheckedAsItIsTyped(t *testing.T) {
 		"whole":         {prompt, card, CardState{OK: true, Say: "All 18 groups fit.", Tone: Good}},
 		"entered":       {changed(func(p *ceremony.CardPrompt) { p.Entered = []int{2} }), card[:40], CardState{Say: "Card 2 is entered already.", Tone: Bad}},
 		"another card":  {changed(func(p *ceremony.CardPrompt) { p.Index = 3 }), card[:40], CardState{Say: "This is card 2; card 3 is asked for.", Tone: Bad}},
+		"a withdrawn set": {changed(func(p *ceremony.CardPrompt) {
+			p.Set = "QQQQ QQQQ"
+			p.Old = map[string]*ceremony.Problem{ceremony.CardItemName(2, set.Name()): {Happened: "This was withdrawn.", Safe: "Nothing was combined.", Do: "Note a deviation."}}
+		}), card[:40], CardState{Bad: []int{1, 2}, Say: "This was withdrawn. Note a deviation.", Tone: Bad}},
 		"another set":   {changed(func(p *ceremony.CardPrompt) { p.Set = "QQQQ QQQQ" }), card[:40], CardState{Bad: []int{1, 2}, Say: "This card is of set " + set.Name() + "; this step needs set QQQQ QQQQ.", Tone: Bad}},
 		"wrong letter":  {prompt, card[:40] + other + card[41:], CardState{Bad: []int{10}, Tone: Bad}},
 		"not checked k": {prompt, "", CardState{}},
