@@ -172,7 +172,7 @@ type TokenEnrolled struct {
 	Model        string      `json:"model"`
 	// ProtectedPath is how people authenticate at the device itself, as stated; absent
 	// where its PINs come from cards and are sent to it.
-	ProtectedPath string `json:"protected-path,omitempty"`
+	ProtectedPath string `json:"protected-path,omitzero"`
 	Serial        string `json:"serial"`
 }
 
@@ -442,7 +442,7 @@ type SetIssued struct {
 	Cards      []CardIssued `json:"cards"`
 	Commitment string       `json:"commitment"`
 	Count      int          `json:"count"`
-	Device     string       `json:"device,omitempty"` // of what a device made: quorum cards, or parts of a PIN
+	Device     string       `json:"device,omitzero"` // of what a device made: quorum cards, or parts of a PIN
 	Intent     ledger.Hash  `json:"intent"`
 	KCV        string       `json:"kcv"` // of the wrapping key that a recovery set rebuilds
 	KCVMethod  string       `json:"kcv-method"`

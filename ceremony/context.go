@@ -41,7 +41,7 @@ type KnownToken struct {
 	Seq      int64         `json:"seq"`
 	SOSet    string        `json:"so-set"`             // whose cards give the security officer's PIN
 	UserSet  string        `json:"user-set"`           // and the user PIN
-	WrapSet  string        `json:"wrap-set,omitempty"` // and the wrapping key, of a token with a pad
+	WrapSet  string        `json:"wrap-set,omitzero"` // and the wrapping key, of a token with a pad
 }
 
 type KnownLedgerKey struct {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -28,6 +29,7 @@ type DeviationRaised struct {
 	Number      int    `json:"number"`
 	Severity    string `json:"severity"` // minor, major, critical
 	Step        string `json:"step"`
+	Video       string `json:"video,omitzero"` // where it is on the video, as typed; "" where none is taken
 }
 
 // DeviationDecided says how the ceremony goes on.
@@ -35,8 +37,9 @@ type DeviationDecided struct {
 	By         string     `json:"by"`
 	Corrective string     `json:"corrective"` // what is done about its cause, and by whom; "" where nobody gave one
 	Decision   string     `json:"decision"`
-	Due        string     `json:"due"`      // the day until which that is done, "" where none was given
-	HeardBy    []string   `json:"heard-by"` // two others, where the decider does not sign here
+	Due        string     `json:"due"`             // the day until which that is done, "" where none was given
+	Effect     string     `json:"effect,omitzero"` // what the evidence claims no longer, or less, because of it
+	HeardBy    []string   `json:"heard-by"`        // two others, where the decider does not sign here
 	Number     int        `json:"number"`
 	Objections string     `json:"objections"` // who objects and why, as typed; "" where nobody does
 	Person     string     `json:"person"`     // who is locked out
@@ -92,10 +95,10 @@ func (s *State) deviationRaised(r *record, b *DeviationRaised) error {
 	case b.Severity == MinorDeviation && b.Exposed != "no":
 		return r.refuse("deviation.severity", "where key material was exposed, or may have been, a deviation is not minor")
 	}
-	p.Deviations = append(p.Deviations, Deviation{Raised: *b, At: r.Time, Seq: r.Seq})
-	if st := p.Steps[b.Step]; st != nil {
-		st.Deviated = true
+	if d, waits := p.undecided(); waits {
+		return r.refuse("deviation.undecided", "deviation %d waits for a decision", d.Raised.Number)
 	}
+	p.Deviations = append(p.Deviations, Deviation{Raised: *b, At: r.Time, Seq: r.Seq})
 	return nil
 }
 
@@ -123,12 +126,20 @@ func (s *State) deviationDecided(r *record, b *DeviationDecided) error {
 	case b.Decision == DecideRepeat && !current:
 		return r.refuse("deviation.decision", "no step is under way that could be repeated")
 	}
+	if d.Raised.Severity != MinorDeviation && b.Effect == "" {
+		return r.refuse("deviation.effect", "a %s deviation limits what the evidence claims, and nobody says how", d.Raised.Severity)
+	}
 	if _, err := time.Parse(time.DateOnly, b.Due); b.Due != "" && (err != nil || b.Corrective == "") {
 		return r.refuse("deviation.corrective", "a day like 2026-03-31 goes with what is done until then, and %q does not", b.Due)
 	}
 	d.Decided = b
 	p.jumped, p.brokenSeal, p.failedCard = false, "", ""
+	if about := p.Steps[d.Raised.Step]; about != nil && (b.Decision == DecideContinue || b.Decision == DecideReplace) {
+		about.Deviated = true
+	}
 	switch b.Decision {
+	case DecideAbort:
+		p.aborting = d.Raised.Happened
 	case DecideRepeat:
 		if d.Raised.Step == st.ID {
 			// The step is left unfinished on purpose; its next attempt is due.
@@ -253,7 +264,9 @@ func (s *State) DeviationFields() []Field {
 		{Name: "exposed", Label: "Was key material exposed", Type: "text", Of: []string{"yes", "no", "unknown"}, Max: 10},
 		{Name: "class", Label: "What it is about", Type: "text", Of: classes(), Max: 10},
 		{Name: "severity", Label: "How grave it is", Type: "text", Of: severities(), Max: 10},
+		{Name: "effect", Label: "What the evidence cannot claim because of it", Type: "text", Max: 1000, When: "severity", Is: []string{MajorDeviation, CriticalDeviation}},
 		{Name: "containment", Label: "What was done at once", Type: "text", Max: 1000, Optional: true},
+		{Name: "video", Label: "Where it is on the video", Type: "text", Hint: "camera and time code, like 2, 00:41:07", Max: 100, Optional: true},
 		{Name: "decision", Label: "Decision", Type: "text", Of: decisions(), Max: 10},
 		{Name: "decided-by", Label: "Decided by", Type: "text", Value: by, Of: deciders, Max: 100},
 		{Name: "signed", Label: "How it was decided", Type: "text", Value: "heard", Of: []string{"heard", "signed"}, Hint: "heard by administrator and witness, or signed here by who decides", Max: 10, Optional: true},
@@ -266,21 +279,72 @@ func (s *State) DeviationFields() []Field {
 	}
 }
 
+// deviationOf has people complete a deviation of which the program knows a part:
+// how grave it is, and who decided what, is theirs to say.
+func (e *env) deviationOf(ctx context.Context, p Prompt, known map[string]string) error {
+	for _, f := range e.state.DeviationFields() {
+		if _, is := known[f.Name]; !is {
+			p.Fields = append(p.Fields, f)
+		}
+	}
+	for {
+		a, err := e.Ask(ctx, p)
+		if err != nil {
+			return err
+		}
+		said := maps.Clone(known)
+		for i, f := range p.Fields {
+			p.Fields[i].Value = a.Fields[f.Name]
+			said[f.Name] = a.Fields[f.Name]
+		}
+		if p.Problem = atTheDoor(Answer{Fields: said}, e.state.DeviationFields()); p.Problem != nil {
+			continue
+		}
+		err = e.deviation(ctx, said)
+		if p.Problem = refusedSheet(Answer{Action: Deviate}, err); p.Problem == nil {
+			return err
+		}
+	}
+}
+
+// decideLeft has people decide about a deviation that an end of the program left
+// without its decision: nothing else goes on before.
+func (e *env) decideLeft(ctx context.Context) error {
+	d, waits := e.state.Open.undecided()
+	if !waits {
+		return nil
+	}
+	raised := map[string]string{"class": d.Raised.Class, "containment": d.Raised.Containment, "expected": d.Raised.Expected, "exposed": d.Raised.Exposed,
+		"happened": d.Raised.Happened, "severity": d.Raised.Severity, "video": d.Raised.Video}
+	err := e.deviationOf(ctx, Prompt{Kind: AskForm, Title: fmt.Sprintf("Decide about deviation %d", d.Raised.Number), Verb: "Record the decision",
+		Text:  "It was recorded before the interruption, and its decision was not.",
+		Facts: []Fact{{Label: "Expected", Value: d.Raised.Expected}, {Label: "Happened", Value: d.Raised.Happened}}}, raised)
+	if err == nil && e.state.Open.aborting != "" {
+		return &Stop{Err: ErrAborted, Reason: limitText(e.state.Open.aborting)}
+	}
+	return err
+}
+
 // deviation records what did not go as scripted and what was decided.
 func (e *env) deviation(ctx context.Context, f map[string]string) error {
 	number := len(e.state.Open.Deviations) + 1
-	raised := Entry{DeviationRaisedKind, DeviationRaised{Class: f["class"], Containment: f["containment"], Expected: f["expected"], Exposed: f["exposed"], Happened: f["happened"],
-		Number: number, Severity: f["severity"], Step: e.step.ID}}
-	b := DeviationDecided{By: f["decided-by"], Corrective: f["corrective"], Decision: f["decision"], Due: f["due"], HeardBy: []string{}, Number: number, Objections: f["objections"], Person: f["person"], Reason: f["reason"],
+	raised := []Entry{{DeviationRaisedKind, DeviationRaised{Class: f["class"], Containment: f["containment"], Expected: f["expected"], Exposed: f["exposed"], Happened: f["happened"],
+		Number: number, Severity: f["severity"], Step: e.step.ID, Video: f["video"]}}}
+	if d, waits := e.state.Open.undecided(); waits {
+		number, raised = d.Raised.Number, nil
+	}
+	b := DeviationDecided{By: f["decided-by"], Corrective: f["corrective"], Decision: f["decision"], Due: f["due"], Effect: f["effect"], HeardBy: []string{}, Number: number, Objections: f["objections"], Person: f["person"], Reason: f["reason"],
 		Signatures: []SignedBy{}, Text: f["text"]}
 	if f["signed"] != "signed" {
 		b.HeardBy = e.hearers(b.By)
-		_, err := e.append(ctx, nil, raised, Entry{DeviationDecidedKind, b})
+		_, err := e.append(ctx, nil, append(raised, Entry{DeviationDecidedKind, b})...)
 		return err
 	}
 	// What was seen is recorded first: the decision signs the record that it answers.
-	if _, err := e.append(ctx, nil, raised); err != nil {
-		return err
+	if raised != nil {
+		if _, err := e.append(ctx, nil, raised...); err != nil {
+			return err
+		}
 	}
 	h := e.state.People[b.By]
 	if h == nil {

@@ -44,6 +44,7 @@ type Engine struct {
 	since   time.Time
 	private []string // when someone was asked privately, in the step under way
 	signing int      // the phase that is being signed off
+	offered int      // the phase before which a planned break was offered in this run
 	clock
 	seen string // state of the HSM when last looked at
 }
@@ -297,6 +298,7 @@ func (e *Engine) Hold(ctx context.Context, plan Plan) error {
 // beginRun writes the first record of a run and the context it relies on, in
 // one batch.
 func (e *Engine) beginRun(ctx context.Context, number, kind string, body any, blobs [][]byte) error {
+	e.offered = 0
 	_, err := e.appendAs(ctx, number, blobs, Entry{kind, body}, Entry{ContextKind, restated{}})
 	return err
 }
@@ -327,6 +329,12 @@ func (e *Engine) Resume(ctx context.Context) error {
 	}
 	if err := e.beginRun(ctx, p.Number, ResumedKind, body, nil); err != nil {
 		return told(err)
+	}
+	if p.aborting != "" {
+		return e.stop(ctx, &Stop{Err: ErrAborted, Reason: limitText(p.aborting)})
+	}
+	if err := (&env{e, script.Step{}}).decideLeft(ctx); err != nil {
+		return e.stop(ctx, err)
 	}
 	for {
 		err := e.reopen(ctx)
@@ -405,6 +413,9 @@ func (e *Engine) play(ctx context.Context) error {
 		if err == nil {
 			err = e.signPhases(ctx, st.Phase)
 		}
+		if err == nil {
+			err = e.offerBreak(ctx, st.Phase)
+		}
 		if errors.Is(err, errRepeat) {
 			continue
 		}
@@ -450,6 +461,26 @@ func (e *Engine) signPhases(ctx context.Context, before int) error {
 			}
 			p = e.state.Open
 		}
+	}
+	return nil
+}
+
+// offerBreak stops once where the script plans a break before a phase: people take
+// it by the sheet for breaks, or go on.
+func (e *Engine) offerBreak(ctx context.Context, next int) error {
+	p := e.state.Open
+	if !p.called || e.offered >= next || p.begun(next) {
+		return nil
+	}
+	e.offered = next
+	for _, ph := range p.Plan.Phases {
+		if ph.Number != next-1 || ph.Break == 0 {
+			continue
+		}
+		_, err := (&env{e, script.Step{ID: PhaseStep(ph.Number), Title: ph.Title}}).Ask(ctx, Prompt{Kind: AskConfirm, Title: "A break is planned", Verb: "Go on",
+			Aloud: fmt.Sprintf("The script plans a break of %d minutes here.", ph.Break),
+			Text:  "For the break, say which two stay with the equipment: the HSM is closed, and nobody has to enter a passphrase again. Or go on without it."})
+		return err
 	}
 	return nil
 }

@@ -130,7 +130,7 @@ func atTheDoor(a Answer, sheet []Field) *Problem {
 	}
 	for _, f := range sheet {
 		v := a.Fields[f.Name]
-		if v == "" && f.Optional {
+		if v == "" && (f.Optional || !f.Asked(a.Fields)) {
 			continue
 		}
 		if v == "" {
@@ -280,7 +280,10 @@ func (e *env) repeatOrStop(ctx context.Context, act Act, found Found, failure er
 	}
 	switch a.Choice {
 	case "repeat":
-		if err := e.deviation(ctx, map[string]string{"class": EquipmentDeviation, "severity": MinorDeviation, "expected": what, "happened": limitText(happened), "exposed": "no", "decision": DecideRepeat, "decided-by": e.decider(), "reason": a.Reason}); err != nil {
+		err := e.deviationOf(ctx, Prompt{Kind: AskForm, Title: "Note the deviation", Verb: "Record it", Facts: []Fact{{Label: "Happened", Value: happened}},
+			Text: "Doing an act again is a deviation. Say how grave this one is and who decided it."},
+			map[string]string{"class": EquipmentDeviation, "expected": what, "happened": limitText(happened), "decision": DecideRepeat, "reason": a.Reason, "text": "", "person": ""})
+		if err != nil {
 			return err
 		}
 		return errRepeat

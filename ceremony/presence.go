@@ -158,6 +158,8 @@ func (s *State) left(r *record, b *Left) error {
 	switch {
 	case !ok || role != b.Role || !p.Present[b.Person]:
 		return r.refuse("presence.part", "%s is not here as %s", b.Person, b.Role)
+	case p.Break != nil && slices.Contains(p.Break.Stay, b.Person):
+		return r.refuse("presence.stay", "%s stays with the equipment in this break; if that cannot be, pause the ceremony", s.Someone(b.Person).Name)
 	case b.Statement != "":
 		return r.refuse("presence.statement", "%s signs or disagrees; only an observer leaves a statement", s.Someone(b.Person).Name)
 	}
@@ -328,8 +330,9 @@ func (s *State) PresenceFields() []Field {
 		{Name: "event", Label: "What happened", Type: "text", Of: []string{PersonLeft, PersonReturned, PersonSubstituted, ObserverArrived, ObserverLeft}, Max: 20},
 		{Name: "person", Label: "Who", Type: "text", Of: people, Max: 63, Optional: true, When: "event", Is: []string{PersonLeft, PersonReturned, PersonSubstituted, ObserverLeft}},
 		{Name: "substitute", Label: "Who takes the part over", Type: "text", Of: free, Max: 63, Optional: true, When: "event", Is: []string{PersonSubstituted}},
-		{Name: "decided-by", Label: "Who decided the substitution", Type: "text", Of: s.Deciders(), Max: 63, Optional: true, When: "event", Is: []string{PersonSubstituted}},
-		{Name: "exposed", Label: "Was key material exposed", Type: "text", Value: "no", Of: []string{"yes", "no", "unknown"}, Max: 10, Optional: true, When: "event", Is: []string{PersonSubstituted}},
+		{Name: "decided-by", Label: "Who decided the substitution", Type: "text", Of: s.Deciders(), Max: 63, When: "event", Is: []string{PersonSubstituted}},
+		{Name: "exposed", Label: "Was key material exposed", Type: "text", Of: []string{"yes", "no", "unknown"}, Max: 10, When: "event", Is: []string{PersonSubstituted}},
+		{Name: "effect", Label: "What the evidence cannot claim because of it", Type: "text", Max: 1000, When: "exposed", Is: []string{"yes", "unknown"}},
 		{Name: "name", Label: "Name of the observer", Type: "text", Max: 120, Optional: true, When: "event", Is: []string{ObserverArrived}},
 		{Name: "organisation", Label: "Organisation of the observer", Type: "text", Max: 120, Optional: true, When: "event", Is: []string{ObserverArrived}},
 		{Name: "statement", Label: "Statement of the observer, in the own words", Type: "text", Max: 2000, Optional: true, When: "event", Is: []string{ObserverLeft}},
@@ -397,14 +400,7 @@ func (e *env) substitute(ctx context.Context, f map[string]string) error {
 	if h == nil {
 		return &Refusal{Rule: "person.unknown", Seq: e.state.Size, Why: fmt.Sprintf("%q is not enrolled", f["substitute"])}
 	}
-	by := f["decided-by"]
-	if by == "" {
-		by = e.decider()
-	}
-	role, exposed := p.Role(leaves), f["exposed"]
-	if exposed == "" {
-		exposed = "no"
-	}
+	by, role, exposed := f["decided-by"], p.Role(leaves), f["exposed"]
 	severity := MinorDeviation
 	if exposed != "no" {
 		severity = MajorDeviation
@@ -417,7 +413,7 @@ func (e *env) substitute(ctx context.Context, f map[string]string) error {
 	entries = append(entries,
 		Entry{DeviationRaisedKind, DeviationRaised{Class: PersonDeviation, Severity: severity, Expected: fmt.Sprintf("%s takes part as %s", e.state.Someone(leaves).Name, role), Exposed: exposed,
 			Happened: fmt.Sprintf("%s does not, and %s takes the part over", e.state.Someone(leaves).Name, h.Body.Name), Number: n, Step: e.step.ID}},
-		Entry{DeviationDecidedKind, DeviationDecided{By: by, Decision: DecideContinue, HeardBy: e.hearers(by, leaves), Number: n, Reason: f["reason"], Signatures: []SignedBy{}}},
+		Entry{DeviationDecidedKind, DeviationDecided{By: by, Decision: DecideContinue, Effect: f["effect"], HeardBy: e.hearers(by, leaves), Number: n, Reason: f["reason"], Signatures: []SignedBy{}}},
 		Entry{SubstitutedKind, Substituted{Comes: h.known(), Deviation: n, Leaves: leaves, Role: role}})
 	if err := e.Record(ctx, entries); err != nil {
 		return err
@@ -427,14 +423,6 @@ func (e *env) substitute(ctx context.Context, f map[string]string) error {
 		return err
 	}
 	return errRepeat
-}
-
-// decider is whom the engine names where people did not.
-func (e *env) decider() string {
-	if all := e.state.Deciders(); len(all) > 0 {
-		return all[0]
-	}
-	return ""
 }
 
 // again does what these kinds do at each resume, where their steps are done.

@@ -113,6 +113,7 @@ type Progress struct {
 	gone           map[string]bool // left, and not back
 	items          map[string]bool // that the context of this run restates, or that it sealed first
 	jumped         bool            // the clock jumped, and no deviation has decided about it
+	aborting       string          // what people decided to abort for; nothing but the end may follow
 	runFirst       int64
 	runBefore      ledger.Hash
 	runLast        ledger.Hash
@@ -138,7 +139,7 @@ type RunSpan struct {
 type StepState struct {
 	Attempt  int // the last one started; 0 before the first
 	Done     bool
-	Deviated bool
+	Deviated bool // people decided, by a deviation about it, that it stands or what is done instead
 	Started  time.Time
 	Ended    time.Time
 	Result   ledger.Hash
@@ -185,6 +186,30 @@ type Deviation struct {
 	At      time.Time
 	Seq     int64
 	Tried   bool // a login that could lock was made on the strength of it
+	// Closed is the day on which what was to be done about its cause was done, as a
+	// receipt says; "" before.
+	Closed string
+}
+
+// undecided is the deviation that waits for a decision, if there is one.
+func (p *Progress) undecided() (Deviation, bool) {
+	for _, d := range p.Deviations {
+		if d.Decided == nil {
+			return d, true
+		}
+	}
+	return Deviation{}, false
+}
+
+// CorrectivesOpen lists the deviations about whose cause something is still to be done.
+func (p *Progress) CorrectivesOpen() []Deviation {
+	var out []Deviation
+	for _, d := range p.Deviations {
+		if d.Decided != nil && d.Decided.Corrective != "" && d.Closed == "" {
+			out = append(out, d)
+		}
+	}
+	return out
 }
 
 func newProgress(number string, plan *script.Bound, b *Started, at time.Time, seq int64) *Progress {
@@ -524,6 +549,11 @@ func (p *Progress) PhaseUnsigned(n int) []string {
 	return out
 }
 
+// begun says whether a step of a phase was started.
+func (p *Progress) begun(phase int) bool {
+	return slices.ContainsFunc(p.Plan.Steps(), func(st script.Step) bool { return st.Phase == phase && p.Steps[st.ID].Attempt > 0 })
+}
+
 // PhaseDone says whether every step of a phase has its result.
 func (p *Progress) PhaseDone(n int) bool {
 	for _, st := range p.Plan.Steps() {
@@ -551,6 +581,11 @@ func (p *Progress) BrokenSeal() string { return p.brokenSeal }
 // FailedCard names a card that did not agree with its fingerprint and about which no
 // deviation has decided, "" if there is none.
 func (p *Progress) FailedCard() string { return p.failedCard }
+
+// DeviatedIn says whether a deviation was noted in a step, whatever was decided.
+func (p *Progress) DeviatedIn(step string) bool {
+	return slices.ContainsFunc(p.Deviations, func(d Deviation) bool { return d.Raised.Step == step })
+}
 
 // DecidedIn is the last deviation of a step that people have decided about in the
 // run under way, 0 if there is none.
@@ -582,10 +617,8 @@ func (p *Progress) sealable() error {
 	if p.jumped {
 		return fmt.Errorf("the clock jumped, and no deviation has decided about it")
 	}
-	for _, d := range p.Deviations {
-		if d.Decided == nil {
-			return fmt.Errorf("deviation %d is not decided", d.Raised.Number)
-		}
+	if d, waits := p.undecided(); waits {
+		return fmt.Errorf("deviation %d is not decided", d.Raised.Number)
 	}
 	return nil
 }

@@ -12,7 +12,8 @@ import (
 )
 
 // What arrives after a ceremony and belongs to its evidence: an auditor's
-// letter, a cloud's receipt for a deletion, a timestamp from outside. Two people
+// letter, a cloud's receipt for a deletion, a timestamp from outside, the word that
+// what a deviation asked for is done. Two people
 // take it in and sign what it says, by its SHA-256; the paper or file itself
 // stays outside of the ledger. The next edition of the ceremony's report carries
 // the record.
@@ -22,18 +23,21 @@ const (
 	AuditorsLetter = "auditors-letter"
 	CloudReceipt   = "cloud-receipt"
 	Timestamp      = "timestamp"
+	// CorrectiveAction closes what was to be done about the cause of a deviation.
+	CorrectiveAction = "corrective-action"
 )
 
 // Receipts lists the kinds.
-func Receipts() []string { return []string{AuditorsLetter, CloudReceipt, Timestamp} }
+func Receipts() []string { return []string{AuditorsLetter, CloudReceipt, Timestamp, CorrectiveAction} }
 
 // ReceiptTakenIn is one of them.
 type ReceiptTakenIn struct {
-	About      string      `json:"about"` // number of the ceremony
-	Copy       string      `json:"copy"`  // whose end a cloud's receipt confirms, by its name in the key's register; "" otherwise
-	Date       string      `json:"date"`  // on the paper, 2026-11-22
-	From       string      `json:"from"`  // who issued it, as stated
-	Key        string      `json:"key"`   // CKA_ID of the key of that copy, "" otherwise
+	About      string      `json:"about"`              // number of the ceremony
+	Copy       string      `json:"copy"`               // whose end a cloud's receipt confirms, by its name in the key's register; "" otherwise
+	Date       string      `json:"date"`               // on the paper, 2026-11-22
+	Deviation  int         `json:"deviation,omitzero"` // whose corrective action is done, by its number
+	From       string      `json:"from"`               // who issued it, as stated
+	Key        string      `json:"key"`                // CKA_ID of the key of that copy, "" otherwise
 	Kind       string      `json:"kind"`
 	SHA256     ledger.Hash `json:"sha-256"` // of the file or the scanned paper
 	Signatures []SignedBy  `json:"signatures"`
@@ -62,6 +66,12 @@ func (s *State) receiptTakenIn(r *record, b *ReceiptTakenIn) error {
 	case (b.Copy == "") != (b.Key == "") || b.Copy != "" && b.Kind != CloudReceipt:
 		return r.refuse("receipt.copy", "only a cloud's receipt confirms the end of a copy, and it names key and copy")
 	}
+	if (b.Deviation != 0) != (b.Kind == CorrectiveAction) {
+		return r.refuse("receipt.deviation", "what closes a corrective action names its deviation, and nothing else does")
+	}
+	if b.Deviation != 0 && !slices.ContainsFunc(p.CorrectivesOpen(), func(d Deviation) bool { return d.Raised.Number == b.Deviation }) {
+		return r.refuse("receipt.deviation", "no corrective action of deviation %d of ceremony %s is open", b.Deviation, b.About)
+	}
 	if _, err := time.Parse(time.DateOnly, b.Date); err != nil {
 		return r.refuse("receipt.date", "%q is not a day like 2026-11-22", b.Date)
 	}
@@ -76,6 +86,9 @@ func (s *State) receiptTakenIn(r *record, b *ReceiptTakenIn) error {
 		if err := s.confirmed(r, b); err != nil {
 			return err
 		}
+	}
+	if b.Deviation != 0 {
+		p.Deviations[b.Deviation-1].Closed = b.Date
 	}
 	s.Receipts = append(s.Receipts, Receipt{Body: *b, Leaf: r.Leaf, Seq: r.Seq, At: r.Time})
 	return nil
@@ -99,18 +112,19 @@ func (s *State) confirmed(r *record, b *ReceiptTakenIn) error {
 // ReceiptMessage gives the bytes that two people sign (claviger custody v1).
 func ReceiptMessage(b ReceiptTakenIn, prev ledger.Hash, site string) ([]byte, error) {
 	return unsignedMessage(signoff.Custody, struct {
-		About    string      `json:"about"`
-		Ceremony string      `json:"ceremony"`
-		Copy     string      `json:"copy"`
-		Date     string      `json:"date"`
-		From     string      `json:"from"`
-		Key      string      `json:"key"`
-		Kind     string      `json:"kind"`
-		Prev     ledger.Hash `json:"prev"`
-		SHA256   ledger.Hash `json:"sha-256"`
-		Site     string      `json:"site"`
-		States   string      `json:"states"`
-	}{b.About, "", b.Copy, b.Date, b.From, b.Key, b.Kind, prev, b.SHA256, site, b.States})
+		About     string      `json:"about"`
+		Ceremony  string      `json:"ceremony"`
+		Copy      string      `json:"copy"`
+		Date      string      `json:"date"`
+		Deviation int         `json:"deviation,omitzero"`
+		From      string      `json:"from"`
+		Key       string      `json:"key"`
+		Kind      string      `json:"kind"`
+		Prev      ledger.Hash `json:"prev"`
+		SHA256    ledger.Hash `json:"sha-256"`
+		Site      string      `json:"site"`
+		States    string      `json:"states"`
+	}{b.About, "", b.Copy, b.Date, b.Deviation, b.From, b.Key, b.Kind, prev, b.SHA256, site, b.States})
 }
 
 // TakeInReceipt shows a receipt to two people, has both sign it with their
@@ -128,6 +142,9 @@ func (e *Engine) TakeInReceipt(ctx context.Context, b ReceiptTakenIn, people [2]
 		{Label: "Dated", Value: b.Date}, {Label: "It states", Value: b.States}, {Label: "SHA-256", Value: b.SHA256.String(), Style: "hash"}}
 	if b.Copy != "" {
 		facts = append(facts, Fact{Label: "It ends the copy", Value: b.Copy})
+	}
+	if b.Deviation != 0 {
+		facts = append(facts, Fact{Label: "It closes what was to be done about", Value: fmt.Sprintf("deviation %d", b.Deviation)})
 	}
 	b.Signatures = []SignedBy{}
 	var signed []SignedBy

@@ -2,6 +2,7 @@ package ceremony
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"claviger/hsm/secret"
@@ -115,6 +116,11 @@ type Field struct {
 	// values; "" is always.
 	When string
 	Is   []string
+}
+
+// Asked says whether it is asked, as the others are answered.
+func (f Field) Asked(answers map[string]string) bool {
+	return f.When == "" || slices.Contains(f.Is, answers[f.When])
 }
 
 // Option is one choice of a decision. Danger marks what cannot be undone.

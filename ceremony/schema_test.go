@@ -72,9 +72,9 @@ func schemaOf(t reflect.Type) map[string]any {
 	case reflect.Struct:
 		properties, required := map[string]any{}, []string{}
 		for i := range t.NumField() {
-			name, option, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+			name, options, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 			properties[name] = schemaOf(t.Field(i).Type)
-			if option != "omitempty" {
+			if options != "omitzero" {
 				required = append(required, name)
 			}
 		}

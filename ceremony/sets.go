@@ -31,7 +31,7 @@ type PINsSet struct {
 	UserSet string      `json:"user-set"`
 	// WrapSet gives the wrapping key of a token whose PINs are entered on the device,
 	// and nothing else; absent of others, whose wrapping key is that of SOSet.
-	WrapSet string `json:"wrap-set,omitempty"`
+	WrapSet string `json:"wrap-set,omitzero"`
 }
 
 func (s *State) pinsSet(r *record, b *PINsSet) error {

@@ -283,6 +283,9 @@ func (s *State) place(r *record) error {
 		if begins {
 			return r.refuse("run.mixed", "ceremony %s is still under way", s.Open.Number)
 		}
+		if s.Open.aborting != "" && !endsAborted(r.Kind) {
+			return r.refuse("deviation.abort", "people decided to abort, and a %s is none of what ends a ceremony", r.Kind)
+		}
 		if r.Ceremony != s.Open.Number {
 			return r.refuse("run.mixed", "inside a run every record is that ceremony's; this one is of %q", r.Ceremony)
 		}
@@ -302,6 +305,12 @@ func (s *State) place(r *record) error {
 		}
 	}
 	return r.refuse("run.outside", "a %s has no place outside a ceremony's run", r.Kind)
+}
+
+// endsAborted lists what may be recorded once people have decided to abort: the
+// outcome of what was under way, and the end.
+func endsAborted(kind string) bool {
+	return slices.Contains([]string{AbortedKind, PausedKind, ContextKind, ResultKind, CheckpointSignedKind, TokenClosedKind, TokenFaultKind, ClockCheckedKind}, kind)
 }
 
 func (s *State) lastRun() *Progress {
@@ -681,6 +690,10 @@ func (s *State) sealed(r *record, b *Sealed) error {
 	if err := p.sealable(); err != nil {
 		return r.refuse("seal.early", "%v", err)
 	}
+	// Also where nobody attested: silence leads past no condition.
+	if err := s.closable(); err != nil {
+		return r.refuse(ruleOf(err, "seal.early"), "%v", err)
+	}
 	if b.Deviations != len(p.Deviations) || !slices.Equal(b.NotAccepted, p.NotAccepted()) {
 		return r.refuse("seal.untrue", "deviations or refusals are miscounted")
 	}
@@ -718,6 +731,9 @@ func (s *State) stepStarted(r *record, b *StepStarted) error {
 	p := s.Open
 	if p.jumped {
 		return r.refuse("clock.jump", "the clock jumped, and no deviation has decided about it")
+	}
+	if d, waits := p.undecided(); waits {
+		return r.refuse("deviation.undecided", "deviation %d waits for a decision", d.Raised.Number)
 	}
 	if st, ok := p.Current(); ok {
 		return r.refuse("step.order", "step %q is still under way", st.ID)
@@ -763,11 +779,19 @@ func (s *State) maySign(act, person, as string) error {
 	case act != ActEnrol && !p.Present[person]:
 		return &Broken{"presence.absent", h.Body.Name + " is not present"}
 	}
-	if out := s.Unbagged(); act == ActAttest && len(out) > 0 {
-		return &Broken{"custody.unbagged", fmt.Sprintf("nobody attests while %s is out of its bag", out[0])}
+	if act == ActAttest {
+		return s.closable()
 	}
-	if why := s.unrestored(p); act == ActAttest && why != "" {
-		return &Broken{"key.unrestored", "nobody attests while " + why}
+	return nil
+}
+
+// closable says, as a *Broken, what stands in the way of attestations and seal.
+func (s *State) closable() error {
+	if out := s.Unbagged(); len(out) > 0 {
+		return &Broken{"custody.unbagged", fmt.Sprintf("nobody attests or seals while %s is out of its bag", out[0])}
+	}
+	if why := s.unrestored(s.Open); why != "" {
+		return &Broken{"key.unrestored", "nobody attests or seals while " + why}
 	}
 	return nil
 }
@@ -895,6 +919,9 @@ func (s *State) result(r *record, b *Result) error {
 		}
 		if in := p.openIntents(); len(in) > 0 {
 			return r.refuse("intent.open", "the outcome of %q is not known yet", in[0].Body.Act.Do)
+		}
+		if d, waits := p.undecided(); waits {
+			return r.refuse("deviation.undecided", "deviation %d waits for a decision", d.Raised.Number)
 		}
 		if err := s.kinds[st.Kind].Check(s, st, r.Record, b); err != nil {
 			return r.refuse(ruleOf(err, "step.result"), "%v", err)

@@ -129,7 +129,7 @@ func (s *State) stepView(p *Progress, st script.Step, phase string, now bool) St
 	v := StepView{Number: st.Number, ID: st.ID, Title: st.Title, Kind: st.Kind, Phase: phase, Status: "todo", Started: ss.Started, Ended: ss.Ended, Planned: time.Duration(st.Minutes) * time.Minute,
 		CannotUndo: st.Kind == SealStep || strings.HasPrefix(st.Kind, "destroy-")}
 	switch {
-	case ss.Done && ss.Deviated:
+	case ss.Done && p.DeviatedIn(st.ID):
 		v.Status = "deviated"
 	case ss.Done:
 		v.Status = "done"

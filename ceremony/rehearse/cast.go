@@ -189,6 +189,9 @@ func Fill(p ceremony.Prompt) map[string]string {
 	}
 	for _, f := range p.Fields {
 		switch {
+		case !f.Asked(out):
+		case f.Name == "exposed":
+			out[f.Name] = "no"
 		case f.Name == "place" && f.Value == "":
 			out[f.Name] = "Practice room"
 		case f.Name == "wall":

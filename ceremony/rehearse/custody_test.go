@@ -100,7 +100,7 @@ func TestWrongBagNeedsADecision(t *testing.T) {
 			a.Fields = map[string]string{"bag": "A-OTHER", "seal": "intact"}
 		case p.Title == "The check failed":
 			if decided++; decided == 2 {
-				*a = ceremony.Answer{Action: ceremony.Deviate, Fields: map[string]string{"expected": "its bag", "happened": "another bag", "exposed": "unknown", "class": "script", "severity": "major", "decision": "continue", "decided-by": "tomas-novak", "reason": "practice"}}
+				*a = ceremony.Answer{Action: ceremony.Deviate, Fields: map[string]string{"expected": "its bag", "happened": "another bag", "exposed": "unknown", "class": "script", "severity": "major", "effect": "nothing is claimed of it", "decision": "continue", "decided-by": "tomas-novak", "reason": "practice"}}
 			}
 		}
 	}

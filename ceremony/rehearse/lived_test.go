@@ -34,7 +34,7 @@ func lived(t *testing.T) (*Site, []ledger.Record) {
 		&sheet{step: "open", kind: ceremony.AskCard, answer: presence(ceremony.PersonSubstituted, "jonas-dahl", "substitute", "farah-noor")},
 		&sheet{step: "generate", kind: ceremony.AskConfirm, answer: ceremony.Answer{Action: ceremony.TakeBreak, Fields: map[string]string{"stay": "marta-brandt", "stay-too": "amara-okafor"}}},
 		&sheet{step: "fingerprint", kind: ceremony.AskConfirm, answer: presence(ceremony.PersonLeft, "amara-okafor")},
-		&sheet{step: "fingerprint", kind: ceremony.AskConfirm, answer: decided("decision", "lock-out", "person", "li-chen")})
+		&sheet{step: "fingerprint", kind: ceremony.AskConfirm, answer: decided("decision", "lock-out", "person", "li-chen", "severity", "major", "effect", "nothing of what Li Chen saw is claimed")})
 	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
 		if strings.Contains(p.Title, "unwatched") && s.State().Open.Gone("amara-okafor") {
 			*a = presence(ceremony.PersonReturned, "amara-okafor")
@@ -281,6 +281,8 @@ func peopleForgeries(t *testing.T, all []ledger.Record) map[string]forgery {
 	raised := func(name, rule string, change func(*ceremony.DeviationRaised)) {
 		add("a deviation "+name, rule, inHeld(ceremony.DeviationRaisedKind, nil), same(func(b any) { change(b.(*ceremony.DeviationRaised)) }))
 	}
+	add("a deviation that limits a claim without a word about it", "deviation.effect", inHeld(ceremony.DeviationDecidedKind, func(b any) bool { return b.(*ceremony.DeviationDecided).Effect != "" }),
+		same(func(b any) { b.(*ceremony.DeviationDecided).Effect = "" }))
 	raised("of no class", "deviation.class", func(b *ceremony.DeviationRaised) { b.Class = "" })
 	raised("of no severity", "deviation.severity", func(b *ceremony.DeviationRaised) { b.Severity = "usual" })
 	raised("that is minor though a key was exposed", "deviation.severity", func(b *ceremony.DeviationRaised) { b.Exposed = "yes" })

@@ -1,6 +1,7 @@
 package rehearse
 
 import (
+	"bytes"
 	"os"
 	"slices"
 	"strings"
@@ -34,7 +35,7 @@ func with(sheets ...*sheet) func(ceremony.Prompt, *ceremony.Answer) {
 }
 
 func presence(event, person string, more ...string) ceremony.Answer {
-	f := map[string]string{"event": event, "person": person, "reason": "as seen"}
+	f := map[string]string{"event": event, "person": person, "reason": "as seen", "decided-by": "tomas-novak", "exposed": "no"}
 	for i := 0; i < len(more); i += 2 {
 		f[more[i]] = more[i+1]
 	}
@@ -109,6 +110,31 @@ func TestBreakKeepsKeysAndClosesTheToken(t *testing.T) {
 	}
 	if len(p.Runs) != 1 {
 		t.Errorf("a break is no pause: %d runs", len(p.Runs))
+	}
+}
+
+// TestPlannedBreakIsOffered once, where the script plans it, and can be taken there.
+func TestPlannedBreakIsOffered(t *testing.T) {
+	t.Parallel()
+	s, tr := openSite(t, setting(copySite(t), nil))
+	src := bytes.Replace(generation(t), []byte("    sign: [administrator, witness]\n"), []byte("    sign: [administrator, witness]\n    break: 10\n"), 1)
+	tr.change = with(&sheet{step: "phase-1", kind: ceremony.AskConfirm, answer: ceremony.Answer{Action: ceremony.TakeBreak, Fields: map[string]string{"stay": "marta-brandt", "stay-too": "amara-okafor"}}})
+	if err := s.Begin(t.Context(), src, nil); err != nil {
+		t.Fatal(err)
+	}
+	holds(t, s, 1)
+	// Asked; and once more when the break that was taken is over.
+	if got := count(tr.asked, func(p ceremony.Prompt) bool { return p.Title == "A break is planned" }); got != 2 {
+		t.Errorf("the break was offered %d times, want 2", got)
+	}
+	breaks := 0
+	for _, r := range everything(t, s) {
+		if r.Kind == ceremony.BreakKind {
+			breaks++
+		}
+	}
+	if breaks != 2 {
+		t.Errorf("%d records of a break, want its begin and its end", breaks)
 	}
 }
 
@@ -226,7 +252,7 @@ func TestDeciders(t *testing.T) {
 	tr.change = with(
 		&sheet{step: "room", kind: ceremony.AskForm, answer: decided("objections", "Li Chen: the phone was on")},
 		&sheet{step: "identify", kind: ceremony.AskConfirm, answer: decided("decided-by", "li-chen")},
-		&sheet{step: "identify", kind: ceremony.AskConfirm, answer: decided("decided-by", "priya-kapoor", "exposed", "unknown", "severity", "major")},
+		&sheet{step: "identify", kind: ceremony.AskConfirm, answer: decided("decided-by", "priya-kapoor", "exposed", "unknown", "severity", "major", "effect", "nothing is claimed of the identity of the token")},
 		&sheet{step: "fingerprint", kind: ceremony.AskConfirm, answer: decided("decision", "replace", "text", "Read it twice.", "signed", "signed")})
 	p := sealed(t, s)
 	if tr.problem(ceremony.AskConfirm) == nil {

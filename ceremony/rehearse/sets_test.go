@@ -283,7 +283,7 @@ func TestBrokenSeal(t *testing.T) {
 		case p.Title == "The seal was broken":
 			if decided++; decided == 2 {
 				*a = ceremony.Answer{Action: ceremony.Deviate, Fields: map[string]string{
-					"expected": "an intact seal", "happened": "the bag was torn", "exposed": "unknown", "class": "script", "severity": "major", "decision": "continue", "decided-by": "tomas-novak"}}
+					"expected": "an intact seal", "happened": "the bag was torn", "exposed": "unknown", "class": "script", "severity": "major", "effect": "nothing is claimed of it", "decision": "continue", "decided-by": "tomas-novak"}}
 			}
 		}
 	}

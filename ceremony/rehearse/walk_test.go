@@ -169,5 +169,5 @@ func otherwise(instead, a ceremony.Answer) ceremony.Answer {
 
 func deviation(instead ceremony.Answer, decision string) ceremony.Answer {
 	return otherwise(instead, ceremony.Answer{Action: ceremony.Deviate, Fields: map[string]string{"expected": "as scripted", "happened": "otherwise",
-		"exposed": "unknown", "class": "script", "severity": "major", "decision": decision, "decided-by": "tomas-novak", "reason": "a walk deviates"}})
+		"exposed": "unknown", "class": "script", "severity": "major", "effect": "nothing is claimed of it", "decision": decision, "decided-by": "tomas-novak", "reason": "a walk deviates"}})
 }

@@ -156,10 +156,10 @@ func (d *doc) whatHappened() {
 		if ss.Attempt > 1 {
 			title = append(title, run{fmt.Sprintf(" (attempt %d)", ss.Attempt), cells.col(brown)})
 		}
-		if ss.Deviated {
+		if d.p.DeviatedIn(st.ID) {
 			title = append(title, run{" (deviation)", cells.col(brown)})
 		}
-		rows = append(rows, row{cells: [][]run{cells.of(fmt.Sprint(st.Number)), code.pt(8).of(at), title, cells.of(d.result(st)), cells.of(d.signers(st)), cells.of(seq)}, marked: ss.Deviated || ss.Attempt > 1 || !ss.Done})
+		rows = append(rows, row{cells: [][]run{cells.of(fmt.Sprint(st.Number)), code.pt(8).of(at), title, cells.of(d.result(st)), cells.of(d.signers(st)), cells.of(seq)}, marked: d.p.DeviatedIn(st.ID) || ss.Attempt > 1 || !ss.Done})
 	}
 	for _, g := range gaps {
 		rows = append(rows, d.gapRow(g))
@@ -287,13 +287,48 @@ func (d *doc) deviations() {
 				fact{"Step text instead", statedOrNone(dec.Text)},
 				fact{"Corrective action", statedOrNone(dec.Corrective)},
 				fact{"Corrective action due", statedOrNone(dec.Due)},
+				fact{"Corrective action closed", d.closed(v)},
+				fact{"Effect on claims", effect(b, dec)},
 				fact{"Decided at", words(fmt.Sprintf("%s, record %d", stamp(at.at), at.seq))})
 		} else {
 			list = append(list, fact{"Decision", missing()})
 		}
-		list = append(list, fact{"Video time code", missing()}, fact{"Effect on claims", missing()}, fact{"Corrective action closed", missing()}, fact{"Signed by", words("witness and administrator, in the sign-off of its phase and in their statements")})
+		list = append(list, fact{"Video time code", statedOrMissing(b.Video)}, fact{"Signed by", words("witness and administrator, in the sign-off of its phase and in their statements")})
 		d.factsUnder(fmt.Sprintf("Deviation %d", b.Number), list)
 	}
+}
+
+// effect is what a deviation means for what the evidence claims: as its decider put
+// it, and for a minor one what that word is defined to mean.
+func effect(b ceremony.DeviationRaised, dec *ceremony.DeviationDecided) []run {
+	if dec.Effect == "" && b.Severity == ceremony.MinorDeviation {
+		return words("none: it was classed as minor, on which no claim depends")
+	}
+	return statedOrMissing(dec.Effect)
+}
+
+// closed says when what was to be done about the cause was done, as the receipt
+// that came later states.
+func (d *doc) closed(v ceremony.Deviation) []run {
+	switch {
+	case v.Decided.Corrective == "":
+		return words("none was asked for")
+	case v.Closed == "":
+		return words("not at this edition")
+	}
+	for _, x := range d.s.Receipts {
+		if x.Body.About == d.p.Number && x.Body.Deviation == v.Raised.Number {
+			return stated(fmt.Sprintf("%s, %s: %s, record %d", dateWords(v.Closed), x.Body.From, x.Body.States, x.Seq))
+		}
+	}
+	return missing()
+}
+
+func statedOrMissing(s string) []run {
+	if s == "" {
+		return missing()
+	}
+	return stated(s)
 }
 
 func statedOrNone(s string) []run {
@@ -301,6 +336,24 @@ func statedOrNone(s string) []run {
 		return words("none")
 	}
 	return stated(s)
+}
+
+// cleanUp: what a ceremony that was aborted left to be put right.
+func (d *doc) cleanUp() {
+	if d.p.Status != ceremony.AbortedStatus {
+		return
+	}
+	d.heading("Clean-up due")
+	left := d.s.CleanUp(d.p)
+	if len(left) == 0 {
+		d.para(words("None: nothing that these records know of is left to be put right."), 0)
+		return
+	}
+	var rows []row
+	for i, what := range left {
+		rows = append(rows, row{cells: [][]run{cells.of(fmt.Sprint(i + 1)), cells.of(strings.ToUpper(what[:1]) + what[1:])}, marked: true})
+	}
+	d.table([]column{{"#", 6}, {"What is left, and what is to be done", 94}}, rows)
 }
 
 // interruptions: every pause, every act whose outcome had to be found out, every
@@ -528,7 +581,7 @@ func (d *doc) stepLog() {
 		ss := d.p.Steps[st.ID]
 		list := []fact{{"Read aloud", body.in(italic).of(st.Say)}}
 		if ss.Done {
-			list = append(list, fact{"Start, end", words(fmt.Sprintf("%s to %s UTC, %s, attempt %d", clock(ss.Started), clock(ss.Ended), day(ss.Ended), ss.Attempt))})
+			list = append(list, fact{"Start, end", words(fmt.Sprintf("%s to %s UTC, %s, attempt %d; %s", clock(ss.Started), clock(ss.Ended), day(ss.Ended), ss.Attempt, took(st, ss)))})
 			for _, l := range ss.Facts {
 				list = append(list, fact{l.Label, d.factLine(l)})
 			}
@@ -543,6 +596,21 @@ func (d *doc) stepLog() {
 		}
 		d.factsAt(fmt.Sprintf("%d  %s", st.Number, st.Title), list, labelWidth, body.pt(8.4), dim.pt(8.4))
 	}
+}
+
+// took says how long a step took, beside what the script planned for it.
+func took(st script.Step, ss *ceremony.StepState) string {
+	minutes := func(n int) string {
+		if n == 1 {
+			return "1 minute"
+		}
+		return fmt.Sprintf("%d minutes", n)
+	}
+	planned := "no time was planned"
+	if st.Minutes > 0 {
+		planned = minutes(st.Minutes) + " planned"
+	}
+	return fmt.Sprintf("it took %s, %s", minutes(int(ss.Ended.Sub(ss.Started).Round(time.Minute)/time.Minute)), planned)
 }
 
 func (d *doc) act(in *ceremony.IntentState) []run {

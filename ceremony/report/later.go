@@ -166,6 +166,9 @@ func (d *doc) laterWords(r ledger.Record) (what string, says []run, by string) {
 		if b.Copy != "" {
 			says = append(cells.of("Ends the copy “"+b.Copy+"”. "), says...)
 		}
+		if b.Deviation != 0 {
+			says = append(cells.of(fmt.Sprintf("Done about deviation %d. ", b.Deviation)), says...)
+		}
 		return receiptWords(b.Kind), append(says, code.pt(7.9).of(b.SHA256.String())...), d.signedWords(b.Signatures)
 	case *ceremony.KeyChanged:
 		return "Key is " + string(b.State), cells.of(fmt.Sprintf("From %s: %s (as stated)", dateWords(b.At), b.Reason)), d.signedWords(b.Signatures)
@@ -179,6 +182,8 @@ func receiptWords(kind string) string {
 		return "Auditor's letter"
 	case ceremony.CloudReceipt:
 		return "Cloud receipt"
+	case ceremony.CorrectiveAction:
+		return "Corrective action"
 	}
 	return roleName(kind)
 }

@@ -50,6 +50,7 @@ func Make(in Input) (pdf []byte, pages int, err error) {
 	d.shares()
 	d.deviations()
 	d.interruptions()
+	d.cleanUp()
 	d.custody()
 	d.enrolment()
 	d.enrolmentRecords()

@@ -342,8 +342,8 @@ func TestHostileText(t *testing.T) {
 		ss.Facts = append(ss.Facts, ceremony.Line{Label: hostile, Value: hostile}, ceremony.Line{Label: "long", Value: long})
 	}
 	in.Ceremony.Deviations = append(in.Ceremony.Deviations, ceremony.Deviation{
-		Raised:  ceremony.DeviationRaised{Number: 1, Step: "room", Expected: hostile, Happened: long, Exposed: "unknown", Class: "data", Severity: "major"},
-		Decided: &ceremony.DeviationDecided{Number: 1, By: hostile, Decision: "continue", HeardBy: []string{"marta-brandt", "amara-okafor"}, Reason: hostile}})
+		Raised:  ceremony.DeviationRaised{Number: 1, Step: "room", Expected: hostile, Happened: long, Exposed: "unknown", Class: "data", Severity: "major", Video: hostile},
+		Decided: &ceremony.DeviationDecided{Number: 1, By: hostile, Decision: "continue", Effect: hostile, HeardBy: []string{"marta-brandt", "amara-okafor"}, Reason: hostile}})
 	pdf := makePDF(t, in)
 	keep(t, "hostile.pdf", pdf)
 	paper := onPaper(t, pdf)

@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"claviger/ceremony/rehearse"
 	"claviger/ceremony/report"
 	"claviger/ceremony/steps"
+	"claviger/ledger"
 	"claviger/ledger/sqlite"
 )
 
@@ -106,7 +108,7 @@ func TestWhatDidNotGoStraight(t *testing.T) {
 		case p.Step == "workstation" && !deviated:
 			deviated = true
 			*a = ceremony.Answer{Action: ceremony.Deviate, Fields: map[string]string{"expected": "The sheet lists the program's hash", "happened": "The sheet was printed for the version before", "exposed": "no", "class": "script", "severity": "minor", "decision": "continue", "decided-by": "tomas-novak", "reason": "The hash was read over the telephone",
-				"containment": "Nothing was typed until it was read", "corrective": "Marta Brandt prints the new sheet", "due": "2027-01-31"}}
+				"containment": "Nothing was typed until it was read", "corrective": "Marta Brandt prints the new sheet", "due": "2027-01-31", "video": "camera 2, 00:41:07"}}
 		case p.Step == "identify":
 			*a = ceremony.Answer{Action: ceremony.Pause, Reason: "fire alarm"}
 		}
@@ -114,6 +116,7 @@ func TestWhatDidNotGoStraight(t *testing.T) {
 	})
 	if err := s.Begin(t.Context(), source(t), nil); err == nil {
 		t.Fatal("the ceremony was not paused")
+
 	}
 	s.Close()
 	in := reportOf(t, dir)
@@ -158,19 +161,36 @@ func TestWhatDidNotGoStraight(t *testing.T) {
 		"Decision", "Decided by", "Objections", "Step text instead", "Effect on claims", "Corrective action", "Corrective action due", "Corrective action closed", "Signed by"}})
 	for _, want := range []string{
 		"Key generation report", "Completed, 11 of 11 steps", "1 deviation", "Not accepted by Amara Okafor", "Disagrees", "I could not see the screen in step 5",
-		"Deviation 1", "script, minor (as stated)", "Nothing was typed until it was read", "Marta Brandt prints the new sheet", "2027-01-31", "The sheet was printed for the version before (as stated)", "Tomas Novak (as stated)", "heard by Marta Brandt, Amara Okafor", "fire alarm", "resumed",
+		"Deviation 1", "script, minor (as stated)", "Nothing was typed until it was read", "Marta Brandt prints the new sheet", "2027-01-31", "camera 2, 00:41:07 (as stated)", "none: it was classed as minor", "not at this edition", "The sheet was printed for the version before (as stated)", "Tomas Novak (as stated)", "heard by Marta Brandt, Amara Okafor", "fire alarm", "resumed",
 		"Interrupted: the program ended", "found at the next start", "6 of 6 attested", "2026-003, edition 3",
 	} {
 		if !strings.Contains(paper, want) {
 			t.Errorf("%q is not in the report", want)
 		}
 	}
+
+	s = reopen(t, dir, nil)
+	word := ceremony.ReceiptTakenIn{About: in.Ceremony.Number, Date: "2026-12-20", Deviation: 1, From: "Marta Brandt", Kind: ceremony.CorrectiveAction, SHA256: ledger.BlobHash([]byte("note")), States: "the new sheet is printed"}
+	two := [2]ceremony.Part{{Person: "amara-okafor", Role: "witness"}, {Person: "li-chen", Role: "custodian"}}
+	if err := s.TakeInReceipt(t.Context(), word, two); err != nil {
+		t.Fatal(err)
+	}
+	// What is closed is not closed once more, and nothing closes what asked for nothing.
+	var refusal *ceremony.Refusal
+	if err := s.TakeInReceipt(t.Context(), word, two); !errors.As(err, &refusal) || refusal.Rule != "receipt.deviation" {
+		t.Errorf("closed twice: %v", err)
+	}
+	closed := documentOf(t, s, in.Ceremony.Number)
+	closed.says(t, []string{"Corrective action closed", "20 Dec 2026, Marta Brandt: the new sheet is printed", "Done about deviation 1."}, []string{"not at this edition"})
+	if res := closed.audited(t, dir); !res.Holds() {
+		t.Errorf("the checker finds %v where a corrective action was closed", res.Findings)
+	}
 }
 
 func TestAborted(t *testing.T) {
 	dir := copySite(t)
 	s := reopen(t, dir, func(p ceremony.Prompt, a *ceremony.Answer) error {
-		if p.Step == "open" {
+		if p.Step == "open" && p.Kind == ceremony.AskCard {
 			*a = ceremony.Answer{Action: ceremony.Abort, Reason: "the bag of card 2 was cut open"}
 		}
 		return nil
@@ -182,7 +202,7 @@ func TestAborted(t *testing.T) {
 	pdf := makePDF(t, reportOf(t, dir))
 	keep(t, "aborted.pdf", pdf)
 	paper := onPaper(t, pdf)
-	for _, want := range []string{"Ceremony report", "Aborted at step 5 of 11", "the bag of card 2 was cut open", "Not yet signed by the HSM", "Not reached"} {
+	for _, want := range []string{"Ceremony report", "Aborted at step 5 of 11", "the bag of card 2 was cut open", "Not yet signed by the HSM", "Not reached", "Clean-up due", "is out of its bag, with"} {
 		if !strings.Contains(paper, want) {
 			t.Errorf("%q is not in the report", want)
 		}

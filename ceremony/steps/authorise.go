@@ -26,12 +26,19 @@ func (authorise) Play(w *ceremony.World, st script.Step) error {
 	if st.With["step"] == "" {
 		return fmt.Errorf("it does not say which step it authorises (with: step)")
 	}
-	n := 0
+	officers := 0
 	for _, by := range st.By {
-		n += by.Count
+		switch by.Role {
+		case script.Officer:
+			officers += by.Count
+		case script.Owner, script.Approver:
+		default:
+			// Who operates or watches does not authorise (REQ-9, REQ-23).
+			return fmt.Errorf("an act of the HSM is authorised by officers, and beside them by owner or approver, not by %s (by)", by.Role)
+		}
 	}
-	if n < 2 {
-		return fmt.Errorf("dual control asks for two people at least (by)")
+	if officers < 2 {
+		return fmt.Errorf("dual control asks for two officers at least (by)")
 	}
 	w.Authorised[st.With["step"]] = true
 	return nil

@@ -41,6 +41,9 @@ func (roomCheck) Check(s *ceremony.State, st script.Step, r ledger.Record, body 
 		if s.Open.Clock == nil {
 			return broken("clock.missing", "the clock was not compared")
 		}
+		if apart(s.Open.Clock.Offset) && !s.Open.Steps[st.ID].Deviated {
+			return broken("clock.apart", "the workstation and the wall clock were %d minutes apart, and no deviation says how to go on", minutes(s.Open.Clock.Offset))
+		}
 		for _, m := range s.Open.Plan.Materials {
 			switch v := value(b.Facts, materialLabel(m)); {
 			case v == "":
@@ -170,6 +173,11 @@ func offset(now, wall time.Time) int {
 	return int(now.UTC().Truncate(time.Minute).Sub(wall) / time.Second)
 }
 
+// apart: more than the minute to which a wall clock is read.
+func apart(offset int) bool { return offset > 60 || offset < -60 }
+
+func minutes(offset int) int { return (max(offset, -offset) + 30) / 60 }
+
 func (roomCheck) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
 	s := env.State()
 	p := ceremony.Prompt{Kind: ceremony.AskForm, Title: "Name the room and compare the clock",
@@ -205,12 +213,10 @@ func (roomCheck) Do(ctx context.Context, env ceremony.Env, st script.Step) error
 			continue
 		}
 		off := offset(now, at)
-		if off > 60 || off < -60 {
-			if p.Problem == nil || p.Problem.Code != wall {
-				p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("The workstation says %s and the wall clock says %s: about %d minutes apart.", now.Format("15:04"), wall, (max(off, -off)+30)/60),
-					Safe: "Nothing was recorded.", Do: "Read the wall clock again. If it is right, note a deviation and enter it once more.", Code: wall}
-				continue
-			}
+		if apart(off) && !env.State().Open.Steps[st.ID].Deviated {
+			p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("The workstation says %s and the wall clock says %s: about %d minutes apart.", now.Format("15:04"), wall, minutes(off)),
+				Safe: "Nothing was recorded.", Do: "Read the wall clock again. If it is right, note a deviation that says how to go on, and enter it once more."}
+			continue
 		}
 		err = env.Record(ctx, []ceremony.Entry{{Kind: ceremony.ClockCheckedKind, Body: ceremony.ClockChecked{By: p.Who.ID, Kind: ceremony.WallClock, Offset: off, Wall: wall}}})
 		if err != nil {

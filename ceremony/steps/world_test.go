@@ -39,6 +39,8 @@ func TestScriptsThatCannotWork(t *testing.T) {
 		look  = "{ id: look, kind: identify-token }"
 		open  = "{ id: open, kind: open-token }"
 		auth  = "{ id: auth, kind: authorise, with: { step: make }, by: { officer: 2 } }"
+		eyes  = "{ id: auth, kind: authorise, with: { step: make }, by: { officer: 2, witness: 1 } }"
+		hands = "{ id: auth, kind: authorise, with: { step: make }, by: { administrator: 1, witness: 1 } }"
 		one   = "{ id: auth, kind: authorise, with: { step: make }, by: { officer: 1 } }"
 		make  = "{ id: make, kind: generate-key, with: { label: k, algorithm: ec-p256, purpose: sign, protection: module-only, owner: o, lifetime: 1y } }"
 		try   = "{ id: att, kind: attest }"
@@ -56,10 +58,12 @@ func TestScriptsThatCannotWork(t *testing.T) {
 		{[]string{roll, look, open, try}, "the script has no step of kind seal, so its ceremony could never end"},
 		{[]string{roll, try, seal}, `step "seal" cannot work where it stands: the token has to be open to sign the seal`},
 		{[]string{roll, look, open, seal}, `step "seal" cannot work where it stands: nobody has attested yet`},
+		{[]string{roll, look, open, eyes, make, try, seal}, `step "auth" cannot work where it stands: an act of the HSM is authorised by officers, and beside them by owner or approver, not by witness (by)`},
+		{[]string{roll, look, open, hands, make, try, seal}, `step "auth" cannot work where it stands: an act of the HSM is authorised by officers, and beside them by owner or approver, not by administrator (by)`},
 		{[]string{look, open, roll, try, seal}, `step "open" cannot work where it stands: the roll call`},
 		{[]string{roll, open, try, seal}, `step "open" cannot work where it stands: the roll call and the identification of the token come before`},
 		{[]string{roll, look, open, make, try, seal}, `step "make" cannot work where it stands`},
-		{[]string{roll, look, open, one, make, try, seal}, `step "auth" cannot work where it stands: dual control asks for two people at least (by)`},
+		{[]string{roll, look, open, one, make, try, seal}, `step "auth" cannot work where it stands: dual control asks for two officers at least (by)`},
 		{[]string{roll, look, auth, make, open, try, seal}, `step "make" cannot work where it stands`},
 		{[]string{roll, look, open, try, seal, roll2}, `step "again" comes after the seal; the seal is the last step`},
 		{[]string{try, roll, look, open, seal}, `step "att" cannot work where it stands: nobody is known yet`},

@@ -319,6 +319,9 @@ func (p *program) play(ctx context.Context, room ceremony.Room, run func(*site.S
 	}
 	last := all[len(all)-1]
 	done := flow.Finished{Number: last.Number, Status: string(last.Status), Contradicted: s.State().Contradiction != ""}
+	if last.Status == ceremony.AbortedStatus {
+		done.CleanUp = s.State().CleanUp(last)
+	}
 	var stop *ceremony.Stop
 	if err != nil && !errors.As(err, &stop) {
 		if open := last.OpenIntents(); len(open) > 0 {

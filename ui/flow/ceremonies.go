@@ -85,6 +85,16 @@ func NewCeremonyDetail(r Record, number string) (Detail, bool) {
 	for _, ph := range p.Plan.Phases {
 		d.Groups = append(d.Groups, phase(s, p, ph))
 	}
+	if p.Status == ceremony.AbortedStatus {
+		g := Group{Title: "Clean-up due"}
+		for _, left := range s.CleanUp(p) {
+			g.Facts = append(g.Facts, Fact{Value: capital(left)})
+		}
+		if g.Facts == nil {
+			g.Facts = []Fact{{Value: "nothing is left to be put right"}}
+		}
+		d.Groups = append(d.Groups, g)
+	}
 	if g := deviations(s, p); len(g.Facts) > 0 {
 		d.Groups = append(d.Groups, g)
 	}
@@ -153,7 +163,7 @@ func phase(s *ceremony.State, p *ceremony.Progress, ph script.Phase) Group {
 		value := "not done yet"
 		if ss.Done {
 			value = ss.Ended.UTC().Format("15:04:05")
-			if ss.Deviated {
+			if p.DeviatedIn(st.ID) {
 				value += " · with a deviation"
 			}
 			if ss.Attempt > 1 {
@@ -198,6 +208,12 @@ func deviations(s *ceremony.State, p *ceremony.Progress) Group {
 			}
 			if dv.Decided.Due != "" {
 				value += "\nUntil: " + dv.Decided.Due
+			}
+			if dv.Closed != "" {
+				value += "\nDone: " + dv.Closed
+			}
+			if dv.Decided.Effect != "" {
+				value += "\nCannot be claimed: " + dv.Decided.Effect
 			}
 		}
 		g.Facts = append(g.Facts, Fact{Label: fmt.Sprintf("%d, %s", dv.Raised.Number, dv.At.UTC().Format("15:04:05")), Value: value})

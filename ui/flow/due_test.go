@@ -47,6 +47,13 @@ func TestSetsAndCopiesThatAreDue(t *testing.T) {
 		"withdrawn, a backup is kept": {func(s *ceremony.State) { set(s, true, in, in, in); backup(s, ceremony.CopyKept) }, []string{oldCards}},
 		"withdrawn, and lost cards open a backup": {func(s *ceremony.State) { set(s, true, ceremony.Lost, ceremony.Lost, in); backup(s, ceremony.CopyKept) },
 			[]string{oldCards, known}},
+		"what a deviation asked for": {func(s *ceremony.State) {
+			s.Ceremonies = append(s.Ceremonies, &ceremony.Progress{Number: "2026-001", Status: ceremony.SealedStatus, Plan: sample.Site().Ceremonies[0].Plan, Deviations: []ceremony.Deviation{
+				{Raised: ceremony.DeviationRaised{Number: 1}, Decided: &ceremony.DeviationDecided{Corrective: "new bags are bought", Due: "2026-11-21"}},
+				{Raised: ceremony.DeviationRaised{Number: 2}, Decided: &ceremony.DeviationDecided{Corrective: "the door is mended", Due: "2026-11-21"}, Closed: "2026-11-20"},
+				{Raised: ceremony.DeviationRaised{Number: 3}, Decided: &ceremony.DeviationDecided{Corrective: "the clock is set", Due: "2026-11-22"}},
+				{Raised: ceremony.DeviationRaised{Number: 4}, Decided: &ceremony.DeviationDecided{}}}})
+		}, []string{"What was to be done until 21 Nov 2026 about deviation 1 of ceremony 2026-001 has not been reported: new bags are bought"}},
 		"copies of the ledger": {func(s *ceremony.State) {
 			s.Site.Practice = false
 			s.Ceremonies = append(s.Ceremonies, &ceremony.Progress{Number: "2026-001", Status: ceremony.SealedStatus, Plan: sample.Site().Ceremonies[0].Plan})

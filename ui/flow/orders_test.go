@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"claviger/ceremony"
 	"claviger/ceremony/script"
@@ -166,6 +167,12 @@ func TestPreparationIsJudgedAsTheEngineWill(t *testing.T) {
 	if err != nil || len(ordered.Fields) > 0 || !strings.Contains(ordered.Aloud, ordered.Script.Words[0]) || len(ordered.People) != 6 {
 		t.Errorf("an order is prepared as %+v, %v", ordered, err)
 	}
+	for left, want := range map[time.Duration]string{time.Minute: "9 minutes before the ceremony would end: what is not done by then needs a further order", time.Hour: "after the ceremony would end"} {
+		plan := ordered.Check(s, nil, minute(s.Orders[3].Body.Until).Add(-left)).Plan
+		if got := plan[len(plan)-1]; got.Label != "The order's window" || !strings.Contains(got.Value, want) {
+			t.Errorf("a window that is open for %v more is told as %+v", left, got)
+		}
+	}
 }
 
 func TestReceiptIsSignedByTwo(t *testing.T) {
@@ -181,6 +188,15 @@ func TestReceiptIsSignedByTwo(t *testing.T) {
 	values["two"], values["date"], values["sha-256"] = "tomas-novak", "yesterday", "ab"
 	if _, _, wrong := TakenIn(r, a, "2026-014", values); len(wrong) != 3 {
 		t.Errorf("one person, no day, no hash: %v", wrong)
+	}
+	first := s.Ceremonies[0]
+	if first.CorrectivesOpen() != nil {
+		t.Fatal("nothing is to be done about a deviation that asks for nothing")
+	}
+	first.Deviations[0].Decided.Corrective, first.Deviations[0].Decided.Due = "new bags are bought", "2026-11-01"
+	values = map[string]string{"kind": ceremony.CorrectiveAction, "from": "Marta Brandt", "date": "2026-11-20", "states": "new bags are here", "sha-256": strings.Repeat("ab", 32), "deviation": "1", "one": "tomas-novak", "two": "amara-okafor"}
+	if b, _, wrong := TakenIn(r, NewReceiptForm(r, first.Number), first.Number, values); wrong != nil || b.Deviation != 1 {
+		t.Errorf("the word that it is done: %+v, %v", b, wrong)
 	}
 	if g := receipts(s, "2026-014"); !strings.Contains(g.Facts[0].Value, "signed by Tomas Novak, Amara Okafor") || len(g.Hashes) != 1 {
 		t.Errorf("told as %+v", g)

@@ -117,6 +117,18 @@ func dueHere(s *ceremony.State, keys []*ceremony.Key, now time.Time) []Due {
 	if after, n := s.CopiesDue(); n > 0 {
 		out = append(out, Due{counted(n, "verified copy of the ledger is", "verified copies of the ledger are") + " still to be made after ceremony " + after + ", on separate media", Waiting, Ref{Place: InEvidence, Label: "Copy"}})
 	}
+	for _, p := range s.Ceremonies {
+		if p.Status == ceremony.AbortedStatus {
+			if left := s.CleanUp(p); len(left) > 0 {
+				out = append(out, Due{fmt.Sprintf("Ceremony %s was aborted, and %s to be put right: %s", p.Number, counted(len(left), "thing is", "things are"), left[0]), Waiting, Ref{InCeremonies, p.Number, "See"}})
+			}
+		}
+		for _, d := range p.CorrectivesOpen() {
+			if until := date(d.Decided.Due); !until.IsZero() && !now.Before(until.AddDate(0, 0, 1)) {
+				out = append(out, Due{fmt.Sprintf("What was to be done until %s about deviation %d of ceremony %s has not been reported: %s", day(until), d.Raised.Number, p.Number, d.Decided.Corrective), Waiting, Ref{InEvidence, p.Number, "See"}})
+			}
+		}
+	}
 	due := keysDue(s, now)
 	for _, k := range keys {
 		if d, ok := due[k.Body.ID]; ok {
@@ -306,8 +318,9 @@ func looked(h ceremony.HSMView, s *ceremony.State) TrustRow {
 
 // Finished is how a run ended.
 type Finished struct {
-	Number, Status string // sealed, paused, aborted
-	Report, Key    string // paths of the report and of the site's verifier keys
+	Number, Status string   // sealed, paused, aborted
+	Report, Key    string   // paths of the report and of the site's verifier keys
+	CleanUp        []string // what an aborted ceremony left to be put right
 	Trouble        *Trouble
 	Contradicted   bool // and the site is read-only from here
 }
@@ -350,6 +363,9 @@ func NewDone(f Finished) DonePage {
 	default:
 		d.Title, d.State, d.Tone = name+" is sealed", "Sealed", Good
 		d.Text = "Everybody who was present can check the report on any other computer, with the site's key that each of them keeps."
+	}
+	for i, left := range f.CleanUp {
+		d.Facts = append(d.Facts, Fact{Label: fmt.Sprintf("To put right, %d", i+1), Value: capital(left)})
 	}
 	if f.Report != "" {
 		d.Facts = append(d.Facts, Fact{Label: "Report", Value: f.Report, Mono: true})

@@ -141,7 +141,7 @@ func (p Preparation) Check(s *ceremony.State, typed map[string]string, now time.
 		people.Met, people.Because = false, Why(err)
 	}
 	out.Checks = append([]Check{people}, p.token.checks(steps.Needs(bound))...)
-	out.Plan = timePlan(bound, now)
+	out.Plan = timePlan(bound, p.order, now)
 	return out
 }
 
@@ -166,8 +166,9 @@ func (t TokenSeen) checks(needs []hsm.Need) []Check {
 	return out
 }
 
-// timePlan says how long each phase takes, the breaks, and when it would end.
-func timePlan(plan *script.Bound, now time.Time) []Fact {
+// timePlan says how long each phase takes, the breaks, when it would end, and whether
+// the window of its order is long enough.
+func timePlan(plan *script.Bound, order *ceremony.Order, now time.Time) []Fact {
 	var out []Fact
 	all := 0
 	for _, ph := range plan.Phases {
@@ -182,7 +183,17 @@ func timePlan(plan *script.Bound, now time.Time) []Fact {
 		all += minutes + ph.Break
 		out = append(out, Fact{Label: fmt.Sprintf("%d  %s", ph.Number, ph.Title), Value: value})
 	}
-	return append(out, Fact{Label: "In all", Value: fmt.Sprintf("about %s; begun now, it ends towards %s UTC", count(all, "minute"), now.UTC().Add(time.Duration(all)*time.Minute).Format("15:04")), Strong: true})
+	ends := now.UTC().Add(time.Duration(all) * time.Minute)
+	out = append(out, Fact{Label: "In all", Value: fmt.Sprintf("about %s; begun now, it ends towards %s UTC", count(all, "minute"), ends.Format("15:04")), Strong: true})
+	if order == nil {
+		return out
+	}
+	until := minute(order.Body.Until)
+	value := fmt.Sprintf("ends %s UTC, after the ceremony would end", until.Format("2 Jan 15:04"))
+	if until.Before(ends) {
+		value = fmt.Sprintf("ends %s UTC, %s before the ceremony would end: what is not done by then needs a further order", until.Format("2 Jan 15:04"), count(int(ends.Sub(until).Minutes()), "minute"))
+	}
+	return append(out, Fact{Label: "The order's window", Value: value, Strong: until.Before(ends)})
 }
 
 // NewPrinted tells where a paper script lies, and what to do with it.

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"claviger/ceremony"
@@ -20,6 +21,10 @@ func NewReceiptForm(r Record, number string) Ask {
 	if len(copies) > 0 {
 		kinds = append(kinds, Choice{ID: ceremony.CloudReceipt, Label: "A receipt for a copy that others destroyed"})
 	}
+	open := correctives(s, number)
+	if len(open) > 0 {
+		kinds = append(kinds, Choice{ID: ceremony.CorrectiveAction, Label: "Word that what a deviation asked for is done"})
+	}
 	a := Ask{Kicker: "Evidence of ceremony " + number, Title: "Take in a receipt", Verb: "Go on to the signatures",
 		Text: "What arrives after a ceremony belongs to its evidence. Two people compare it with what stands here and sign; the next edition of the report carries it. The paper or file itself stays outside of the record.",
 		Fields: []Field{{Name: "kind", Label: "What it is", Of: kinds},
@@ -29,6 +34,9 @@ func NewReceiptForm(r Record, number string) Ask {
 			{Name: "sha-256", Label: "SHA-256 of its file, or of its scan", Hint: "64 characters, blanks allowed; as another machine computed it", Max: 100}}}
 	if len(copies) > 0 {
 		a.Fields = append(a.Fields, Field{Name: "copy", Label: "Which copy it ends", Of: copies, When: "kind", Is: []string{ceremony.CloudReceipt}})
+	}
+	if len(open) > 0 {
+		a.Fields = append(a.Fields, Field{Name: "deviation", Label: "Which deviation it closes", Of: open, When: "kind", Is: []string{ceremony.CorrectiveAction}})
 	}
 	a.Fields = append(a.Fields, Field{Name: "one", Label: "Who takes it in", Of: people}, Field{Name: "two", Label: "And who beside", Of: people})
 	return a
@@ -42,6 +50,21 @@ func statedCopies(s *ceremony.State) []Choice {
 			if c.Stated && c.State != ceremony.CopyDestroyed {
 				out = append(out, Choice{ID: id + " " + c.Name, Label: c.Name, Help: "of " + s.Keys[id].Body.Label})
 			}
+		}
+	}
+	return out
+}
+
+// correctives are the deviations of a ceremony about whose cause something is
+// still to be done.
+func correctives(s *ceremony.State, number string) []Choice {
+	var out []Choice
+	for _, p := range s.Ceremonies {
+		if p.Number != number {
+			continue
+		}
+		for _, d := range p.CorrectivesOpen() {
+			out = append(out, Choice{ID: fmt.Sprint(d.Raised.Number), Label: fmt.Sprintf("Deviation %d", d.Raised.Number), Help: d.Decided.Corrective})
 		}
 	}
 	return out
@@ -68,6 +91,7 @@ func TakenIn(r Record, a Ask, number string, typed map[string]string) (ceremony.
 	} else {
 		b.SHA256 = ledger.Hash(sum)
 	}
+	b.Deviation, _ = strconv.Atoi(values["deviation"])
 	b.Key, b.Copy, _ = strings.Cut(values["copy"], " ")
 	for i, id := range []string{values["one"], values["two"]} {
 		people[i] = ceremony.Part{Person: id}
@@ -95,6 +119,9 @@ func receipts(s *ceremony.State, number string) Group {
 		value := fmt.Sprintf("%s, dated %s: %s\ntaken in %s, signed by %s", rc.Body.From, rc.Body.Date, rc.Body.States, moment(rc.At), strings.Join(by, ", "))
 		if rc.Body.Copy != "" {
 			value += "\nit ends the copy " + rc.Body.Copy
+		}
+		if rc.Body.Deviation != 0 {
+			value += fmt.Sprintf("\nit closes what was to be done about deviation %d", rc.Body.Deviation)
 		}
 		g.Facts = append(g.Facts, Fact{Label: capital(strings.ReplaceAll(rc.Body.Kind, "-", " ")), Value: value})
 		g.Hashes = append(g.Hashes, inWordsToo(capital(strings.ReplaceAll(rc.Body.Kind, "-", " "))+" of "+rc.Body.Date+": SHA-256", rc.Body.SHA256.String()))

@@ -158,7 +158,7 @@ func (r *buttonRenderer) paint() {
 	}
 	r.label.Text, r.label.Color = b.Label, base.ColorForWidget(ink, b)
 	r.label.TextSize = base.SizeForWidget(theme.Text, b)
-	r.label.TextStyle.Bold = b.kind != Link
+	inFace(r.label, fyne.TextStyle{Bold: b.kind != Link})
 	r.ring.paint(b, b.has)
 }
 

@@ -139,7 +139,7 @@ func (r *secretRenderer) paint() {
 	r.field.StrokeColor = base.ColorForWidget(theme.Input, e)
 	r.label.Text, r.label.Color = e.label, base.ColorForWidget(theme.Muted, e)
 	r.label.TextSize = base.SizeForWidget(theme.Kicker, e)
-	r.label.TextStyle.Bold = true
+	inFace(r.label, fyne.TextStyle{Bold: true})
 	r.caret.FillColor = base.ColorForWidget(theme.Focus, e)
 	r.caret.Hidden = !e.has || e.locked
 	n := min(e.Length(), bulletsDrawn)
