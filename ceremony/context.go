@@ -39,8 +39,8 @@ type KnownToken struct {
 	Enrolled TokenEnrolled `json:"enrolled"`
 	Leaf     ledger.Hash   `json:"leaf"`
 	Seq      int64         `json:"seq"`
-	SOSet    string        `json:"so-set"`             // whose cards give the security officer's PIN
-	UserSet  string        `json:"user-set"`           // and the user PIN
+	SOSet    string        `json:"so-set"`            // whose cards give the security officer's PIN
+	UserSet  string        `json:"user-set"`          // and the user PIN
 	WrapSet  string        `json:"wrap-set,omitzero"` // and the wrapping key, of a token with a pad
 }
 
