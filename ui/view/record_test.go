@@ -72,6 +72,22 @@ func recordScreens(public func(string, ceremony.Snapshot, func() *Screen)) {
 			return d
 		})
 	}
+	strange := recordOf(odd())
+	for _, p := range []struct {
+		name, place, id string
+		r               flow.Record
+	}{
+		{"set-due", flow.InCustody, "set 1b2c3d4e", r}, {"set-withdrawn", flow.InCustody, "set 2c3d4e5f", r}, {"set-still-opens", flow.InCustody, "set 3d4e5f60", r}, {"token-second", flow.InCustody, "token 77004313", r},
+		{"key-restored", flow.InKeys, r.State.KeyNamed("timestamps-2025").Body.ID, r}, {"key-compromised", flow.InKeys, r.State.KeyNamed("timestamps-2025").Body.ID, strange}, {"key-quarantined", flow.InKeys, r.State.KeyNamed("codesign-2024").Body.ID, strange},
+		{"person-traced", flow.InPeople, "eleni-papadopoulou", r}} {
+		detail(p.name, func() flow.Detail {
+			d, ok := flow.NewDetail(p.r, flow.Ref{Place: p.place, ID: p.id}, noon)
+			if !ok {
+				panic(p.name)
+			}
+			return d
+		})
+	}
 	detail("evidence-trouble", func() flow.Detail {
 		d, _ := flow.NewDetail(r, flow.Ref{Place: flow.InEvidence, ID: "2026-014"}, noon)
 		d.Trouble = &flow.Trouble{Happened: "The file report.pdf is not the report that the record names.", Safe: "The record is whole.", Do: "Move that file away, then make the report again."}
@@ -134,6 +150,49 @@ func recordScreens(public func(string, ceremony.Snapshot, func() *Screen)) {
 		return KeyChange(c, nil, nil)
 	})
 	public("media-none", overviewSnapshot(), func() *Screen { return Media(flow.NewMedia("the ledger", nil, nil), nil, nil, nil) })
+}
+
+// odd is a site in which keys are in states that are rare.
+func odd() *ceremony.State {
+	s := sample.Site()
+	bad := s.KeyNamed("timestamps-2025")
+	bad.State = ceremony.Compromised
+	bad.Changes = []ceremony.Change{{At: noon, Seq: 2300, Body: ceremony.KeyChanged{At: "2026-11-20", Key: bad.Body.ID, State: ceremony.Compromised, Reason: "a backup was stolen", Signatures: []ceremony.SignedBy{{Person: "dana-weiss", Role: "owner"}}}}}
+	s.KeyNamed("codesign-2024").Quarantined = true
+	s.KeyNamed("codesign-2021").State = ceremony.DestroyedCompromised
+	s.KeyNamed("dnssec-ksk-2023").State = ceremony.Suspended
+	return s
+}
+
+// Whatever stands on the page of a thing leads where it says.
+func TestDetailLeadsOn(t *testing.T) {
+	test.NewTempApp(t).Settings().SetTheme(theme.New(theme.Light, 1))
+	r := recordOf(sample.Site())
+	r.Ledger = sample.Ledger(400)
+	d, ok := flow.NewDetail(r, flow.Ref{Place: flow.InPeople, ID: "eleni-papadopoulou"}, noon)
+	if !ok {
+		t.Fatal("there is nobody")
+	}
+	d.Acts = []flow.Act{{Verb: flow.MakeAgain, Label: "Make it again"}, {Verb: flow.CopyOut, Label: "Copy it", Off: "no medium"}}
+	d.Refs = []flow.Ref{{Place: flow.InCustody, ID: "set 0a1b2c3d", Label: "Its set"}}
+	d, err := d.Traced(context.Background(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.History) == 0 || d.More == 0 {
+		t.Fatalf("%d records name her, and %d more", len(d.History), d.More)
+	}
+	var told []string
+	tell := func(what string) { told = append(told, what) }
+	s := Detail(d, DetailActions{Back: func() { tell("back") }, Open: func(r flow.Ref) { tell("open " + r.ID) }, Act: func(a flow.Act) { tell("act " + a.Label) },
+		Record: func(seq int64) { tell(fmt.Sprint("record ", seq)) }, Trace: func() { tell("trace") }})
+	for _, label := range []string{"Back", "Make it again", "Copy it", "Its set", fmt.Sprint("Record ", d.History[0].Seq), "See all in the ledger"} {
+		pressed(s, label)
+	}
+	want := []string{"back", "act Make it again", "open set 0a1b2c3d", fmt.Sprint("record ", d.History[0].Seq), "trace"}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }
 
 // However long a list is, a page of it makes as many rows as fit, and a key

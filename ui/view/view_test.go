@@ -215,8 +215,8 @@ func screens(look *theme.Theme) map[string]func() (fyne.CanvasObject, *Screen) {
 	public("settings", overviewSnapshot(), func() *Screen {
 		return Settings(look, func(*theme.Theme) {}, flow.NewSettings(recordOf(sample.Site())), SettingsActions{})
 	})
-	if look.Appearance == theme.Light || os.Getenv("CLAVIGER_PICTURES") != "" {
-		// Colours take no room.
+	if look.Appearance == theme.Light || full() {
+		// Colours take no room: the others are for the contrast.
 		recordScreens(func(name string, s ceremony.Snapshot, make func() *Screen) { public("record-"+name, s, make) })
 	}
 	for name, action := range map[string]ceremony.Action{"deviation": ceremony.Deviate, "pause": ceremony.Pause, "break": ceremony.TakeBreak, "presence": ceremony.Presence, "withhold": ceremony.Withhold, "abort": ceremony.Abort} {
@@ -238,6 +238,11 @@ func screens(look *theme.Theme) map[string]func() (fyne.CanvasObject, *Screen) {
 		return Working(flow.NewPage(ceremony.Prompt{Title: "Generate the key pair"}, snapshot()), line)
 	})
 	return all
+}
+
+// full says whether everything is looked at, in every appearance.
+func full() bool {
+	return os.Getenv("CLAVIGER_PROOF") != "" || os.Getenv("CLAVIGER_PICTURES") != ""
 }
 
 func picture(t *testing.T, w fyne.Window, path string) {
