@@ -409,7 +409,11 @@ func (e *Engine) play(ctx context.Context) error {
 		if !ok {
 			return e.stop(ctx, fmt.Errorf("the script has no step left and was not sealed"))
 		}
-		err := (&env{e, script.Step{}}).attended(ctx)
+		between := &env{e, script.Step{}}
+		err := between.attended(ctx)
+		if err == nil {
+			err = between.decideOpen(ctx)
+		}
 		if err == nil {
 			err = e.signPhases(ctx, st.Phase)
 		}

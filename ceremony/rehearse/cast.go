@@ -166,8 +166,9 @@ func (c cast) Ask(_ context.Context, p ceremony.Prompt) (ceremony.Answer, error)
 	case p.Problem != nil && p.Title == ceremony.CouldLock:
 		// An interrupted change of PINs leaves it open which one the token takes; a
 		// practice token locks none.
-		return ceremony.Answer{Action: ceremony.Deviate, Fields: map[string]string{"expected": "a login whose PIN is known to be right", "happened": p.Problem.Happened,
-			"exposed": "no", "class": "equipment", "severity": "minor", "decision": "continue", "decided-by": "tomas-novak", "reason": "a practice token locks no PIN"}}, nil
+		return notes("equipment", "a login whose PIN is known to be right", p.Problem.Happened, "a practice token locks no PIN"), nil
+	case p.Problem != nil && p.Problem.Code == "person.rekey":
+		return notes("person", "a person who knows the passphrase", "it was forgotten", "a practice person is given a new key"), nil
 	case p.Problem != nil && p.Kind != ceremony.AskDecide:
 		return ceremony.Answer{}, p.Problem
 	}
@@ -179,6 +180,12 @@ func (c cast) Ask(_ context.Context, p ceremony.Prompt) (ceremony.Answer, error)
 		return ceremony.Answer{}, err
 	}
 	return ceremony.Answer{Secret: b, Verdict: ceremony.Agree, Fields: Fill(p), Choice: "pause"}, nil
+}
+
+// notes is a deviation after which the ceremony goes on.
+func notes(class, expected, happened, reason string) ceremony.Answer {
+	return ceremony.Answer{Action: ceremony.Deviate, Fields: map[string]string{"expected": expected, "happened": happened,
+		"exposed": "no", "class": class, "severity": "minor", "decision": "continue", "decided-by": "tomas-novak", "reason": reason}}
 }
 
 // Fill answers a form as a practice person would.

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"claviger/assets"
 	"claviger/ceremony"
 	"claviger/ceremony/practicetest"
 	"claviger/ceremony/share"
@@ -228,6 +229,49 @@ func TestRehearsal(t *testing.T) {
 					copyTo(t, filepath.Join(out, name), filepath.Join(kept, name))
 				}
 			}
+			s, _ := openSite(t, setting(o.Dir, nil))
+			holds(t, s, len(s.State().Keys))
+		})
+	}
+}
+
+// besideShipped are rehearsals of kinds that no shipped script has by default: with other
+// values, or in a script of its own. Each leaves a transcript that is committed.
+func besideShipped(t *testing.T) map[string]Options {
+	t.Helper()
+	policy, err := ceremony.ReadPolicy(assets.Policy())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum, err := policy.SHA256()
+	if err != nil {
+		t.Fatal(err)
+	}
+	exception := filepath.Join(t.TempDir(), "key-generation.yaml")
+	if err := os.WriteFile(exception, longLife(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return map[string]Options{
+		"enrol-change":     {Script: "enrol", Set: map[string]string{"what": "change", "people": "rui-santos officer+custodian"}},
+		"enrol-new-key":    {Script: "enrol", Set: map[string]string{"what": "new-key", "people": "rui-santos"}},
+		"policy-exception": {Script: exception, Set: map[string]string{"lifetime": "5y"}},
+		"policy-adoption":  {Script: filepath.Join("..", "..", "testdata", "scripts", "change-policy.yaml"), Set: map[string]string{"policy": sum.String()}},
+	}
+}
+
+func TestRehearsalBeside(t *testing.T) {
+	t.Parallel()
+	for name, o := range besideShipped(t) {
+		t.Run(name, func(t *testing.T) {
+			o.Out, o.Print = t.TempDir(), &bytes.Buffer{}
+			o.Setting = setting(copySite(t), nil)
+			if err := os.WriteFile((&ceremony.Folder{Dir: o.Dir}).Policy(), assets.Policy(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := Run(t.Context(), o); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, filepath.Join("..", "..", "testdata", "transcripts", name+".txt"), filepath.Join(o.Out, "transcript.txt"))
 			s, _ := openSite(t, setting(o.Dir, nil))
 			holds(t, s, len(s.State().Keys))
 		})
