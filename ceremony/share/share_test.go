@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -740,6 +741,29 @@ func TestPINsDiffer(t *testing.T) {
 	}
 	if _, err := share.UserPIN(S, "77004312", 8); err == nil || !strings.Contains(err.Error(), "77004312") {
 		t.Errorf("a PIN of 8 characters: %v", err)
+	}
+}
+
+// The vectors are what the other implementation writes, to the byte.
+func TestVectorsAreWrittenAgain(t *testing.T) {
+	const of = "../../testdata/shares/"
+	src, err := os.ReadFile(of + "shares.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir() // it writes beside itself
+	if err := os.WriteFile(filepath.Join(dir, "shares.py"), src, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("python3", filepath.Join(dir, "shares.py"), "vectors").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	made, err := os.ReadFile(filepath.Join(dir, "v1.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kept, err := os.ReadFile(of + "v1.json"); err != nil || !bytes.Equal(made, kept) {
+		t.Errorf("shares.py writes other vectors than those that are kept (%v)", err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -311,6 +312,31 @@ func TestRecordScreensAreDrawnAsBefore(t *testing.T) {
 	quiet.Ceremonies = quiet.Ceremonies[:len(quiet.Ceremonies)-1]
 	draw("overview-quiet", ceremony.Snapshot{}, overview(overviewSnapshot(), quiet))
 	draw("overview-held", ceremony.Snapshot{}, overview(held, sample.Site()))
+}
+
+// Whatever the keys can make of the text's size, the settings show it as chosen.
+func TestSettingsKnowEverySizeOfText(t *testing.T) {
+	test.NewTempApp(t)
+	var chosen func(fyne.CanvasObject) []int
+	chosen = func(o fyne.CanvasObject) (out []int) {
+		switch o := o.(type) {
+		case *kit.Choice:
+			return []int{o.Chosen()}
+		case *fyne.Container:
+			for _, child := range o.Objects {
+				out = append(out, chosen(child)...)
+			}
+		}
+		return out
+	}
+	i := 0
+	for scale := float32(1); scale <= 2; scale += theme.ScaleStep {
+		got := chosen(Settings(theme.New(theme.Light, scale), func(*theme.Theme) {}, nil, SettingsActions{}).Object)
+		if want := []int{0, i}; !slices.Equal(got, want) {
+			t.Errorf("at %.0f %% of the text the settings have chosen %v, want %v", 100*scale, got, want)
+		}
+		i++
+	}
 }
 
 func drawn(t *testing.T, name string, w fyne.Window) {
