@@ -254,6 +254,18 @@ func TestListIsDrawnAgain(t *testing.T) {
 	}
 }
 
+// What the ledger's page says of a search has the room that it needs.
+func TestLedgerSaysWhatIsFound(t *testing.T) {
+	test.NewTempApp(t).Settings().SetTheme(theme.New(theme.Light, 1))
+	l := NewLedger(flow.NewLedgerPage(recordOf(sample.Site())), flow.Query{}, LedgerActions{})
+	w := test.NewTempWindow(t, l.Fill)
+	w.Resize(fyne.NewSize(1000, 700))
+	for _, found := range []string{"5 records", "Searching …", "couldn't read the ledger: it is held by process 4711", "1 of 200 records"} {
+		l.Say(found)
+		fits(t, found, w.Content(), w.Canvas().Size(), false)
+	}
+}
+
 func TestListOpensTheRowAndTypingFilters(t *testing.T) {
 	test.NewTempApp(t).Settings().SetTheme(theme.New(theme.Light, 1))
 	opened := ""
@@ -266,6 +278,7 @@ func TestListOpensTheRowAndTypingFilters(t *testing.T) {
 	for _, r := range "odesign-2021" {
 		w.Canvas().Focused().TypedRune(r)
 	}
+	fits(t, "a list that is filtered", w.Content(), w.Canvas().Size(), false)
 	w.Canvas().Focused().TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
 	if w.Canvas().Focused() != s.First {
 		t.Fatal("Enter after a filter does not lead back to the list")
