@@ -333,7 +333,7 @@ func (e *Engine) Resume(ctx context.Context) error {
 	if p.aborting != "" {
 		return e.stop(ctx, &Stop{Err: ErrAborted, Reason: limitText(p.aborting)})
 	}
-	if err := (&env{e, script.Step{}}).decideLeft(ctx); err != nil {
+	if err := (&env{e, script.Step{}}).decideOpen(ctx); err != nil {
 		return e.stop(ctx, err)
 	}
 	for {
@@ -409,11 +409,7 @@ func (e *Engine) play(ctx context.Context) error {
 		if !ok {
 			return e.stop(ctx, fmt.Errorf("the script has no step left and was not sealed"))
 		}
-		between := &env{e, script.Step{}}
-		err := between.attended(ctx)
-		if err == nil {
-			err = between.decideOpen(ctx)
-		}
+		err := (&env{e, script.Step{}}).attended(ctx)
 		if err == nil {
 			err = e.signPhases(ctx, st.Phase)
 		}

@@ -6,8 +6,8 @@ import (
 )
 
 // decideOpen has people decide what was raised and never decided: the program
-// ended, or the disk was full, between the two records. Until then no step begins,
-// and nothing could be sealed.
+// ended, or the disk was full, between the two records. It comes first in a run: no
+// other deviation can be raised until then, and a login may need one.
 func (e *env) decideOpen(ctx context.Context) error {
 	for _, d := range e.state.Open.Deviations {
 		if d.Decided != nil {
@@ -41,7 +41,7 @@ func (e *env) decideNow(ctx context.Context, d Deviation) error {
 			continue
 		}
 		if err == nil && b.Decision == DecideAbort {
-			return &Stop{Err: ErrAborted, Reason: d.Raised.Happened}
+			return &Stop{Err: ErrAborted, Reason: limitText(d.Raised.Happened)}
 		}
 		return err
 	}

@@ -676,7 +676,13 @@ func TestNameInAnotherScript(t *testing.T) {
 		t.Errorf("shown as %+v", who)
 	}
 	holds(t, s, 0)
-	if _, err := s.Evidence(t.Context(), s.Last(opening).Number); err != nil {
-		t.Errorf("the report cannot be made: %v", err)
+	report, err := s.Evidence(t.Context(), s.Last(opening).Number)
+	if err != nil {
+		t.Fatalf("the report cannot be made: %v", err)
+	}
+	// Letters that the report's typeface does not have are named; the Latin stands beside.
+	printed := strings.Join(strings.Fields(tool(t, nil, nil, "pdftotext", "-layout", report, "-")), "")
+	if !strings.Contains(printed, `\u{674E}\u{6668}/LiChen`) {
+		t.Error("the report does not name who writes his name in Chinese")
 	}
 }

@@ -21,9 +21,13 @@ func TestFrameOfASiteAtRest(t *testing.T) {
 		snapshot ceremony.Snapshot
 		want     Frame
 	}{
+		"practice on hardware": {
+			ceremony.Snapshot{Site: ceremony.SiteView{Practice: true}, Ledger: ceremony.LedgerView{Verified: true}, HSM: ceremony.HSMView{State: "closed"}},
+			Frame{Band: practiceBand, Pills: []Pill{{"HSM closed", LampOff}}, Status: Status{"none yet", "", "verified", Good}},
+		},
 		"practice, verified": {
-			ceremony.Snapshot{Site: ceremony.SiteView{Organisation: "Northwind", Practice: true}, Ledger: ceremony.LedgerView{Records: 2319, Last: "5ac19e702d4b90fe", Verified: true}, HSM: ceremony.HSMView{State: "open", Label: "NW-HSM-01", Serial: "7700"}},
-			Frame{Band: practiceBand, Place: "Northwind", Pills: []Pill{{"HSM open · NW-HSM-01 · SN 7700", LampOn}}, Status: Status{"#2 318", "head 5ac1 9e70 2d4b …", "verified", Good}},
+			ceremony.Snapshot{Site: ceremony.SiteView{Organisation: "Northwind", Practice: true}, Ledger: ceremony.LedgerView{Records: 2319, Last: "5ac19e702d4b90fe", Verified: true}, HSM: ceremony.HSMView{State: "open", Label: "NW-HSM-01", Serial: "7700", Software: true}},
+			Frame{Band: softwareBand, Place: "Northwind", Pills: []Pill{{"HSM open · NW-HSM-01 · SN 7700", LampOn}}, Status: Status{"#2 318", "head 5ac1 9e70 2d4b …", "verified", Good}},
 		},
 		"real, not verified": {
 			ceremony.Snapshot{Site: ceremony.SiteView{Organisation: "Northwind"}, Ledger: ceremony.LedgerView{Records: 1, Last: "5ac19e702d4b90fe"}, HSM: ceremony.HSMView{State: "absent"}},

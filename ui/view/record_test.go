@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -253,6 +254,18 @@ func TestListIsDrawnAgain(t *testing.T) {
 	}
 }
 
+// What the ledger's page says of a search has the room that it needs.
+func TestLedgerSaysWhatIsFound(t *testing.T) {
+	test.NewTempApp(t).Settings().SetTheme(theme.New(theme.Light, 1))
+	l := NewLedger(flow.NewLedgerPage(recordOf(sample.Site())), flow.Query{}, LedgerActions{})
+	w := test.NewTempWindow(t, l.Fill)
+	w.Resize(fyne.NewSize(1000, 700))
+	for _, found := range []string{"5 records", "Searching …", "couldn't read the ledger: it is held by process 4711", "1 of 200 records"} {
+		l.Say(found)
+		fits(t, found, w.Content(), w.Canvas().Size(), false)
+	}
+}
+
 func TestListOpensTheRowAndTypingFilters(t *testing.T) {
 	test.NewTempApp(t).Settings().SetTheme(theme.New(theme.Light, 1))
 	opened := ""
@@ -265,6 +278,7 @@ func TestListOpensTheRowAndTypingFilters(t *testing.T) {
 	for _, r := range "odesign-2021" {
 		w.Canvas().Focused().TypedRune(r)
 	}
+	fits(t, "a list that is filtered", w.Content(), w.Canvas().Size(), false)
 	w.Canvas().Focused().TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
 	if w.Canvas().Focused() != s.First {
 		t.Fatal("Enter after a filter does not lead back to the list")
@@ -311,6 +325,31 @@ func TestRecordScreensAreDrawnAsBefore(t *testing.T) {
 	quiet.Ceremonies = quiet.Ceremonies[:len(quiet.Ceremonies)-1]
 	draw("overview-quiet", ceremony.Snapshot{}, overview(overviewSnapshot(), quiet))
 	draw("overview-held", ceremony.Snapshot{}, overview(held, sample.Site()))
+}
+
+// Whatever the keys can make of the text's size, the settings show it as chosen.
+func TestSettingsKnowEverySizeOfText(t *testing.T) {
+	test.NewTempApp(t)
+	var chosen func(fyne.CanvasObject) []int
+	chosen = func(o fyne.CanvasObject) (out []int) {
+		switch o := o.(type) {
+		case *kit.Choice:
+			return []int{o.Chosen()}
+		case *fyne.Container:
+			for _, child := range o.Objects {
+				out = append(out, chosen(child)...)
+			}
+		}
+		return out
+	}
+	i := 0
+	for scale := float32(1); scale <= 2; scale += theme.ScaleStep {
+		got := chosen(Settings(theme.New(theme.Light, scale), func(*theme.Theme) {}, nil, SettingsActions{}).Object)
+		if want := []int{0, i}; !slices.Equal(got, want) {
+			t.Errorf("at %.0f %% of the text the settings have chosen %v, want %v", 100*scale, got, want)
+		}
+		i++
+	}
 }
 
 func drawn(t *testing.T, name string, w fyne.Window) {

@@ -52,7 +52,7 @@ func snapshot() ceremony.Snapshot {
 	return ceremony.Snapshot{
 		Site:   ceremony.SiteView{Organisation: "Northwind Root CA · vault room 2", Practice: true, People: []ceremony.PersonView{person("tn", "Tomas Novak", "TN", "approver", "", "idle"), person("mb", "Marta Brandt", "MB", "administrator", "", "idle")}},
 		Ledger: ceremony.LedgerView{Records: 2319, Last: "5ac19e702d4b90fe1b3307acaabbccdd5ac19e702d4b90fe1b3307acaabbccdd", Verified: true, SignedTo: 2310},
-		HSM:    ceremony.HSMView{State: "open", Label: "NW-HSM-01", Serial: "7700 4312"},
+		HSM:    ceremony.HSMView{State: "open", Label: "NW-HSM-01", Serial: "7700 4312", Software: true},
 		Sheets: map[ceremony.Action][]ceremony.Field{
 			ceremony.Deviate: {{Name: "expected", Label: "What was expected", Max: 1000}, {Name: "happened", Label: "What happened", Max: 1000}, {Name: "exposed", Label: "Was key material exposed", Of: []string{"yes", "no", "unknown"}},
 				{Name: "decision", Label: "Decision", Of: []string{"continue", "repeat", "replace", "lock-out", "abort"}}, {Name: "decided-by", Label: "Decided by", Of: []string{"tn"}, Value: "tn"}, {Name: "objections", Label: "Objections, who and why", Max: 1000, Optional: true}},
