@@ -213,7 +213,7 @@ func NewKeyDetail(r Record, id string, now time.Time) (Detail, bool) {
 		Group{Title: "Every copy of it", Facts: copies(k)},
 		Group{Title: "Where and how it is kept", Facts: append(product(s, k.Body.Serial), said("Protection", k.Body.Protection), said("Sensitivity", sensitivity(k)))},
 		Group{Title: "Attributes, as read back from the token", Facts: attributes(k.Body.Attributes)})
-	d.Acts = changeActs(k)
+	d.Acts = changeActs(s, k)
 	d.Refs = []Ref{{InCeremonies, k.Ceremony, "Ceremony " + k.Ceremony}}
 	if s.People[k.Body.Owner] != nil {
 		d.Refs = append(d.Refs, Ref{InPeople, k.Body.Owner, called(s, k.Body.Owner)})
@@ -245,6 +245,9 @@ func changes(s *ceremony.State, k *ceremony.Key) []Fact {
 			by = append(by, called(s, sg.Person)+", "+sg.Role)
 		}
 		out = append(out, Fact{Label: capital(string(c.Body.State)), Value: fmt.Sprintf("from %s, recorded %s\nbecause: %s\nsigned by %s", c.Body.At, moment(c.At), c.Body.Reason, strings.Join(by, "; "))})
+		if c.Body.Waived {
+			out = append(out, Fact{Label: "Backup", Value: "none; waived for that reason"})
+		}
 		if c.Body.State == ceremony.Compromised || c.Body.State == ceremony.Deactivated {
 			reason = c.Body.Reason
 		}
