@@ -236,7 +236,7 @@ func accept(t *testing.T, s *Site) {
 		t.Fatal(err)
 	}
 	key := s.State().KeyNamed("signing-key")
-	if err := s.ChangeKey(t.Context(), ceremony.KeyChanged{At: "2026-11-23", Key: key.Body.ID, Reason: "accepted", State: ceremony.Active}, []ceremony.Part{owner, approver}); err != nil {
+	if err := s.ChangeKey(t.Context(), ceremony.KeyChanged{At: key.Body.From, Key: key.Body.ID, Reason: "accepted", State: ceremony.Active}, []ceremony.Part{owner, approver}); err != nil {
 		t.Fatal(err)
 	}
 }
