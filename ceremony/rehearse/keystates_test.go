@@ -151,7 +151,7 @@ func TestBackupIsDecided(t *testing.T) {
 		t.Fatal(err)
 	}
 	paper, _ := onPaper(t, s, bare.Ceremony)
-	hasAll(t, paper, "Key is active, its backup", "it signs for a week; its backup is waived")
+	hasAll(t, paper, "Its backup is waived. From", "it signs for a week; its backup is waived")
 
 	about(t, s, "token-addition", nil)
 	about(t, s, "key-backup", map[string]string{"key": "backed-key"})

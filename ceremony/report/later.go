@@ -171,11 +171,11 @@ func (d *doc) laterWords(r ledger.Record) (what string, says []run, by string) {
 		}
 		return receiptWords(b.Kind), append(says, code.pt(7.9).of(b.SHA256.String())...), d.signedWords(b.Signatures)
 	case *ceremony.KeyChanged:
-		is := "Key is " + string(b.State)
+		waived := ""
 		if b.Waived {
-			is += ", its backup waived"
+			waived = "Its backup is waived. "
 		}
-		return is, cells.of(fmt.Sprintf("From %s: %s (as stated)", dateWords(b.At), b.Reason)), d.signedWords(b.Signatures)
+		return "Key is " + string(b.State), cells.of(fmt.Sprintf("%sFrom %s: %s (as stated)", waived, dateWords(b.At), b.Reason)), d.signedWords(b.Signatures)
 	}
 	return "", nil, ""
 }
