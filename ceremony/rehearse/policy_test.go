@@ -2,6 +2,7 @@ package rehearse
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,9 +22,10 @@ func TestPolicyIsAdopted(t *testing.T) {
 	long := bytes.Replace(generation(t), []byte("ceiling: 3y"), []byte("ceiling: 9y"), 1)
 	plan := s.plan(t, long, map[string]string{"lifetime": "4y"})
 	refusedBy(t, s.Hold(t.Context(), plan), "policy.lifetime")
+	// What this program makes no keys of is no script, whatever a policy says.
 	old := bytes.Replace(generation(t), []byte("ed25519]"), []byte("ed25519, rsa-2048, ec-p224, sm2]"), 1)
 	for _, algorithm := range []string{"rsa-2048", "ec-p224", "sm2"} {
-		refusedBy(t, s.Hold(t.Context(), s.plan(t, old, map[string]string{"algorithm": algorithm})), "policy.algorithm")
+		refusedBy(t, s.Hold(t.Context(), s.plan(t, old, map[string]string{"algorithm": algorithm})), "script.invalid")
 	}
 	if len(tr.asked) > 0 {
 		t.Error("people were asked before the ceremony was refused")
@@ -81,6 +83,11 @@ func TestPolicyIsChangedInACeremony(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := bytes.Replace(assets.Policy(), []byte(`"ceiling": "3y"`), []byte(`"ceiling": "1y"`), 1)
+	for algorithm, verdict := range map[string]string{"ec-p521": "refuse", "rsa-3072": "exception"} {
+		row := fmt.Sprintf("{ \"name\": %q, \"verdict\": ", algorithm)
+		file = bytes.Replace(file, []byte(row+`"allow"`), fmt.Appendf(nil, "%s%q", row, verdict), 1)
+	}
+	file = bytes.Replace(file, []byte(`"name": "ed25519"`), []byte(`"name": "ed448"`), 1)
 	read, err := ceremony.ReadPolicy(file)
 	if err != nil {
 		t.Fatal(err)
@@ -110,5 +117,8 @@ func TestPolicyIsChangedInACeremony(t *testing.T) {
 	}
 	tr.asked = nil
 	refusedBy(t, s.Begin(t.Context(), generation(t), nil), "policy.lifetime")
+	for _, algorithm := range []string{"ec-p521", "rsa-3072", "ed25519"} {
+		refusedBy(t, s.Begin(t.Context(), generation(t), map[string]string{"algorithm": algorithm, "lifetime": "1y"}), "policy.algorithm")
+	}
 	holds(t, s, 0)
 }

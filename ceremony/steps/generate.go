@@ -47,7 +47,17 @@ func (generateKey) Play(w *ceremony.World, st script.Step) error {
 		return fmt.Errorf("no step before it authorises it")
 	case st.With["label"] == "" || st.With["algorithm"] == "" || st.With["protection"] == "":
 		return fmt.Errorf("it does not say label, algorithm and protection (with)")
+	case w.Unread != "":
+		return fmt.Errorf("the fingerprint of the key that step %q makes is read aloud before another is made (read-fingerprint)", w.Unread)
 	}
+	spec := keySpec(ceremony.Act{With: st.With}, ledger.Hash{})
+	if err := spec.Check(); err != nil {
+		return err
+	}
+	if spec.Algorithm.Secret() || spec.Purpose != hsm.Sign {
+		return fmt.Errorf("it makes a pair that signs, and a key of %s to %s is none", spec.Algorithm, spec.Purpose)
+	}
+	w.Unread = st.ID
 	return nil
 }
 
@@ -476,6 +486,7 @@ func (readFingerprint) Play(w *ceremony.World, _ script.Step) error {
 	if !w.TokenOpen {
 		return fmt.Errorf("no key was made before")
 	}
+	w.Unread = ""
 	return nil
 }
 

@@ -21,7 +21,10 @@ func (roomCheck) Version() int { return 1 }
 func (roomCheck) Doc() string {
 	return "The place is named, the witness compares the workstation's clock with the wall clock, and the materials are ticked off."
 }
-func (roomCheck) Play(*ceremony.World, script.Step) error { return nil }
+func (roomCheck) Play(w *ceremony.World, _ script.Step) error {
+	w.RoomChecked = true
+	return nil
+}
 
 func (roomCheck) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
 	switch b := body.(type) {

@@ -19,7 +19,10 @@ func (workstationCheck) Version() int { return 1 }
 func (workstationCheck) Doc() string {
 	return "The workstation's statements about itself are read, and people say who compared the medium it was started from with what. What fails is mended, or a deviation decides."
 }
-func (workstationCheck) Play(*ceremony.World, script.Step) error { return nil }
+func (workstationCheck) Play(w *ceremony.World, _ script.Step) error {
+	w.WorkstationChecked = true
+	return nil
+}
 
 const bootMedium = "Boot medium"
 
