@@ -247,6 +247,7 @@ func (k generateKey) Do(ctx context.Context, env ceremony.Env, st script.Step) e
 	for _, act := range acts {
 		lines = append(lines, env.State().ActLine(act))
 	}
+	lines = append(lines, horizon(env, st)...)
 	if _, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Title: st.Title, Verb: "Generate now", Facts: facts(lines),
 		Text: "The token does exactly this, and reads back every attribute of what it made."}); err != nil {
 		return err
@@ -271,6 +272,18 @@ func (k generateKey) Do(ctx context.Context, env ceremony.Env, st script.Step) e
 	b := keyMade(env.State()).Body
 	return finish(ctx, env, st, line("Label", b.Label), line("Algorithm", ceremony.AlgorithmName(b.Algorithm)+" · "+b.Purpose+" only"), mono("Key identifier", b.ID),
 		line("Protection", ProtectionWords(b.Protection)), line("Owner", env.State().Someone(b.Owner).Name), line("Lifetime", b.From+" → "+b.Until), hash("Fingerprint", b.Fingerprint))
+}
+
+// horizon warns, before the key is made, of an algorithm that ends before its use.
+func horizon(env ceremony.Env, st script.Step) []ceremony.Line {
+	period, err := script.ParsePeriod(st.With["lifetime"])
+	if err != nil {
+		return nil // the script says no period, and the rule that wants one says so
+	}
+	if why := ceremony.QuantumHorizon(st.With["algorithm"], ceremony.Date(period.From(env.Host().Now().UTC()))); why != "" {
+		return []ceremony.Line{line("Quantum horizon", why)}
+	}
+	return nil
 }
 
 // ProtectionWords tells people what a protection means.

@@ -209,7 +209,7 @@ func NewKeyDetail(r Record, id string, now time.Time) (Detail, bool) {
 			said("Owner", called(s, k.Body.Owner)), said("Who may use it", whoOpens(s, k.Body.Serial)), said("Policy", policyOf(s, k)), said("Parent key", ""), said("Uses counted", "")}},
 		Group{Title: "Life", Facts: append([]Fact{
 			said("State", l.state), said("Generated", moment(k.Time)), said("Use from", day(date(k.Body.From))), said("Use until", day(date(k.Body.Until))),
-			said("Possession proved", proved(s, k))}, changes(s, k)...)},
+			said("Possession proved", proved(s, k))}, append(horizon(k), changes(s, k)...)...)},
 		Group{Title: "Every copy of it", Facts: copies(k)},
 		Group{Title: "Where and how it is kept", Facts: append(product(s, k.Body.Serial), said("Protection", k.Body.Protection), said("Sensitivity", sensitivity(k)))},
 		Group{Title: "Attributes, as read back from the token", Facts: attributes(k.Body.Attributes)})
@@ -233,6 +233,14 @@ func policyOf(s *ceremony.State, k *ceremony.Key) string {
 		out += fmt.Sprintf("\nused for %s, at most %s (%s)", row.Default, row.Ceiling, row.Source)
 	}
 	return out
+}
+
+// horizon warns of a key whose algorithm ends before its use.
+func horizon(k *ceremony.Key) []Fact {
+	if why := ceremony.QuantumHorizon(k.Body.Algorithm, k.Body.Until); why != "" {
+		return []Fact{said("Quantum horizon", why)}
+	}
+	return nil
 }
 
 // changes tells every change of state: when, to what, why, by whose word.
