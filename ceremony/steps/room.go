@@ -53,6 +53,12 @@ func (roomCheck) Check(s *ceremony.State, st script.Step, r ledger.Record, body 
 				return broken("materials.unchecked", "nobody looked whether %q lies ready", m.What)
 			case strings.HasPrefix(v, missingMaterial) && !s.Open.Steps[st.ID].Deviated:
 				return broken("materials.missing", "%q is missing, and no deviation says how to go on", m.What)
+			case strings.HasPrefix(v, materialHere):
+				for _, n := range m.Note {
+					if !strings.Contains(v, ", "+n+" ") {
+						return broken("materials.unchecked", "nobody read the %s number of %q", n, m.What)
+					}
+				}
 			}
 		}
 		return nil

@@ -52,6 +52,7 @@ func TestRoomAndWorkstation(t *testing.T) {
 		"bags missing":               {roomCheck{}, room, false, false, bags("missing, as stated"), "materials.missing"},
 		"bags missing, decided":      {roomCheck{}, room, false, true, bags("missing, as stated"), ""},
 		"nobody looked":              {roomCheck{}, room, false, true, bags("")[:1], "materials.unchecked"},
+		"no number was read":         {roomCheck{}, room, false, true, []ceremony.Line{line("Bags, 3", "here, as stated"), line("Laptop", "here, as stated")}, "materials.unchecked"},
 		"network up":                 {workstationCheck{}, check, false, false, net("eth0 is up (fail)"), "workstation.failed"},
 		"network up, decided":        {workstationCheck{}, check, false, true, net("eth0 is up (fail)"), ""},
 		"network up, practice":       {workstationCheck{}, check, true, false, net("eth0 is up (fail)"), ""},
