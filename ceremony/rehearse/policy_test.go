@@ -165,8 +165,8 @@ func TestMechanismsOfThePolicy(t *testing.T) {
 		}
 	}
 	eachRefused(t, s, everything(t, s), map[string]forgery{
-		"wrapped by PKCS #1 v1.5":      {"policy.mechanism", here(ceremony.KeyWrappedKind), by("CKM_RSA_PKCS")},
-		"wrapped by what nobody knows": {"policy.mechanism", here(ceremony.KeyWrappedKind), by("")},
+		"wrapped by PKCS #1 v1.5":      {rule: "policy.mechanism", at: here(ceremony.KeyWrappedKind), forge: by("CKM_RSA_PKCS")},
+		"wrapped by what nobody knows": {rule: "policy.mechanism", at: here(ceremony.KeyWrappedKind), forge: by("")},
 	})
 	for name, want := range map[string]string{"aes-kwp": "", "rsa-oaep-sha1": "", "md5": "policy.mechanism", "rsa-pkcs1-wrap": "policy.mechanism", "own": "policy.mechanism"} {
 		if got := ruleOf(s.State().MechanismAllowed(name)); got != want {
