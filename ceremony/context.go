@@ -39,8 +39,9 @@ type KnownToken struct {
 	Enrolled TokenEnrolled `json:"enrolled"`
 	Leaf     ledger.Hash   `json:"leaf"`
 	Seq      int64         `json:"seq"`
-	SOSet    string        `json:"so-set"`   // whose cards give the security officer's PIN
-	UserSet  string        `json:"user-set"` // and the user PIN
+	SOSet    string        `json:"so-set"`            // whose cards give the security officer's PIN
+	UserSet  string        `json:"user-set"`          // and the user PIN
+	WrapSet  string        `json:"wrap-set,omitzero"` // and the wrapping key, of a token with a pad
 }
 
 type KnownLedgerKey struct {
@@ -116,7 +117,7 @@ func (s *State) Restate() Context {
 		c.Sets = append(c.Sets, KnownSet{Issued: set.Body, Leaf: set.Leaf, Withdrawn: set.Withdrawn, WithdrawnIn: set.WithdrawnIn})
 	}
 	for _, t := range s.tokensNeeded(p) {
-		c.Tokens = append(c.Tokens, KnownToken{Enrolled: t.Body, Leaf: t.Leaf, Seq: t.Seq, SOSet: t.SOSet, UserSet: t.UserSet})
+		c.Tokens = append(c.Tokens, KnownToken{Enrolled: t.Body, Leaf: t.Leaf, Seq: t.Seq, SOSet: t.SOSet, UserSet: t.UserSet, WrapSet: t.WrapSet})
 	}
 	c.Uncovered, c.Earlier = slices.Clone(s.uncovered), s.earlier
 	return c
@@ -189,7 +190,7 @@ func (s *State) given(c Context) {
 		s.People[h.Enrolled.Person] = h.person()
 	}
 	for _, t := range c.Tokens {
-		s.Tokens[t.Enrolled.Serial] = &Token{Body: t.Enrolled, Leaf: t.Leaf, Seq: t.Seq, SOSet: t.SOSet, UserSet: t.UserSet}
+		s.Tokens[t.Enrolled.Serial] = &Token{Body: t.Enrolled, Leaf: t.Leaf, Seq: t.Seq, SOSet: t.SOSet, UserSet: t.UserSet, WrapSet: t.WrapSet}
 	}
 	s.Policy = nil
 	for _, p := range c.Policies {

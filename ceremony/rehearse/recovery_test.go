@@ -112,7 +112,7 @@ func TestRecoveryWithoutClaviger(t *testing.T) {
 func TestRecipeIsPrinted(t *testing.T) {
 	_, program, _ := strings.Cut(assets.Recovery, assets.RecoverProgram)
 	for _, name := range shipped(t) {
-		plan, err := script.Parse(source(t, name), func(string) bool { return true })
+		plan, err := script.Parse(source(t, name), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

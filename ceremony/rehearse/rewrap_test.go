@@ -229,6 +229,10 @@ func TestFailedCardIsDecided(t *testing.T) {
 	if rule := sc.refuses(t, append(slices.Clone(upTo), failed...), ceremony.ResultKind, result); rule != "set.card-failed" {
 		t.Errorf("refused by %q", rule)
 	}
+	result.Facts = []ceremony.Line{}
+	if rule := sc.refuses(t, upTo, ceremony.ResultKind, result); rule != "set.unchecked" {
+		t.Errorf("a check of no card is refused by %q", rule)
+	}
 }
 
 // TestMediumOfTheOtherCopy: after an interruption people connect the medium of copy 1

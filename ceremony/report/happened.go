@@ -200,8 +200,8 @@ func (d *doc) shares() {
 					bag = cellOr(it.Bag)
 				}
 			}
-			rows = append(rows, row{cells: [][]run{code.of(setName(set.Set)), cells.of(opens(set.Purpose)), cells.of(fmt.Sprintf("%d of %d, any %d", c.Index, set.Count, set.Threshold)),
-				cells.of(d.name(c.Holder)), code.pt(7.9).of(fours(c.Fingerprint[:min(16, len(c.Fingerprint))])), bag, cells.of(used)}})
+			rows = append(rows, row{cells: [][]run{code.of(setName(set.Set)), cells.of(opens(set)), cells.of(fmt.Sprintf("%d of %d, any %d", c.Index, set.Count, set.Threshold)),
+				cells.of(d.name(c.Holder)), fingerprintCell(set, c), bag, cells.of(used)}})
 		}
 	}
 	d.heading("Shares")
@@ -219,17 +219,40 @@ func (d *doc) shares() {
 // recipeIs says where the recipe of recovery is found.
 const recipeIs = "the last pages of the paper script, printed with it; also attached to this document as " + RecoveryFile + "."
 
-func opens(purpose string) string {
-	if purpose == ceremony.Activation {
+func fingerprintCell(b ceremony.SetIssued, c ceremony.CardIssued) []run {
+	if b.Made() {
+		return cells.of(b.ItemKind() + ", made at the device")
+	}
+	return code.pt(7.9).of(fours(c.Fingerprint[:min(16, len(c.Fingerprint))]))
+}
+
+// wrapsAlone says whether no PIN comes from the cards of a recovery set: its token's
+// PINs are entered on the device.
+func wrapsAlone(b ceremony.SetIssued) bool { return b.Purpose == ceremony.Recovery && b.PINLength == 0 }
+
+func opens(b ceremony.SetIssued) string {
+	switch {
+	case b.Made() && b.Purpose == ceremony.Activation:
+		return "device, for its user"
+	case b.Made():
+		return "device, for its security officer"
+	case wrapsAlone(b):
+		return "wrapped backups"
+	case b.Purpose == ceremony.Activation:
 		return "user PIN"
 	}
-	return purpose
+	return b.Purpose
 }
 
 // opensWords says within a sentence what the cards of a set open.
 func opensWords(b ceremony.SetIssued) string {
 	what := "the user PIN"
-	if b.Purpose == ceremony.Recovery {
+	switch {
+	case b.Made():
+		return "the " + strings.Replace(opens(b), ",", "", 1) + ", at the pad of token " + strings.Join(b.Serials, ", ")
+	case wrapsAlone(b):
+		what = "wrapped backups, and no PIN,"
+	case b.Purpose == ceremony.Recovery:
 		what = "the security officer's PIN and wrapped backups"
 	}
 	return what + " of token " + strings.Join(b.Serials, ", ")

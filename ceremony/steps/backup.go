@@ -54,7 +54,7 @@ func (backUpKey) Play(w *ceremony.World, st script.Step) error {
 
 // recoverySet is the one under whose wrapping key this ceremony works.
 func recoverySet(s *ceremony.State) (*ceremony.Set, error) {
-	set := s.SetFor(s.Open.Token, string(hsm.SecurityOfficer))
+	set := s.WrappingSet(s.Open.Token)
 	if set == nil {
 		return nil, fmt.Errorf("no recovery set serves token %s", s.Open.Token)
 	}
@@ -468,7 +468,7 @@ func folderProblem(s *ceremony.State, site string, m medium, sum string) *ceremo
 }
 
 func bagMedium(ctx context.Context, env ceremony.Env, a ceremony.ArtifactStored, holder string) error {
-	bag, err := askBag(ctx, env, env.State().Someone(holder), a.Name)
+	bag, err := askBag(ctx, env, env.State().Someone(holder), a.Name, "")
 	if err != nil {
 		return err
 	}

@@ -184,6 +184,12 @@ func TestPages(t *testing.T) {
 		}()},
 		"passphrase": {ceremony.Prompt{Kind: ceremony.AskPassphrase, Who: marta}, practice,
 			private(Page{Kind: PageSecret, Go: "Open my key", Secret: SecretAsk{"Passphrase, six words", passphraseBytes, 1}, Practice: "Use the practice passphrase"})},
+		"at the device": {ceremony.Prompt{Kind: ceremony.AskPad, Title: "At the device: log in as its user", Who: marta, Role: "custodian", Verb: "We are at the device", Aloud: "Marta Brandt: present your quorum card. No PIN is entered on this workstation.",
+			Facts: []ceremony.Fact{{Label: "Serial number", Value: "77004312", Style: "mono"}}}, practice, func() Page {
+			pg := public(Page{Kind: PageConfirm, Title: "At the device: log in as its user", Go: "We are at the device", Facts: []Fact{{Label: "Serial number", Value: "77004312", Mono: true}}})
+			pg.Aloud = "Marta Brandt: present your quorum card. No PIN is entered on this workstation."
+			return pg
+		}()},
 		"transport PIN": {ceremony.Prompt{Kind: ceremony.AskTransportPIN, Who: marta}, practice,
 			private(Page{Kind: PageSecret, Go: "Use this PIN", Secret: SecretAsk{"Transport PIN", pinBytes, leastPIN}, Practice: "Use the practice PIN"})},
 		"new PIN": {ceremony.Prompt{Kind: ceremony.AskNewPIN, Who: marta}, real,
