@@ -266,7 +266,7 @@ func (s *State) DeviationFields() []Field {
 		{Name: "severity", Label: "How grave it is", Type: "text", Of: severities(), Max: 10},
 		{Name: "effect", Label: "What the evidence cannot claim because of it", Type: "text", Max: 1000, When: "severity", Is: []string{MajorDeviation, CriticalDeviation}},
 		{Name: "containment", Label: "What was done at once", Type: "text", Max: 1000, Optional: true},
-		{Name: "video", Label: "Where it is on the video", Type: "text", Hint: "camera and time code, like 2, 00:41:07", Max: 100, Optional: true},
+		{Name: "video", Label: "Where it is on the video", Type: "text", Hint: "like camera 2, 00:41:07", Max: 100, Optional: true},
 		{Name: "decision", Label: "Decision", Type: "text", Of: decisions(), Max: 10},
 		{Name: "decided-by", Label: "Decided by", Type: "text", Value: by, Of: deciders, Max: 100},
 		{Name: "signed", Label: "How it was decided", Type: "text", Value: "heard", Of: []string{"heard", "signed"}, Hint: "heard by administrator and witness, or signed here by who decides", Max: 10, Optional: true},

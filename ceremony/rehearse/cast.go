@@ -199,6 +199,8 @@ func Fill(p ceremony.Prompt) map[string]string {
 		case !f.Asked(out):
 		case f.Name == "exposed":
 			out[f.Name] = "no"
+		case f.Optional && f.Value == "" && strings.HasPrefix(f.Hint, "like "):
+			out[f.Name] = "" // an example of what need not be there
 		case f.Name == "place" && f.Value == "":
 			out[f.Name] = "Practice room"
 		case f.Name == "wall":
@@ -220,7 +222,7 @@ func Fill(p ceremony.Prompt) map[string]string {
 		case f.Type == "text" && f.Value == "" && !f.Optional:
 			out[f.Name] = "Practice answer"
 		default:
-			out[f.Name] = cmp.Or(f.Value, f.Hint)
+			out[f.Name] = cmp.Or(f.Value, strings.TrimPrefix(f.Hint, "for example: "))
 		}
 	}
 	if asks(p, "name") && asks(p, "manager") {
