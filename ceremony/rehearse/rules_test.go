@@ -65,6 +65,15 @@ func forgeries(number string) map[string]forgery {
 				_, first := find(t, all, ceremony.SignOffKind, authorisation("priya-kapoor"))
 				b.Person, b.Key = "priya-kapoor", first.(*ceremony.SignOff).Key
 			})},
+		"one person for both signatures of a phase": {"signoff.twice", of(ceremony.SignOffKind, func(b any) bool { s := b.(*ceremony.SignOff); return s.Act == ceremony.ActPhase && s.Role == "witness" }),
+			same(func(t *testing.T, all []ledger.Record, body any) {
+				b := body.(*ceremony.SignOff)
+				_, first := find(t, all, ceremony.SignOffKind, func(o any) bool {
+					s := o.(*ceremony.SignOff)
+					return s.Act == ceremony.ActPhase && s.Step == b.Step && s.Person != b.Person
+				})
+				*b = *first.(*ceremony.SignOff)
+			})},
 		"a result without its intent": {"result.intent", of(ceremony.ResultKind, func(b any) bool { return !b.(*ceremony.Result).Intent.IsZero() }),
 			same(func(_ *testing.T, _ []ledger.Record, body any) {
 				b := body.(*ceremony.Result)
