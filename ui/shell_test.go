@@ -1064,7 +1064,7 @@ func TestWrongCardIsToldWhileItIsTyped(t *testing.T) {
 	got = ask(t, prompt, func(d *desk) {
 		d.write(other[:20])
 		d.shows("this step needs set " + set)
-		d.focusOn("Begin anew")
+		d.focusOn("Start again")
 		d.press(fyne.KeyReturn)
 		d.write(card)
 		d.press(fyne.KeyReturn)

@@ -43,7 +43,7 @@ func realSite(t *testing.T, token *hsmtest.Model) *Site {
 func orderOpening(t *testing.T, s *Site) (ceremony.Plan, ledger.Hash) {
 	t.Helper()
 	src := source(t, opening)
-	plan, err := script.Parse(src, s.State().KnownKind)
+	plan, err := script.Parse(src, s.State().KnownKinds())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -328,8 +328,8 @@ func takeIn(ctx context.Context, env ceremony.Env) (string, error) {
 			return "", err
 		}
 		p.Problem = bagProblem(s, a["bag"])
-		if s.Items[a["item"]] != nil || strings.HasPrefix(a["item"], "card ") {
-			p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("%q is taken, or is how a card of a share set is called.", a["item"]), Safe: "Nothing was recorded.", Do: "Give it another name."}
+		if s.Items[a["item"]] != nil || isCard(a["item"]) {
+			p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("%q is taken, or is how a card of a set is called.", a["item"]), Safe: "Nothing was recorded.", Do: "Give it another name."}
 		}
 		if p.Problem != nil {
 			continue
@@ -431,7 +431,7 @@ func (closingBags) Do(ctx context.Context, env ceremony.Env, st script.Step) err
 	}
 	p := ceremony.Prompt{Kind: ceremony.AskForm, Title: "Read the numbers of the bags for the end", Text: "They stay open until the report is made and the ledger is copied. The witness reads each number aloud."}
 	for i, thing := range closing(st) {
-		p.Fields = append(p.Fields, ceremony.Field{Name: fmt.Sprintf("bag-%d", i+1), Label: "Bag for " + thing, Type: "bag", Max: 40})
+		p.Fields = append(p.Fields, ceremony.Field{Name: fmt.Sprintf("bag-%d", i+1), Label: "Bag for " + thing, Type: "bag", Hint: bagHint(env.State()), Max: 40})
 	}
 	for {
 		a, err := askAll(ctx, env, p)

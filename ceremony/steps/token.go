@@ -117,6 +117,9 @@ func look(ctx context.Context, env ceremony.Env) ([]ceremony.Line, *ceremony.Pro
 	}
 	lines = append(lines, mono("Serial number", t.Serial), line("Label", t.Label), line("Manufacturer and model", strings.TrimSpace(t.Manufacturer+" "+t.Model)),
 		line("Hardware, firmware", t.HardwareVersion+", "+t.FirmwareVersion), line("State", state))
+	if t.ProtectedPath {
+		lines = append(lines, line("PINs", "entered on the device, not here"))
+	}
 	return lines, nil, nil
 }
 
@@ -182,6 +185,9 @@ func (initialiseToken) Check(s *ceremony.State, st script.Step, r ledger.Record,
 	case *ceremony.Intent:
 		return nil
 	case *ceremony.TokenEnrolled:
+		if b.ProtectedPath != "" && !slices.Contains(ceremony.Divided(), b.ProtectedPath) {
+			return broken("token.pad", "a device is opened by %s, not by %q", strings.Join(ceremony.Divided(), " or by "), b.ProtectedPath)
+		}
 		if b.Label != tokenLabel(b.Intent) {
 			return broken("token.label", "the token's label does not name the intent that made it")
 		}
@@ -217,14 +223,16 @@ func (k initialiseToken) Do(ctx context.Context, env ceremony.Env, st script.Ste
 		return err
 	}
 	for _, act := range acts {
-		officers := env.State().Open.PresentIn("officer")
-		a, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskTransportPIN, Who: env.State().Someone(officers[0]), Role: "officer", Title: "Enter the transport PIN",
-			Text: "Two officers enter it. It holds until every card is read."})
+		t, err := toInitialise(ctx, env)
+		if err != nil {
+			return err
+		}
+		transport, pad, err := transportPIN(ctx, env, t, "Two officers make up a new PIN, each a half, and type it one after the other. It holds until every card is read.")
 		if err != nil {
 			return err
 		}
 		err = env.Act(ctx, act, func(ctx context.Context, intent ledger.Hash) (ceremony.Found, error) {
-			env.Working("The token is being initialised")
+			initialisingNow(env, pad, "The token is being initialised")
 			m, err := env.Module(ctx)
 			if err != nil {
 				return ceremony.Found{}, err
@@ -232,27 +240,80 @@ func (k initialiseToken) Do(ctx context.Context, env ceremony.Env, st script.Ste
 			if err := env.Release(ctx); err != nil {
 				return ceremony.Found{}, err
 			}
-			t, err := m.InitToken(ctx, env.State().Open.Token, tokenLabel(intent), a.Secret)
+			t, err := m.InitToken(ctx, env.State().Open.Token, tokenLabel(intent), transport)
 			if err != nil {
 				return ceremony.Found{}, err
 			}
-			return enrolled(t, intent), nil
+			return enrolled(t, pad, intent), nil
 		})
-		a.Secret.Wipe()
+		transport.Wipe()
 		if err != nil {
 			return err
 		}
 	}
 	t := env.State().Tokens[env.State().Open.Token].Body
-	return finish(ctx, env, st, mono("Serial number", t.Serial), line("Label", t.Label))
+	lines := []ceremony.Line{mono("Serial number", t.Serial), line("Label", t.Label)}
+	if t.ProtectedPath != "" {
+		lines = append(lines, line("PINs", "entered on the device; it is opened by "+t.ProtectedPath+", as stated"))
+	}
+	return finish(ctx, env, st, lines...)
 }
 
-func enrolled(t hsm.TokenInfo, intent ledger.Hash) ceremony.Found {
+// toInitialise is the token that is initialised, as it says of itself before. One
+// that is not there says nothing, and the act will tell.
+func toInitialise(ctx context.Context, env ceremony.Env) (hsm.TokenInfo, error) {
+	m, err := env.Module(ctx)
+	if err != nil {
+		return hsm.TokenInfo{}, err
+	}
+	tokens, err := m.Tokens(ctx)
+	serial := env.State().Open.Token
+	for _, t := range tokens {
+		if t.Serial == serial && (serial != "" || !t.Initialised) {
+			return t, nil
+		}
+	}
+	return hsm.TokenInfo{}, err
+}
+
+// transportPIN has two officers enter the PIN under which a token is initialised: here,
+// or at the device itself. Then it is nil, and people say how the device is opened.
+func transportPIN(ctx context.Context, env ceremony.Env, t hsm.TokenInfo, why string) (*secret.Buffer, string, error) {
+	if !t.ProtectedPath {
+		pin, err := askTransport(ctx, env, why)
+		return pin, "", err
+	}
+	pad, err := askDivided(ctx, env, t)
+	if err != nil {
+		return nil, "", err
+	}
+	_, err = goToDevice(ctx, env, initialising(env.State()))
+	return nil, pad, err
+}
+
+func initialising(s *ceremony.State) ceremony.Prompt {
+	officers := s.Open.PresentIn("officer")
+	return ceremony.Prompt{Who: s.Someone(officers[0]), Role: "officer", Title: "At the device: initialise it",
+		Aloud: names(s, officers) + ": enter a transport PIN at the device, each the own half, as it asks. It holds until what opens the device is set. Everyone else turns away from its pad."}
+}
+
+// initialisingNow tells that a token is being initialised, here or at its pad.
+func initialisingNow(env ceremony.Env, pad, what string) {
+	if pad == "" {
+		env.Working(what)
+		return
+	}
+	at := initialising(env.State())
+	at.Kind, at.Aloud = ceremony.AskPad, at.Aloud+noPIN
+	env.AtDevice(what, at)
+}
+
+func enrolled(t hsm.TokenInfo, pad string, intent ledger.Hash) ceremony.Found {
 	return ceremony.Found{Outcome: ceremony.Done,
 		Facts: []ceremony.Line{mono("Serial number", t.Serial), line("Label", t.Label)},
 		Records: []ceremony.Entry{{Kind: ceremony.TokenEnrolledKind, Body: ceremony.TokenEnrolled{
 			Firmware: t.FirmwareVersion, Hardware: t.HardwareVersion, HardwareSlot: t.HardwareSlot, Intent: intent, Label: t.Label,
-			Manufacturer: t.Manufacturer, MaxPIN: t.MaxPIN, Model: t.Model, Serial: t.Serial}}}}
+			Manufacturer: t.Manufacturer, MaxPIN: t.MaxPIN, Model: t.Model, ProtectedPath: pad, Serial: t.Serial}}}}
 }
 
 func (initialiseToken) Reconcile(ctx context.Context, env ceremony.Env, _ script.Step, in ceremony.KnownIntent) (ceremony.Found, error) {
@@ -266,7 +327,11 @@ func (initialiseToken) Reconcile(ctx context.Context, env ceremony.Env, _ script
 	}
 	for _, t := range tokens {
 		if t.Initialised && t.Label == tokenLabel(in.Leaf) {
-			return enrolled(t, in.Leaf), nil
+			pad, err := askDivided(ctx, env, t)
+			if err != nil {
+				return ceremony.Found{}, err
+			}
+			return enrolled(t, pad, in.Leaf), nil
 		}
 	}
 	return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("Token", "none with the label "+tokenLabel(in.Leaf))}}, nil
@@ -279,7 +344,7 @@ type openToken struct{ noActs }
 func (openToken) Name() string { return ceremony.OpenTokenStep }
 func (openToken) Version() int { return 1 }
 func (openToken) Doc() string {
-	return "Custodians enter their cards one after another; the user PIN is rebuilt from them and opens the token."
+	return "Custodians enter their cards one after another; the user PIN is rebuilt from them and opens the token. One with a pad is opened there."
 }
 
 func (openToken) Play(w *ceremony.World, _ script.Step) error {
@@ -417,7 +482,12 @@ func (openToken) open(ctx context.Context, env ceremony.Env) ([]ceremony.Line, e
 		if set == nil {
 			return nil, fmt.Errorf("no share set opens the token %s", serial)
 		}
-		if open := i == 0 && p.TokenOpen || i == 1 && p.Second.Open; !open {
+		open := i == 0 && p.TokenOpen || i == 1 && p.Second.Open
+		if pad := env.State().Tokens[serial].AtPad(); pad && !open {
+			if err := loginAtDevice(ctx, env, serial, hsm.Operator, "the token"); err != nil {
+				return nil, err
+			}
+		} else if !open {
 			if secrets[set.Body.Set] == nil {
 				S, used, err := useCards(ctx, env, set, "the token")
 				if err != nil {
@@ -472,10 +542,14 @@ func inventory(ctx context.Context, env ceremony.Env, serial string) ([]ceremony
 		return nil, err
 	}
 	var used []string
-	for _, c := range env.State().Open.Cards {
-		used = append(used, fmt.Sprintf("card %d of %s", c.Index, env.State().Someone(c.Person).Name))
+	what, where := "card", ""
+	if set := env.State().SetFor(serial, "user"); set.Body.Made() {
+		what, where = set.Body.ItemKind(), ", at the device's pad; "+dividedBy(set.Body)+", as stated"
 	}
-	return []ceremony.Line{mono("Serial number", serial), line("Opened by", strings.Join(used, ", ")),
+	for _, c := range env.State().Open.Cards {
+		used = append(used, fmt.Sprintf("%s %d of %s", what, c.Index, env.State().Someone(c.Person).Name))
+	}
+	return []ceremony.Line{mono("Serial number", serial), line("Opened by", strings.Join(used, ", ")+where),
 		line("In the token", strconv.Itoa(inv.Count)+" objects, "+strconv.Itoa(len(inv.Unknown))+" of them not in this record")}, nil
 }
 

@@ -29,7 +29,7 @@ func NewCustody(r Record) Table {
 		b := s.Sets[id].Body
 		state, tone := setState(s, s.Sets[id], due[id])
 		t.Rows = append(t.Rows, Row{ID: aSet + id, Cells: []Cell{
-			{Kind: Name, Text: "Card set " + setName(id), Below: fmt.Sprintf("any %d of %d", b.Threshold, b.Count)}, {Text: capital(b.Purpose) + " set"},
+			{Kind: Name, Text: setCalled(b), Below: fmt.Sprintf("any %d of %d", b.Threshold, b.Count)}, {Text: capital(b.Purpose) + " set"},
 			{Text: calledAll(s, holders(b))}, {Text: "one a card"}, {Kind: Chip, Text: state, Tone: tone}}})
 	}
 	for _, name := range sorted(s.Items) {
@@ -44,6 +44,17 @@ func NewCustody(r Record) Table {
 			{Kind: Name, Text: b.Label, Below: "serial number " + serial}, {Text: "HSM"}, {Text: notRecorded}, {Text: said("", bagOf(s, serial)).Value}, {Kind: Chip, Text: "Enrolled", Tone: Good}}})
 	}
 	return t
+}
+
+// setCalled is how a set is called by what it consists of.
+func setCalled(b ceremony.SetIssued) string {
+	switch b.Device {
+	case ceremony.QuorumCards:
+		return "Quorum cards, set " + setName(b.Set)
+	case ceremony.PINParts:
+		return "PIN in parts, set " + setName(b.Set)
+	}
+	return "Card set " + setName(b.Set)
 }
 
 func setName(id string) string {
@@ -165,7 +176,10 @@ func setDetail(s *ceremony.State, id string) (Detail, bool) {
 		return Detail{}, false
 	}
 	b := set.Body
-	d := Detail{Kicker: "Share set", Title: "Card set " + setName(id), Text: fmt.Sprintf("Any %d of its %d cards rebuild one secret of 32 bytes. Fewer tell nothing about it.", b.Threshold, b.Count)}
+	d := Detail{Kicker: "Share set", Title: setCalled(b), Text: fmt.Sprintf("Any %d of its %d cards rebuild one secret of 32 bytes. Fewer tell nothing about it.", b.Threshold, b.Count)}
+	if b.Made() {
+		d.Kicker, d.Text = "What opens a device", fmt.Sprintf("Any %d of its %d parts open the device at its own pad, as stated. The device made them; nothing of them is known here.", b.Threshold, b.Count)
+	}
 	due, asks := setsDue(s)[id]
 	d.State, d.Tone = setState(s, set, due)
 	if asks {
@@ -181,20 +195,22 @@ func setDetail(s *ceremony.State, id string) (Detail, bool) {
 	}
 	d.Groups = append(d.Groups, Group{Title: "What it is", Facts: []Fact{
 		code("Set", setName(id)), said("Purpose", b.Purpose), said("Threshold", fmt.Sprintf("any %d of %d", b.Threshold, b.Count)),
-		opened, code("Was issued for", strings.Join(b.Serials, ", ")), said("Length of the PIN it makes", countOrNone(b.PINLength, "character"))},
-		Hashes: []Hash{inWordsToo("Commitment to the secret", b.Commitment)}})
+		opened, code("Was issued for", strings.Join(b.Serials, ", ")), said("Length of the PIN it makes", countOrNone(b.PINLength, "character"))}})
+	if !b.Made() {
+		d.Groups[len(d.Groups)-1].Hashes = []Hash{inWordsToo("Commitment to the secret", b.Commitment)}
+	}
 	cards := Group{Title: "Its cards"}
 	for _, c := range b.Cards {
 		value := called(s, c.Holder) + " · bag " + notRecorded
-		if it := s.Items[cardName(c.Index, id)]; it != nil {
+		if it := s.Items[cardName(b, c.Index)]; it != nil {
 			state, _ := itemState(it)
 			value = called(s, it.Holder) + " · bag " + it.Bag + " · " + lower(state)
 			d.Refs = append(d.Refs, Ref{InCustody, anItem + it.Name, capital(it.Name)})
 		}
-		if raw, err := hex.DecodeString(c.Fingerprint); err == nil {
+		if raw, err := hex.DecodeString(c.Fingerprint); err == nil && len(raw) > 0 {
 			value += "\nfingerprint " + saidInWords(raw, 5)
 		}
-		cards.Facts = append(cards.Facts, Fact{Label: fmt.Sprintf("Card %d", c.Index), Value: value})
+		cards.Facts = append(cards.Facts, Fact{Label: fmt.Sprintf("%s %d", capital(b.ItemKind()), c.Index), Value: value})
 	}
 	d.Groups = append(d.Groups, cards)
 	d.Names = append(named(id, set.Leaf.String(), b.Intent.String()), "of set "+setName(id))
@@ -208,8 +224,9 @@ func countOrNone(n int, what string) string {
 	return count(n, what)
 }
 
-func cardName(index int, set string) string {
-	return ceremony.CardItemName(index, setName(set))
+func cardName(b ceremony.SetIssued, index int) string {
+	b.Name = setName(b.Set)
+	return b.CardName(index)
 }
 
 func itemDetail(s *ceremony.State, name string) (Detail, bool) {
@@ -223,8 +240,8 @@ func itemDetail(s *ceremony.State, name string) (Detail, bool) {
 	if it.Holds != "" {
 		where.Facts = append(where.Facts, code("Holds the wrapped backup (SHA-256)", fours(it.Holds)))
 	}
-	if it.Set != "" {
-		d.Refs = append(d.Refs, Ref{InCustody, aSet + it.Set, "Card set " + setName(it.Set)})
+	if set := s.Sets[it.Set]; set != nil {
+		d.Refs = append(d.Refs, Ref{InCustody, aSet + it.Set, setCalled(set.Body)})
 	}
 	d.Groups = []Group{where}
 	return d, true
@@ -236,10 +253,13 @@ func tokenDetail(s *ceremony.State, serial string) (Detail, bool) {
 		return Detail{}, false
 	}
 	d := Detail{Kicker: "HSM", Title: t.Body.Label, State: "Enrolled", Tone: Good, Groups: []Group{{Title: "What it is", Facts: product(s, serial)}}, Names: named(serial)}
+	if t.AtPad() {
+		d.Groups[0].Facts = append(d.Groups[0].Facts, said("Opened at its own pad, as stated", "by "+t.Body.ProtectedPath+"; no PIN of it is known here"))
+	}
 	cards := Group{Title: "Whose cards open it", Facts: []Fact{said("User PIN", anyOf(s.SetFor(serial, "user"))), said("Security officer's PIN", anyOf(s.SetFor(serial, "so"))), said("Bag, after the last ceremony", bagOf(s, serial))}}
 	for _, set := range []*ceremony.Set{s.SetFor(serial, "user"), s.SetFor(serial, "so")} {
 		if set != nil {
-			d.Refs = append(d.Refs, Ref{InCustody, aSet + set.Body.Set, "Card set " + setName(set.Body.Set)})
+			d.Refs = append(d.Refs, Ref{InCustody, aSet + set.Body.Set, setCalled(set.Body)})
 		}
 	}
 	keys := Group{Title: "Keys that are or were in it"}
@@ -277,5 +297,9 @@ func anyOf(set *ceremony.Set) string {
 	if set == nil {
 		return ""
 	}
-	return fmt.Sprintf("any %d of %d cards of set %s", set.Body.Threshold, set.Body.Count, setName(set.Body.Set))
+	what := "cards"
+	if set.Body.Made() {
+		what = set.Body.Device
+	}
+	return fmt.Sprintf("any %d of %d %s of set %s", set.Body.Threshold, set.Body.Count, what, setName(set.Body.Set))
 }

@@ -116,7 +116,7 @@ func TestWhatCardsOpenAfterTheCustodiansHaveChanged(t *testing.T) {
 // under way, or after one that ended otherwise, it is in none that is known.
 func TestBagOfAnHSM(t *testing.T) {
 	src := strings.Replace(string(sample.Script()), "      - { id: attest,", "      - { id: bags, kind: closing-bags, title: Bags, say: \"Bags.\", with: { things: \"HSM, laptop\" } }\n      - { id: attest,", 1)
-	parsed, err := script.Parse([]byte(src), func(string) bool { return true })
+	parsed, err := script.Parse([]byte(src), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -158,7 +158,7 @@ func protection(p string) string {
 	case "module-only":
 		return "Never leaves the HSM it was made in, wrapped or not."
 	case "wrap-backup":
-		return "Leaves only wrapped; any k cards and a backup can rebuild it outside an HSM."
+		return "Leaves only wrapped; a backup and enough recovery cards can rebuild it outside an HSM."
 	}
 	return p
 }

@@ -12,16 +12,16 @@ import (
 
 // Overview is the first page.
 type Overview struct {
-	Greeting   string
-	Due        []Due // the gravest first
-	Keys       []Row
-	AllKeys    string // leads to the others, "" where all are here
-	NoKeys     string // what to do while there are none
-	Ceremonies []CeremonyRow
-	All        string // leads to the other ceremonies
-	NoneHeld   string
-	Starts     []Start
-	Trust      []TrustRow
+	Greeting            string
+	Due                 []Due // the gravest first
+	Keys                []Row
+	AllKeys             string // leads to the others, "" where all are here
+	NoKeys, NoKeysTitle string // what to do while there are none
+	Ceremonies          []CeremonyRow
+	All                 string // leads to the other ceremonies
+	NoneHeld            string
+	Starts              []Start
+	Trust               []TrustRow
 	// Resume names the open ceremony; while there is one no other can start.
 	Resume string
 	// ReadOnly says why nothing can be held here, nil where something can.
@@ -86,11 +86,16 @@ func NewOverview(s ceremony.Snapshot, r Record, starts []Start, now time.Time) O
 		o.Greeting = greeting(now) + ". This site is read-only."
 	}
 	if len(keys) == 0 && o.ReadOnly == nil {
-		o.NoKeys = "There is no key yet. Start with “Generate a signing key”: it takes about half an hour, and everyone whom it needs is told first."
+		o.NoKeysTitle = "No key yet"
+		o.NoKeys = "There is no key yet. Start with “Generate a signing key”: it takes about an hour, and everyone whom it needs is told first."
 	}
 	if len(r.State.People) == 0 && !r.State.Site.Practice && o.ReadOnly == nil {
 		o.Greeting = greeting(now) + ". This site is not opened yet."
 		o.NoKeys = "The site is empty. Its opening is a ceremony of its own, in which its people are enrolled and its HSM is made ready; as nobody is enrolled, it is ordered on paper. Choose “Open a site”, print its script, and have the order signed; when that is taken in, the ceremony is prepared here."
+		if len(r.State.StandingOrders(now)) > 0 {
+			o.NoKeys = "The opening is ordered. Choose “Open a site” to prepare it: whom and what it needs is told before anything begins."
+		}
+		o.NoKeysTitle = "The site is empty"
 	}
 	if len(all) == 0 {
 		o.NoneHeld = "No ceremony was held yet."
@@ -334,6 +339,8 @@ type Finished struct {
 	Number, Status string   // sealed, paused, aborted
 	Report, Key    string   // paths of the report and of the site's verifier keys
 	CleanUp        []string // what an aborted ceremony left to be put right
+	Head           string   // of the tree that the HSM signed, of Size records; "" where it did not
+	Size           int64
 	Trouble        *Trouble
 	Contradicted   bool // and the site is read-only from here
 }
@@ -342,6 +349,7 @@ type Finished struct {
 type DonePage struct {
 	Title, Text string
 	Facts       []Fact
+	Heads       []Hash
 	Verify      string
 	State       string
 	Tone        Tone
@@ -376,6 +384,10 @@ func NewDone(f Finished) DonePage {
 	default:
 		d.Title, d.State, d.Tone = name+" is sealed", "Sealed", Good
 		d.Text = "Everybody who was present can check the report on any other computer, with the site's key that each of them keeps."
+		if f.Head != "" {
+			d.Text = "Everybody writes the first words of the head down and takes them home; with them, and with the site's key, each can check the report on any other computer."
+			d.Heads = []Hash{inWordsToo(fmt.Sprintf("Head of the record, %d records, signed by the HSM", f.Size), f.Head)}
+		}
 	}
 	for i, left := range f.CleanUp {
 		d.Facts = append(d.Facts, Fact{Label: fmt.Sprintf("To put right, %d", i+1), Value: capital(left)})

@@ -176,6 +176,10 @@ func (r *buttonRenderer) Layout(size fyne.Size) {
 	}
 	r.label.Resize(size)
 	r.ring.layout(size)
+	if r.button.kind == Link {
+		r.ring.Move(fyne.NewPos(-linkAir, 0))
+		r.ring.Resize(size.AddWidthHeight(2*linkAir, 0))
+	}
 }
 
 func (r *buttonRenderer) MinSize() fyne.Size {

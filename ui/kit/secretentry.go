@@ -18,7 +18,7 @@ import (
 type SecretEntry struct {
 	widget.BaseWidget
 	focus
-	// OnSubmitted runs on Enter when something was typed.
+	// OnSubmitted runs on Enter, whether something was typed or not.
 	OnSubmitted func()
 	// OnChanged runs after each key; the number of characters is all it learns.
 	OnChanged func(n int)
@@ -95,7 +95,7 @@ func (e *SecretEntry) TypedKey(key *fyne.KeyEvent) {
 		e.buffer.Backspace()
 		e.changed()
 	case isEnter(key.Name):
-		if e.Length() > 0 && e.OnSubmitted != nil {
+		if e.OnSubmitted != nil {
 			e.OnSubmitted()
 		}
 	}

@@ -71,6 +71,13 @@ func (t *Text) SetInk(ink fyne.ThemeColorName) {
 
 func (t *Text) String() string { return t.content }
 
+// line is the height of one line.
+func (t *Text) line() float32 {
+	size, style, source := t.cut()
+	m, _ := fyne.CurrentApp().Driver().RenderedTextSize("X", size, style, source)
+	return m.Height
+}
+
 // natural is the width on one line.
 func (t *Text) natural() float32 {
 	size, style, source := t.cut()

@@ -25,6 +25,7 @@ func NewTextField(label, hint string, most int) *TextField {
 	ring.Hide()
 	f.entry.ring = ring
 	typed := container.New(ringLayout{}, ring, f.entry)
+	f.entry.part = typed
 	f.wrong.Hide()
 	typing := []fyne.CanvasObject{typed, f.wrong}
 	if label == "" {
@@ -37,11 +38,17 @@ func NewTextField(label, hint string, most int) *TextField {
 		rows = []fyne.CanvasObject{above, typed, NewText(hint, Style{Size: theme.Small, Ink: theme.Muted, Wrap: true}), f.wrong}
 	}
 	f.Object = Column(4, rows...)
+	f.entry.part = f.Object
 	return f
 }
 
-func (f *TextField) Value() string     { return f.entry.Text }
-func (f *TextField) SetValue(s string) { f.entry.SetText(s) }
+func (f *TextField) Value() string { return f.entry.Text }
+
+// SetValue fills the field; the next letter typed goes behind what is there.
+func (f *TextField) SetValue(s string) {
+	f.entry.SetText(s)
+	f.entry.CursorColumn = len([]rune(s))
+}
 
 // SetHint shows words in the field while it is empty.
 func (f *TextField) SetHint(words string) { f.entry.SetPlaceHolder(words) }
@@ -77,12 +84,15 @@ type lineEntry struct {
 	widget.Entry
 	focus
 	ring    *Box
+	part    fyne.CanvasObject // its label, its hint and what is wrong with it, too
 	most    int
 	escape  func()
 	quiet   *Quiet
 	scanned bool // a scanner may fill it in
 	begun   bool // a letter was typed since it has the focus
 }
+
+func (e *lineEntry) partOf() fyne.CanvasObject { return e.part }
 
 func (e *lineEntry) guard(q *Quiet) { e.quiet = q }
 

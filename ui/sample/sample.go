@@ -74,7 +74,7 @@ func cast() []ceremony.Part {
 
 // plan binds the sample's script.
 func plan(label string) *script.Bound {
-	p, err := script.Parse([]byte(keyScript), func(string) bool { return true })
+	p, err := script.Parse([]byte(keyScript), nil)
 	if err == nil {
 		var b *script.Bound
 		if b, err = p.Bind(map[string]string{"label": label}); err == nil {

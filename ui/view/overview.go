@@ -53,7 +53,7 @@ func Overview(o flow.Overview, home Home) *Screen {
 
 // noKeys says what to do first, and does it.
 func noKeys(s *Screen, o flow.Overview, home Home) fyne.CanvasObject {
-	parts := []fyne.CanvasObject{kit.Heading("No key yet"), kit.Soft(o.NoKeys)}
+	parts := []fyne.CanvasObject{kit.Heading(o.NoKeysTitle), kit.Soft(o.NoKeys)}
 	if len(o.Starts) > 0 && o.Resume == "" {
 		first := kit.NewButton(kit.Primary, o.Starts[0].Title, func() { home.Start(o.Starts[0]) })
 		s.First = first
