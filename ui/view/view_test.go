@@ -131,6 +131,8 @@ func prompts() map[string]ceremony.Prompt {
 				{Label: "No data still depends on it", Value: "Last use 14 Mar 2026. Confirmed by Li Chen, owner.", Style: "met"}, {Label: "Every copy is known", Value: "1 in the HSM, 2 wrapped backups (bags 004417, 004418). All in the room.", Style: "met"},
 				{Label: "Authorised", Value: "Owner 10:14:22; the approver has not signed.", Style: "unmet"}, {Label: "Object", Value: "codesign-2021", Style: "strong"}, {Label: "HSM", Value: "NW-HSM-01 · SN 7700 4312"},
 				{Label: "Fingerprint of the public key (SHA-256)", Value: "51d00aa9c9a355f018e602bd9a7c3341e0f86a152bc4d79043aa1f6eb508c2d7", Style: "hash"}}},
+		"last-try": {Kind: ceremony.AskConfirm, Title: ceremony.CouldLock, Verb: "Look again", Problem: &ceremony.Problem{Happened: "The token says of this PIN: final try. A wrong one now may lock it for good.", Safe: "No login was tried.",
+			Do: "Note a deviation that says who decides to try, as heard by two; or stop the ceremony."}},
 		"gates": {Kind: ceremony.AskForm, Title: "Answer the gates", Text: "Each gate is answered by the person whom the script names; what it rests on is typed beside it.",
 			Fields: []ceremony.Field{{Name: "gate-1", Label: "Does no data depend on this key any more?", Of: []string{"yes", "no"}}, {Name: "ref-1", Label: "What that rests on", Hint: "a ticket, a letter, a person", Max: 300},
 				{Name: "gate-2", Label: "Is every copy accounted for?", Of: []string{"yes", "no"}}, {Name: "ref-2", Label: "What that rests on", Max: 300, Optional: true}}},
