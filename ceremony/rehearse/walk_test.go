@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +28,9 @@ const inARow = 4
 // holds, and with people who then do as they are asked the ceremony comes to an
 // end.
 func TestRandomWalks(t *testing.T) {
+	// What a walk leaves behind is small and gone with it.
+	gc := debug.SetGCPercent(400)
+	t.Cleanup(func() { debug.SetGCPercent(gc) })
 	names := shipped(t)
 	walks := 160
 	if full() {
@@ -125,8 +129,8 @@ func (c *crowd) holds(name string, src []byte) ceremony.Status {
 	}
 	c.tame = false
 	for runs := rapid.IntRange(1, 4).Draw(c.rt, "runs"); runs > 0; runs-- {
-		// A pause ends the program or only the run.
-		if c.fate.dead || c.site.State().Open != nil || rapid.Bool().Draw(c.rt, "restart") {
+		// A pause ends the program, one time in four, or only the run.
+		if c.fate.dead || c.site.State().Open != nil || rapid.SampledFrom([]bool{false, false, false, true}).Draw(c.rt, "restart") {
 			c.restart()
 		}
 		*c.fate = fate{}
@@ -151,6 +155,7 @@ func (c *crowd) holds(name string, src []byte) ceremony.Status {
 			return p.Status
 		case p != nil && n >= 4 && len(p.LockedOut)+len(p.Former) > 0:
 			c.giveUp = true
+			c.told["given up"]++
 		}
 		err = play()
 	}
