@@ -133,7 +133,7 @@ func (s *State) deviationDecided(r *record, b *DeviationDecided) error {
 		return r.refuse("deviation.corrective", "a day like 2026-03-31 goes with what is done until then, and %q does not", b.Due)
 	}
 	d.Decided = b
-	p.jumped, p.brokenSeal, p.failedCard = false, "", ""
+	p.jumped, p.brokenSeal, p.failedChecks = false, "", nil
 	if about := p.Steps[d.Raised.Step]; about != nil && (b.Decision == DecideContinue || b.Decision == DecideReplace) {
 		about.Deviated = true
 	}
