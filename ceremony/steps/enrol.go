@@ -32,7 +32,7 @@ func (enrolFounders) Play(w *ceremony.World, _ script.Step) error {
 		return fmt.Errorf("people are known already")
 	}
 	w.PeopleKnown = true
-	return nil
+	return w.CheckedFirst()
 }
 
 func (enrolFounders) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
