@@ -288,11 +288,19 @@ func (d *doc) fieldsA6() group {
 		{"Size or curve", words(ceremony.AlgorithmName(k.Algorithm))},
 		{"Template attributes", words("All were read back; see the table of attributes")},
 		{"Source of randomness", words("The token's own generator: the token states that the key is local")},
-		{"Cryptoperiod", words(dateWords(k.From) + " to " + dateWords(k.Until))},
+		{"Cryptoperiod", words(dateWords(k.From) + " to " + dateWords(k.Until) + horizon(k))},
 		{"Tier", missing()},
 		{"Parent key", missing()},
 		{"Extractability", extract},
 	}}
+}
+
+// horizon warns of a key whose algorithm ends before its use.
+func horizon(k ceremony.KeyGenerated) string {
+	if why := ceremony.QuantumHorizon(k.Algorithm, k.Until); why != "" {
+		return ". " + why
+	}
+	return ""
 }
 
 // mechanismName spells the CKM_ numbers of PKCS #11 v2.40 that make our keys.
