@@ -170,6 +170,7 @@ type TokenEnrolled struct {
 	Manufacturer string      `json:"manufacturer"`
 	MaxPIN       int         `json:"max-pin"`
 	Model        string      `json:"model"`
+	PracticeMark bool        `json:"practice-mark,omitzero"` // it was marked for practice before it was erased
 	Serial       string      `json:"serial"`
 }
 

@@ -57,7 +57,7 @@ func value(lines []ceremony.Line, label string) string {
 func (identifyToken) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
 	for {
 		env.Working("Looking for the token")
-		lines, problem, err := look(ctx, env)
+		_, lines, problem, err := look(ctx, env)
 		if err != nil {
 			return err
 		}
@@ -75,18 +75,20 @@ func (identifyToken) Do(ctx context.Context, env ceremony.Env, st script.Step) e
 	}
 }
 
-func look(ctx context.Context, env ceremony.Env) ([]ceremony.Line, *ceremony.Problem, error) {
+// look finds the token of the ceremony, and says what it is or why it is not the one.
+func look(ctx context.Context, env ceremony.Env) (hsm.TokenInfo, []ceremony.Line, *ceremony.Problem, error) {
+	none := hsm.TokenInfo{}
 	m, err := env.Module(ctx)
 	if err != nil {
-		return nil, &ceremony.Problem{Happened: "The token's library could not be started.", Safe: "The token was not touched.", Do: "Check that the library is installed, then look again.", Code: err.Error()}, nil
+		return none, nil, &ceremony.Problem{Happened: "The token's library could not be started.", Safe: "The token was not touched.", Do: "Check that the library is installed, then look again.", Code: err.Error()}, nil
 	}
 	info, err := m.Info(ctx)
 	if err != nil {
-		return nil, nil, err
+		return none, nil, nil, err
 	}
 	tokens, err := m.Tokens(ctx)
 	if err != nil {
-		return nil, nil, err
+		return none, nil, nil, err
 	}
 	lines := []ceremony.Line{line("Module", info.Path), hash("Module SHA-256", info.SHA256), line("Library", strings.TrimSpace(info.Manufacturer+" "+info.Version))}
 	serial := env.State().Open.Token
@@ -98,7 +100,7 @@ func look(ctx context.Context, env ceremony.Env) ([]ceremony.Line, *ceremony.Pro
 		if serial != "" {
 			missing = fmt.Sprintf("The token with serial number %s is not attached.", serial)
 		}
-		return lines, &ceremony.Problem{Happened: missing, Safe: "Nothing was tried on any other token.", Do: "Connect it, then look again.", Code: attached(tokens)}, nil
+		return none, lines, &ceremony.Problem{Happened: missing, Safe: "Nothing was tried on any other token.", Do: "Connect it, then look again.", Code: attached(tokens)}, nil
 	}
 	t := tokens[i]
 	state := "not initialised"
@@ -106,18 +108,15 @@ func look(ctx context.Context, env ceremony.Env) ([]ceremony.Line, *ceremony.Pro
 		state = "initialised"
 	}
 	if why := notForReal(env.State().Site.Practice, t); why != "" {
-		return lines, &ceremony.Problem{Happened: fmt.Sprintf("The token %s, and this is a real site.", why), Safe: "It was not touched.", Do: "Connect the hardware security module that belongs to this site, then look again.", Code: cmp.Or(t.Serial, "no serial number yet")}, nil
+		return none, lines, &ceremony.Problem{Happened: fmt.Sprintf("The token %s, and this is a real site.", why), Safe: "It was not touched.", Do: "Connect the hardware security module that belongs to this site, then look again.", Code: cmp.Or(t.Serial, "no serial number yet")}, nil
 	}
 	if env.State().Tokens[serial] == nil && t.Initialised && !t.PracticeMark {
-		return lines, &ceremony.Problem{Happened: fmt.Sprintf("The token with serial number %s holds something already and is not marked for practice.", serial), Safe: "It was not touched: to prepare it would erase it.",
+		return none, lines, &ceremony.Problem{Happened: fmt.Sprintf("The token with serial number %s holds something already and is not marked for practice.", serial), Safe: "It was not touched: to prepare it would erase it.",
 			Do: "Connect an empty token, or one with the public data object claviger-practice."}, nil
 	}
-	if t.Serial == "" {
-		t.Serial = "none yet"
-	}
-	lines = append(lines, mono("Serial number", t.Serial), line("Label", t.Label), line("Manufacturer and model", strings.TrimSpace(t.Manufacturer+" "+t.Model)),
+	lines = append(lines, mono("Serial number", cmp.Or(t.Serial, "none yet")), line("Label", t.Label), line("Manufacturer and model", strings.TrimSpace(t.Manufacturer+" "+t.Model)),
 		line("Hardware, firmware", t.HardwareVersion+", "+t.FirmwareVersion), line("State", state))
-	return lines, nil, nil
+	return t, lines, nil, nil
 }
 
 // notForReal says why a token has no place on a real site: what is software has
@@ -185,8 +184,12 @@ func (initialiseToken) Check(s *ceremony.State, st script.Step, r ledger.Record,
 		if b.Label != tokenLabel(b.Intent) {
 			return broken("token.label", "the token's label does not name the intent that made it")
 		}
-		if !b.HardwareSlot && !s.Site.Practice {
-			return broken("token.software", "a real site refuses a software token")
+		if why := notForReal(s.Site.Practice, hsm.TokenInfo{HardwareSlot: b.HardwareSlot, PracticeMark: b.PracticeMark}); why != "" {
+			rule := "token.software"
+			if b.PracticeMark {
+				rule = "token.practice"
+			}
+			return broken(rule, "a real site refuses a token that %s", why)
 		}
 		if s.Tokens[b.Serial] != nil {
 			return broken("token.known", "the token %s is enrolled already", b.Serial)
@@ -217,6 +220,14 @@ func (k initialiseToken) Do(ctx context.Context, env ceremony.Env, st script.Ste
 		return err
 	}
 	for _, act := range acts {
+		// Once it is erased, nothing tells what it was.
+		before, _, problem, err := look(ctx, env)
+		if problem != nil {
+			return problem
+		}
+		if err != nil {
+			return err
+		}
 		officers := env.State().Open.PresentIn("officer")
 		a, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskTransportPIN, Who: env.State().Someone(officers[0]), Role: "officer", Title: "Enter the transport PIN",
 			Text: "Two officers enter it. It holds until every card is read."})
@@ -236,7 +247,7 @@ func (k initialiseToken) Do(ctx context.Context, env ceremony.Env, st script.Ste
 			if err != nil {
 				return ceremony.Found{}, err
 			}
-			return enrolled(t, intent), nil
+			return enrolled(t, before.PracticeMark, intent), nil
 		})
 		a.Secret.Wipe()
 		if err != nil {
@@ -247,12 +258,12 @@ func (k initialiseToken) Do(ctx context.Context, env ceremony.Env, st script.Ste
 	return finish(ctx, env, st, mono("Serial number", t.Serial), line("Label", t.Label))
 }
 
-func enrolled(t hsm.TokenInfo, intent ledger.Hash) ceremony.Found {
+func enrolled(t hsm.TokenInfo, marked bool, intent ledger.Hash) ceremony.Found {
 	return ceremony.Found{Outcome: ceremony.Done,
 		Facts: []ceremony.Line{mono("Serial number", t.Serial), line("Label", t.Label)},
 		Records: []ceremony.Entry{{Kind: ceremony.TokenEnrolledKind, Body: ceremony.TokenEnrolled{
 			Firmware: t.FirmwareVersion, Hardware: t.HardwareVersion, HardwareSlot: t.HardwareSlot, Intent: intent, Label: t.Label,
-			Manufacturer: t.Manufacturer, MaxPIN: t.MaxPIN, Model: t.Model, Serial: t.Serial}}}}
+			Manufacturer: t.Manufacturer, MaxPIN: t.MaxPIN, Model: t.Model, PracticeMark: marked, Serial: t.Serial}}}}
 }
 
 func (initialiseToken) Reconcile(ctx context.Context, env ceremony.Env, _ script.Step, in ceremony.KnownIntent) (ceremony.Found, error) {
@@ -266,7 +277,7 @@ func (initialiseToken) Reconcile(ctx context.Context, env ceremony.Env, _ script
 	}
 	for _, t := range tokens {
 		if t.Initialised && t.Label == tokenLabel(in.Leaf) {
-			return enrolled(t, in.Leaf), nil
+			return enrolled(t, t.PracticeMark, in.Leaf), nil
 		}
 	}
 	return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("Token", "none with the label "+tokenLabel(in.Leaf))}}, nil
