@@ -32,6 +32,9 @@ var Scripts embed.FS
 //go:embed recovery.txt
 var Recovery string
 
+// RecoverProgram is the line of the recipe below which its program stands, to the end.
+const RecoverProgram = "--- recover.py\n"
+
 //go:embed duties.json
 var duties []byte
 

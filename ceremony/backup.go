@@ -83,7 +83,7 @@ func (s *State) backsUp(r *record, p *Progress) error {
 		if err := s.Backed(k, st.With["key"]); err != nil {
 			return r.refuse(ruleOf(err, "key.protection"), "%v", err)
 		}
-		if s.SetFor(p.Token, "so") == nil {
+		if s.WrappingSet(p.Token) == nil {
 			return r.refuse("set.none", "token %s has no recovery set, whose cards would give the wrapping key", p.Token)
 		}
 		if p.firstOf(BackupStep).ID == "" && len(k.Backups()) == 0 {

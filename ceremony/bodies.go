@@ -33,6 +33,7 @@ const (
 	SealedKind             = "ceremony.sealed"
 	ArrivedKind            = "presence.arrived"
 	LeftKind               = "presence.left"
+	StatedKind             = "presence.stated"
 	SubstitutedKind        = "presence.substituted"
 	BreakKind              = "presence.break"
 	CeremonyKeyKind        = "ceremony-key.certified"
@@ -102,6 +103,7 @@ var bodies = map[string]func() any{
 	SealedKind:             func() any { return new(Sealed) },
 	ArrivedKind:            func() any { return new(Arrived) },
 	LeftKind:               func() any { return new(Left) },
+	StatedKind:             func() any { return new(Stated) },
 	SubstitutedKind:        func() any { return new(Substituted) },
 	BreakKind:              func() any { return new(Break) },
 	SignOffWithheldKind:    func() any { return new(SignOffWithheld) },
@@ -171,7 +173,10 @@ type TokenEnrolled struct {
 	MaxPIN       int         `json:"max-pin"`
 	Model        string      `json:"model"`
 	PracticeMark bool        `json:"practice-mark,omitzero"` // it was marked for practice before it was erased
-	Serial       string      `json:"serial"`
+	// ProtectedPath is how people authenticate at the device itself, as stated; absent
+	// where its PINs come from cards and are sent to it.
+	ProtectedPath string `json:"protected-path,omitzero"`
+	Serial        string `json:"serial"`
 }
 
 // LoginTried is written before every login: the intent of token.opened or
@@ -179,7 +184,7 @@ type TokenEnrolled struct {
 type LoginTried struct {
 	As       string `json:"as"`       // user or so
 	Attempt  int    `json:"attempt"`  // of the step
-	Cards    []Held `json:"cards"`    // none for the transport PIN, and for one that the act under way has just set
+	Cards    []Held `json:"cards"`    // none for what holds until cards are handed out, and for what the act under way has just set
 	Decision int    `json:"decision"` // number of the deviation that decided to try although it could lock, 0 for none
 	Flags    string `json:"flags"`    // what the token told before: "", "count low", "final try"
 	Serial   string `json:"serial"`
@@ -434,17 +439,19 @@ type KeyQuarantined struct {
 }
 
 // SetIssued is a share set, valid because every card was read back and every
-// combination of threshold cards rebuilt the secret.
+// combination of threshold cards rebuilt the secret; or what a device made, whose
+// quorum is as stated and whose every part was presented to it once.
 type SetIssued struct {
 	Cards      []CardIssued `json:"cards"`
 	Commitment string       `json:"commitment"`
 	Count      int          `json:"count"`
+	Device     string       `json:"device,omitzero"` // of what a device made: quorum cards, or parts of a PIN
 	Intent     ledger.Hash  `json:"intent"`
 	KCV        string       `json:"kcv"` // of the wrapping key that a recovery set rebuilds
 	KCVMethod  string       `json:"kcv-method"`
 	Name       string       `json:"name"` // as on the cards: "QYPZ 4XNR"
 	PINLength  int          `json:"pin-length"`
-	Purpose    string       `json:"purpose"` // activation, recovery
+	Purpose    string       `json:"purpose"` // activation, recovery, security officer
 	Serials    []string     `json:"serials"`
 	Set        string       `json:"set"`
 	Threshold  int          `json:"threshold"`

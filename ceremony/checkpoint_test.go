@@ -3,6 +3,7 @@ package ceremony
 import (
 	"crypto/ed25519"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"strings"
@@ -132,6 +133,19 @@ func TestLaterLedgerKeyCounts(t *testing.T) {
 		t.Errorf("the token signs with %s", got.Body.Verifier)
 	}
 	k.wants("ledger-key.token", more.body)
+}
+
+// TestCheckpointsStandWhereTheyAreSigned: over the records before them, of this site,
+// and by nobody else.
+func TestCheckpointsStandWhereTheyAreSigned(t *testing.T) {
+	key := newTokenKey(t, 0)
+	k := newKeySite(t)
+	k.wants("", key.body)
+	k.wants("checkpoint.size", key.over(t, &State{Size: k.Size + 1}))
+	note := key.over(t, k.State).Note
+	k.wants("checkpoint.cosigner", CheckpointSigned{Note: note + "— stranger " + base64.StdEncoding.EncodeToString(make([]byte, 68)) + "\n"})
+	k.Site.Origin = "claviger-practice/zyxwvutsrqponmlkjihgfedcba"
+	k.wants("checkpoint.origin", CheckpointSigned{Note: note})
 }
 
 // TestLedgerKeyRetires: what it signed stays signed, it signs no more, and the

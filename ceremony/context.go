@@ -39,8 +39,9 @@ type KnownToken struct {
 	Enrolled TokenEnrolled `json:"enrolled"`
 	Leaf     ledger.Hash   `json:"leaf"`
 	Seq      int64         `json:"seq"`
-	SOSet    string        `json:"so-set"`   // whose cards give the security officer's PIN
-	UserSet  string        `json:"user-set"` // and the user PIN
+	SOSet    string        `json:"so-set"`            // whose cards give the security officer's PIN
+	UserSet  string        `json:"user-set"`          // and the user PIN
+	WrapSet  string        `json:"wrap-set,omitzero"` // and the wrapping key, of a token with a pad
 }
 
 type KnownLedgerKey struct {
@@ -52,9 +53,10 @@ type KnownLedgerKey struct {
 }
 
 type KnownSet struct {
-	Issued    SetIssued   `json:"issued"`
-	Leaf      ledger.Hash `json:"leaf"`
-	Withdrawn bool        `json:"withdrawn"`
+	Issued      SetIssued   `json:"issued"`
+	Leaf        ledger.Hash `json:"leaf"`
+	Withdrawn   bool        `json:"withdrawn"`
+	WithdrawnIn string      `json:"withdrawn-in"` // number of that ceremony
 }
 
 type KnownKey struct {
@@ -112,10 +114,10 @@ func (s *State) Restate() Context {
 		}
 	}
 	for _, set := range s.setsNeeded(p) {
-		c.Sets = append(c.Sets, KnownSet{Issued: set.Body, Leaf: set.Leaf, Withdrawn: set.Withdrawn})
+		c.Sets = append(c.Sets, KnownSet{Issued: set.Body, Leaf: set.Leaf, Withdrawn: set.Withdrawn, WithdrawnIn: set.WithdrawnIn})
 	}
 	for _, t := range s.tokensNeeded(p) {
-		c.Tokens = append(c.Tokens, KnownToken{Enrolled: t.Body, Leaf: t.Leaf, Seq: t.Seq, SOSet: t.SOSet, UserSet: t.UserSet})
+		c.Tokens = append(c.Tokens, KnownToken{Enrolled: t.Body, Leaf: t.Leaf, Seq: t.Seq, SOSet: t.SOSet, UserSet: t.UserSet, WrapSet: t.WrapSet})
 	}
 	c.Uncovered, c.Earlier = slices.Clone(s.uncovered), s.earlier
 	return c
@@ -188,7 +190,7 @@ func (s *State) given(c Context) {
 		s.People[h.Enrolled.Person] = h.person()
 	}
 	for _, t := range c.Tokens {
-		s.Tokens[t.Enrolled.Serial] = &Token{Body: t.Enrolled, Leaf: t.Leaf, Seq: t.Seq, SOSet: t.SOSet, UserSet: t.UserSet}
+		s.Tokens[t.Enrolled.Serial] = &Token{Body: t.Enrolled, Leaf: t.Leaf, Seq: t.Seq, SOSet: t.SOSet, UserSet: t.UserSet, WrapSet: t.WrapSet}
 	}
 	s.Policy = nil
 	for _, p := range c.Policies {
@@ -203,7 +205,7 @@ func (s *State) given(c Context) {
 		s.LedgerKeys = append(s.LedgerKeys, LedgerKey{Body: k.Enrolled, Leaf: k.Leaf, Seq: k.Seq, Note: k.Note, Retired: k.Retired})
 	}
 	for _, set := range c.Sets {
-		s.Sets[set.Issued.Set] = &Set{Body: set.Issued, Leaf: set.Leaf, Withdrawn: set.Withdrawn}
+		s.Sets[set.Issued.Set] = &Set{Body: set.Issued, Leaf: set.Leaf, Withdrawn: set.Withdrawn, WithdrawnIn: set.WithdrawnIn}
 	}
 	for _, it := range c.Items {
 		s.Items[it.Item] = it.item()

@@ -18,7 +18,8 @@ import (
 // Kinds of items.
 const (
 	CardItem       = "card"
-	QuorumCardItem = "quorum card"
+	QuorumCardItem = "quorum card" // that a device's maker provides
+	PINPartItem    = "PIN part"    // written down by whom types it at a device
 	SafeKeyItem    = "safe key"
 	MediumItem     = "medium"
 	HSMItem        = "hsm"
@@ -276,6 +277,9 @@ func (s *State) itemSealed(r *record, b *ItemSealed) error {
 	it := s.Items[b.Item]
 	if it == nil {
 		it = &Item{Name: b.Item, Kind: b.Kind, Set: b.Set, Index: b.Index, Holds: b.Holds}
+		if err := s.firstBag(r, b); err != nil {
+			return err
+		}
 		s.Items[b.Item] = it
 		s.Open.items[b.Item] = true
 	} else {
@@ -412,12 +416,12 @@ func (s *State) watched(r *record, person, witness string) error {
 // mayHold: what one person learnt of a set stays below its threshold, over the
 // whole life of the set.
 func (s *State) mayHold(r *record, it *Item, person string) error {
-	if it.Kind != CardItem || slices.Contains(it.Holders, person) {
+	if it.Set == "" || slices.Contains(it.Holders, person) {
 		return nil
 	}
 	known := 1
 	for _, other := range s.Items {
-		if other.Kind == CardItem && other.Set == it.Set && other.Name != it.Name && slices.Contains(other.Holders, person) {
+		if other.Set == it.Set && other.Name != it.Name && slices.Contains(other.Holders, person) {
 			known++
 		}
 	}
@@ -447,6 +451,10 @@ func (s *State) Bagged(bag string) string { return s.bags[bagNumber(bag)] }
 
 // bagNumber is a number as two people would call the same, however it was typed.
 func bagNumber(bag string) string { return strings.ToUpper(strings.Join(strings.Fields(bag), "")) }
+
+// ClosingBag is how a closing step calls the bag that a thing goes into after the
+// report is made.
+func ClosingBag(thing string) string { return "Bag for " + thing + ", after the report" }
 
 // closed remembers the bags that a closing step named.
 func (s *State) closed(facts []Line) {
@@ -483,7 +491,7 @@ func (s *State) itemsNeeded(p *Progress) []string {
 	var out []string
 	for _, name := range sortedKeys(s.Items) {
 		it := s.Items[name]
-		if it.State == Gone && !all && it.Kind != CardItem {
+		if it.State == Gone && !all && it.Set == "" {
 			continue
 		}
 		// A card without its set belongs to one that never came to be.

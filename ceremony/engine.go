@@ -40,6 +40,7 @@ type Engine struct {
 	result  string
 	acting  string
 	working string
+	device  *Prompt // that sent people to the device where they are now
 	since   time.Time
 	private []string // when someone was asked privately, in the step under way
 	signing int      // the phase that is being signed off
@@ -279,7 +280,7 @@ type Plan struct {
 // had to be paused for a fault; the ledger knows in each case.
 func (e *Engine) Hold(ctx context.Context, plan Plan) error {
 	hash := ledger.BlobHash(plan.Script)
-	parsed, err := script.Parse(plan.Script, e.state.KnownKind)
+	parsed, err := script.Parse(plan.Script, e.state.KnownKinds())
 	if err != nil {
 		return err
 	}

@@ -51,7 +51,12 @@ func (e *env) Restart(context.Context) error {
 }
 
 func (e *env) Working(what string) {
-	e.working, e.since = what, e.host.Now()
+	e.working, e.since, e.device = what, e.host.Now(), nil
+	e.show()
+}
+
+func (e *env) AtDevice(what string, p Prompt) {
+	e.working, e.since, e.device = what, e.host.Now(), &p
 	e.show()
 }
 
@@ -69,7 +74,7 @@ func (e *env) Ask(ctx context.Context, p Prompt) (Answer, error) {
 	if err := e.settleClock(ctx); err != nil {
 		return Answer{}, err
 	}
-	e.working, e.acting = "", p.Who.ID
+	e.working, e.device, e.acting = "", nil, p.Who.ID
 	e.show()
 	defer func() { e.acting = "" }()
 	for {
@@ -555,6 +560,9 @@ func (e *env) Login(ctx context.Context, serial string, as hsm.User, cards []Hel
 	if err != nil {
 		return err
 	}
+	if err := e.entered(serial, info, pin); err != nil {
+		return err
+	}
 	flags := pinFlags(info, as)
 	if flags == "locked" {
 		return &Problem{Happened: "The token says that this PIN is locked.", Safe: "No login was tried.", Do: "Stop here. Only the security officer can unlock it."}
@@ -589,6 +597,20 @@ func (e *env) Login(ctx context.Context, serial string, as hsm.User, cards []Hel
 	}
 	_, err = e.append(ctx, nil, Entry{TokenOpenedKind, TokenOpened{As: string(as), Login: records[0].Leaf, Serial: info.Serial}})
 	return err
+}
+
+// entered: a PIN goes to a token that takes one, and never to one with a pad.
+func (e *env) entered(serial string, info hsm.TokenInfo, pin *secret.Buffer) error {
+	pad := e.state.Tokens[serial].AtPad()
+	if pad != info.ProtectedPath {
+		says := map[bool]string{true: "that its PINs are entered on the device", false: "of no pad on which its PINs are entered"}
+		return &Problem{Happened: fmt.Sprintf("The token with serial number %s says %s. When it was enrolled it said %s.", serial, says[info.ProtectedPath], says[pad]), Safe: "No login was tried.",
+			Do: "Check that it is the same device, with the reader and the library that it was enrolled with, then look again."}
+	}
+	if pad != (pin == nil) {
+		return fmt.Errorf("a PIN for token %s, at whose pad people enter it, or none for one without", serial)
+	}
+	return nil
 }
 
 func pinFlags(t hsm.TokenInfo, as hsm.User) string {
@@ -696,9 +718,20 @@ func (e *env) cosign(p *Progress, note string) (string, error) {
 func (s *State) Someone(id string) Someone {
 	h := s.People[id]
 	if h == nil {
-		return Someone{ID: id, Name: id, Initials: initials(id)}
+		return Someone{ID: id, Name: unenrolled(id), Initials: initials(id)}
 	}
 	return Someone{ID: id, Name: h.Body.Called(), Initials: initials(cmp.Or(h.Body.Latin, h.Body.Name))}
+}
+
+// unenrolled says the id of somebody whom nobody has enrolled yet as a name.
+func unenrolled(id string) string {
+	words := strings.Split(id, "-")
+	for i, w := range words {
+		if w != "" {
+			words[i] = strings.ToUpper(w[:1]) + w[1:]
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 func initials(name string) string {

@@ -240,11 +240,25 @@ func WriteNew(path string, content []byte) error {
 // one or the other.
 func replace(path string, content []byte) error { return writeAs(path, content, os.Rename) }
 
+// reason is why a file operation failed, without the name of a file that nobody
+// asked for.
+func reason(err error) error {
+	var path *fs.PathError
+	var link *os.LinkError
+	switch {
+	case errors.As(err, &path):
+		return path.Err
+	case errors.As(err, &link):
+		return link.Err
+	}
+	return err
+}
+
 func writeAs(path string, content []byte, place func(from, to string) error) error {
 	dir := filepath.Dir(path)
 	tmp, err := os.CreateTemp(dir, ".new-*")
 	if err != nil {
-		return fmt.Errorf("couldn't write %s: %w", path, err)
+		return fmt.Errorf("couldn't write %s: %w", path, reason(err))
 	}
 	defer os.Remove(tmp.Name())
 	_, err = tmp.Write(content)
@@ -253,7 +267,7 @@ func writeAs(path string, content []byte, place func(from, to string) error) err
 		err = place(tmp.Name(), path)
 	}
 	if err != nil {
-		return fmt.Errorf("couldn't write %s: %w", path, err)
+		return fmt.Errorf("couldn't write %s: %w", path, reason(err))
 	}
 	d, err := os.Open(dir)
 	if err != nil {

@@ -59,6 +59,9 @@ type Entry struct {
 // Kinds is the table of step kinds.
 type Kinds map[string]Kind
 
+// Names lists the kinds in the order of the alphabet.
+func (k Kinds) Names() []string { return sortedKeys(k) }
+
 // Env is what the engine lends to a step while it is played.
 type Env interface {
 	State() *State
@@ -71,6 +74,8 @@ type Env interface {
 	Ask(ctx context.Context, p Prompt) (Answer, error)
 	// Working tells the room what happens while nobody is asked.
 	Working(what string)
+	// AtDevice tells it while people are busy at the device itself, where p has sent them.
+	AtDevice(what string, p Prompt)
 	// Shown adds public lines to the step's card on the screen.
 	Shown(lines ...Line)
 

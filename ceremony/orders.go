@@ -271,7 +271,7 @@ func (s *State) scriptRegistered(r *record, b *ScriptRegistered) error {
 	if err != nil {
 		return r.refuse("script.invalid", "the script %s is not stored", b.Script)
 	}
-	plan, err := script.Parse(src, s.KnownKind)
+	plan, err := script.Parse(src, s.KnownKinds())
 	switch {
 	case r.Ceremony != "":
 		return r.refuse("order.place", "a script is registered outside of ceremonies")
@@ -366,7 +366,7 @@ func (e *Engine) Order(ctx context.Context, o OrderPlan) (ledger.Hash, error) {
 	if e.state.Open != nil {
 		return ledger.Hash{}, fmt.Errorf("ceremony %s is under way; order when it has ended", e.state.Open.Number)
 	}
-	parsed, err := script.Parse(o.Script, e.state.KnownKind)
+	parsed, err := script.Parse(o.Script, e.state.KnownKinds())
 	if err != nil {
 		return ledger.Hash{}, err
 	}
@@ -383,7 +383,7 @@ func (e *Engine) Order(ctx context.Context, o OrderPlan) (ledger.Hash, error) {
 		signer, role = o.Witness, "witness"
 		p.Kind, p.Title, p.Verb = AskForm, "Take in an order on paper", "Record the order"
 		p.Text = "The paper was signed by hand. The witness types its SHA-256, as another machine computed it from the scanned paper."
-		p.Fields = []Field{{Name: "paper", Label: "SHA-256 of the signed paper", Type: "text", Hint: "64 characters, blanks allowed", Max: 100}}
+		p.Fields = []Field{{Name: "paper", Label: "SHA-256 of the signed paper", Type: "text", Hint: "64 characters, 0 to 9 and a to f, as another machine computed it from the scan; blanks allowed", Max: 100}}
 	}
 	if h := e.state.People[signer]; h != nil {
 		p.Who, p.Role = e.state.Someone(signer), role
@@ -401,7 +401,8 @@ func (e *Engine) Order(ctx context.Context, o OrderPlan) (ledger.Hash, error) {
 		if len(unhex(b.Paper)) == len(ledger.Hash{}) {
 			break
 		}
-		p.Problem = typedProblem(p.Fields[0].Label, errors.New("it is not 64 hexadecimal digits"))
+		p.Fields[0].Value = a.Fields["paper"]
+		p.Problem = typedProblem(p.Fields[0].Label, fmt.Errorf("these are %d characters, and it has 64, all of them 0 to 9 or a to f", len([]rune(b.Paper))))
 	}
 	if e.state.People[o.Approver] != nil || e.state.founded() {
 		sg, err := e.signOutside(ctx, signer, role, "It signs the order.", func() ([]byte, error) { return OrderMessage(b, e.head.Last, e.state.Site.ID) })
@@ -447,7 +448,7 @@ func (s *State) Renewed(p *Progress, at time.Time) *Order {
 // RegisterScript makes a script one that this site may order, signed by an
 // approver; Withdraw takes it, or one order, out of use again.
 func (e *Engine) RegisterScript(ctx context.Context, source []byte, approver string) error {
-	plan, err := script.Parse(source, e.state.KnownKind)
+	plan, err := script.Parse(source, e.state.KnownKinds())
 	if err != nil {
 		return err
 	}
@@ -511,14 +512,29 @@ func (s *State) OrderFacts(b Ordered, plan *script.Bound) []Fact {
 		out = append(out, Fact{Label: par.Ask, Value: b.Parameters[par.Name]})
 	}
 	for _, part := range b.People {
-		out = append(out, Fact{Label: "As " + part.Role, Value: s.Someone(part.Person).Name})
+		out = append(out, Fact{Label: roleInWords(part.Role), Value: s.Someone(part.Person).Name})
 	}
 	for _, l := range [][2]string{{"Token", b.Token}, {"Owner", s.Someone(b.Owner).Name}, {"Reference", b.Reference}} {
 		if l[1] != "" {
 			out = append(out, Fact{Label: l[0], Value: l[1]})
 		}
 	}
-	return append(out, Fact{Label: "May be held", Value: b.From + " to " + b.Until})
+	return append(out, Fact{Label: "May be held", Value: minuteUTC(b.From) + " to " + minuteUTC(b.Until) + " UTC"})
+}
+
+// roleInWords is a role at the beginning of a line.
+func roleInWords(role string) string {
+	said := strings.Replace(strings.ReplaceAll(role, "-", " "), "third party", "third-party", 1)
+	return strings.ToUpper(said[:1]) + said[1:]
+}
+
+// minuteUTC says a time of the record as people write it, or as it stands.
+func minuteUTC(recorded string) string {
+	t, err := ledger.ParseTime(recorded)
+	if err != nil {
+		return recorded
+	}
+	return t.Format("2 Jan 2006 15:04")
 }
 
 // givenOrder judges the order that a report's context restates, and claims its

@@ -311,7 +311,7 @@ func (s *State) conflicting(roles []string) error {
 func (s *State) cardOf(person string) string {
 	for _, name := range sortedKeys(s.Items) {
 		it := s.Items[name]
-		if set := s.Sets[it.Set]; it.Kind == CardItem && it.Holder == person && it.State != Gone && set != nil && !set.Withdrawn {
+		if set := s.Sets[it.Set]; it.Holder == person && it.State != Gone && set != nil && !set.Withdrawn {
 			return name
 		}
 	}

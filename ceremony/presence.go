@@ -54,6 +54,7 @@ type Break struct {
 type Observer struct {
 	Name, Organisation string
 	Present            bool
+	Asked              bool // what to state before the seal
 	Statement          string
 }
 
@@ -151,7 +152,10 @@ func (s *State) left(r *record, b *Left) error {
 		if o == nil || !o.Present {
 			return r.refuse("presence.part", "%s is not here as observer", b.Person)
 		}
-		o.Present, o.Statement = false, b.Statement
+		o.Present = false
+		if b.Statement != "" {
+			o.Statement = b.Statement
+		}
 		return nil
 	}
 	role, ok := p.role(b.Person)

@@ -42,6 +42,7 @@ const (
 	BackupStep    = "back-up-key"
 	RestoreStep   = "restore-key"
 	ChangeStep    = "change-set"
+	AddTokenStep  = "add-token"
 
 	ClosingBagsStep = "closing-bags"
 	RewrapStep      = "re-wrap-backups"

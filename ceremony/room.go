@@ -35,6 +35,9 @@ const (
 	AskCard PromptKind = "card"
 	// AskTransportPIN: two officers enter the token's transport SO PIN. Private.
 	AskTransportPIN PromptKind = "transport-pin"
+	// AskPad: people stand at the device; the answer begins the call in which they
+	// enter a PIN or present cards there. Nothing is entered here.
+	AskPad PromptKind = "pad"
 	// ShowPassphrase: Who is shown the generated passphrase in Reveal, once.
 	// Private.
 	ShowPassphrase PromptKind = "show-passphrase"
@@ -137,6 +140,7 @@ type CardPrompt struct {
 	Opens    string // "user PIN"
 	ReadBack bool   // typed to prove that it was written down, not to open anything
 	Words    []string
+	Old      map[string]*Problem // by the name of a card of a withdrawn set: what to tell who types it
 }
 
 // Problem is an error in three lines (what happened, what is safe, what to do)
@@ -185,6 +189,9 @@ type Snapshot struct {
 	Ceremony *CeremonyView // the open one
 	Working  string        // what is happening now: "The token is making the key"; "" while waiting for people
 	Since    time.Time     // when Working began
+	// AtDevice is what people do at the device itself while Working lasts: the prompt
+	// that sent them there. nil where they do nothing there.
+	AtDevice *Prompt
 	// Sheets are the questions that go with what a prompt can be answered with
 	// beside its answer; an action without an entry is not offered.
 	Sheets map[Action][]Field

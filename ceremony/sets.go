@@ -11,7 +11,8 @@ import (
 
 // Share sets and what their cards open. A token has two sets at most: activation,
 // whose cards give the user PIN, and recovery, whose cards give the security
-// officer's PIN and the key that wraps backups. Which set a token's PINs come from
+// officer's PIN and the key that wraps backups. (Of one with a pad of its own, see
+// pad.go: the device makes what opens it.) Which set a token's PINs come from
 // is a record of its own, because a set may serve several tokens and a token
 // outlives its sets.
 
@@ -28,6 +29,9 @@ type PINsSet struct {
 	Serial  string      `json:"serial"`
 	SOSet   string      `json:"so-set"` // "" while the transport PIN stands
 	UserSet string      `json:"user-set"`
+	// WrapSet gives the wrapping key of a token whose PINs are entered on the device,
+	// and nothing else; absent of others, whose wrapping key is that of SOSet.
+	WrapSet string `json:"wrap-set,omitzero"`
 }
 
 func (s *State) pinsSet(r *record, b *PINsSet) error {
@@ -35,17 +39,26 @@ func (s *State) pinsSet(r *record, b *PINsSet) error {
 	if t == nil {
 		return r.refuse("token.unknown", "no token with serial number %s is enrolled", b.Serial)
 	}
-	for _, of := range []struct{ set, purpose string }{{b.UserSet, Activation}, {b.SOSet, Recovery}} {
+	for _, of := range []struct {
+		set, purpose, before string
+		made, optional       bool
+	}{
+		{b.UserSet, Activation, t.UserSet, t.AtPad(), false},
+		{b.SOSet, t.opensAs("so"), t.SOSet, t.AtPad(), true},
+		{b.WrapSet, Recovery, t.WrapSet, false, true},
+	} {
 		set := s.Sets[of.set]
 		switch {
-		case of.set == "" && of.purpose == Recovery && t.SOSet == "":
+		case of.set == "" && of.optional && of.before == "":
 		case set == nil || set.Body.Purpose != of.purpose:
 			return r.refuse("set.purpose", "%q is no %s set", of.set, of.purpose)
 		case set.Withdrawn:
 			return r.refuse("set.withdrawn", "set %s is withdrawn", set.Body.Name)
+		case set.Body.Made() != of.made, of.set == b.WrapSet && !t.AtPad():
+			return r.refuse("token.pad", "set %s does not open token %s: %s", set.Body.Name, b.Serial, t.opened())
 		}
 	}
-	t.UserSet, t.SOSet = b.UserSet, b.SOSet
+	t.UserSet, t.SOSet, t.WrapSet = b.UserSet, b.SOSet, b.WrapSet
 	return nil
 }
 
@@ -61,12 +74,44 @@ func (s *State) setWithdrawn(r *record, b *SetWithdrawn) error {
 		return r.refuse("set.withdrawn", "%q is no set that is in use", b.Set)
 	}
 	for _, serial := range sortedKeys(s.Tokens) {
-		if t := s.Tokens[serial]; t.UserSet == b.Set || t.SOSet == b.Set {
+		if t := s.Tokens[serial]; t.UserSet == b.Set || t.SOSet == b.Set || t.WrapSet == b.Set {
 			return r.refuse("set.still-opens", "the cards of set %s still open token %s", set.Body.Name, serial)
 		}
 	}
-	set.Withdrawn = true
+	set.Withdrawn, set.WithdrawnIn = true, r.Ceremony
 	return nil
+}
+
+// OldCards says of each card of a withdrawn set, by its name, what to tell who brings
+// it: that the cards of its set were replaced, by which ceremony, and what the record
+// says became of it.
+func (s *State) OldCards(asked string) map[string]*Problem {
+	out := map[string]*Problem{}
+	for _, set := range s.Sets {
+		if !set.Withdrawn || set.Body.Name == asked {
+			continue
+		}
+		for _, name := range set.CardNames() {
+			p := &Problem{Happened: fmt.Sprintf("This is %s, which was withdrawn in ceremony %s: other cards took its place.", name, set.WithdrawnIn), Safe: "Nothing was combined and nothing was recorded."}
+			then := fmt.Sprintf("; then bring the card of the set %s.", asked)
+			switch it := s.Items[name]; {
+			case it != nil && it.State == Gone:
+				p.Happened += " The record says that it was destroyed."
+				p.Do = "Note a deviation that says where it was, and have it destroyed before everyone's eyes" + then
+			case it != nil && it.State == Lost:
+				p.Happened += " The record says that it is lost."
+				p.Do = "Note a deviation that says where it was, and have it destroyed before everyone's eyes" + then
+			case len(s.NeededFor(set.Body.Set)) > 0:
+				p.Happened += " It is kept only until the old backups that it opens are gone."
+				p.Do = "Note a deviation, and put it back into its bag" + then
+			default:
+				p.Happened += " It should have been destroyed."
+				p.Do = "Note a deviation, and have it destroyed in a ceremony of custody" + then
+			}
+			out[name] = p
+		}
+	}
+	return out
 }
 
 // Unaccounted lists the cards of a set that nobody answers for: lost, or in the
@@ -147,7 +192,7 @@ func (s *State) SetNamed(name string) *Set {
 func (set *Set) CardNames() []string {
 	var out []string
 	for _, c := range set.Body.Cards {
-		out = append(out, CardItemName(c.Index, set.Body.Name))
+		out = append(out, set.Body.CardName(c.Index))
 	}
 	return out
 }
@@ -155,7 +200,7 @@ func (set *Set) CardNames() []string {
 // serves says whether a set opens a token, or was made for it.
 func (s *State) serves(set *Set, serial string) bool {
 	t := s.Tokens[serial]
-	return serial != "" && (slices.Contains(set.Body.Serials, serial) || t != nil && (t.UserSet == set.Body.Set || t.SOSet == set.Body.Set))
+	return serial != "" && (slices.Contains(set.Body.Serials, serial) || t != nil && (t.UserSet == set.Body.Set || t.SOSet == set.Body.Set || t.WrapSet == set.Body.Set))
 }
 
 // setsNeeded lists the sets that a run may speak of: those of its tokens, those
@@ -256,27 +301,32 @@ const (
 
 // settingPIN: two officers have authorised that this token's PIN is set, and no result
 // says yet that it was. What the machine has just set, it tries by a login; the cards
-// behind it were read for the act, in this run.
+// behind it were read for the act, in this run. What people have just set at a device,
+// they present there.
 func (p *Progress) settingPIN(serial string) bool {
 	return slices.ContainsFunc(p.openIntents(), func(in *IntentState) bool {
 		act := in.Body.Act
 		sets := act.Do == ChangePIN && act.With["serial"] == serial || act.Do == SetPINs && cmp.Or(p.Second.Serial, p.Token) == serial
-		return sets && in.Seq >= p.runFirst
+		// What is tried at a device was read from no card, in this run or before.
+		pad := act.Do == PadPIN && cmp.Or(act.With["serial"], p.Second.Serial) == serial
+		return sets && in.Seq >= p.runFirst || pad
 	})
 }
 
 // checkCards: a PIN is rebuilt from threshold cards of one set for this token,
 // each brought by the person who holds it, out of its bag under a witness's eyes.
 func (s *State) checkCards(p *Progress, b *LoginTried) error {
-	purpose := map[string]string{"user": Activation, "so": Recovery}[b.As]
+	purpose := s.Tokens[b.Serial].opensAs(b.As)
 	if len(b.Cards) == 0 {
-		return fmt.Errorf("the PIN comes from cards, and none is named")
+		return fmt.Errorf("the token is opened by several people together, and nobody's card is named")
 	}
 	set := s.Sets[b.Cards[0].Set]
 	switch {
 	// A second token that is being added takes its PINs from the first one's cards.
 	case set == nil || !s.serves(set, b.Serial) && !s.serves(set, p.Token) || set.Body.Purpose != purpose:
 		return fmt.Errorf("set %s does not open this token", b.Cards[0].Set)
+	case set.Body.Made() && !slices.Contains(set.Body.Serials, b.Serial):
+		return fmt.Errorf("set %s was made by another device", set.Body.Name)
 	case set.Withdrawn:
 		return fmt.Errorf("set %s is withdrawn", set.Body.Name)
 	case len(b.Cards) != set.Body.Threshold:
@@ -294,12 +344,16 @@ func (s *State) checkCards(p *Progress, b *LoginTried) error {
 		if !slices.ContainsFunc(set.Body.Cards, func(k CardIssued) bool { return k.Index == c.Index }) {
 			return fmt.Errorf("set %s has no card %d", set.Body.Name, c.Index)
 		}
-		it := s.Items[CardItemName(c.Index, set.Body.Name)]
+		it := s.Items[set.Body.CardName(c.Index)]
 		switch {
+		case it == nil && set.Body.Made():
+			return &Broken{Rule: "custody.unbagged", Why: fmt.Sprintf("%s was never put into a bag", set.Body.CardName(c.Index))}
 		case it == nil || it.Holder != c.Person:
 			return fmt.Errorf("%s does not hold card %d", c.Person, c.Index)
 		case !p.usedItems[it.Name]:
 			return &Broken{Rule: "custody.unopened", Why: fmt.Sprintf("%s was used, and no record says that its bag was opened", it.Name)}
+		case set.Body.Made() && it.State != OutOfBag:
+			return &Broken{Rule: "custody.unopened", Why: fmt.Sprintf("%s is %s, and cannot be presented to the device", it.Name, it.State)}
 		}
 	}
 	return s.ManagersApart(sortedKeys(people), set.Body.Threshold)

@@ -132,6 +132,9 @@ type Token struct {
 	// UserSet and SOSet are the sets whose cards give its PINs; "" while the
 	// transport PIN of the security officer stands.
 	UserSet, SOSet string
+	// WrapSet is the set whose cards give the wrapping key and nothing else: of a token
+	// whose PINs are entered on the device.
+	WrapSet string
 }
 
 // LedgerKey signs checkpoints. The first one is known by its key sheet; a later
@@ -148,7 +151,8 @@ type Set struct {
 	Body SetIssued
 	Leaf ledger.Hash
 	// Withdrawn: another set took its place; its cards are to be destroyed.
-	Withdrawn bool
+	Withdrawn   bool
+	WithdrawnIn string // number of that ceremony
 }
 
 type Key struct {
@@ -359,6 +363,8 @@ func (s *State) admit(r *record) error {
 		return s.arrived(r, b)
 	case *Left:
 		return s.left(r, b)
+	case *Stated:
+		return s.stated(r, b)
 	case *Substituted:
 		return s.substituted(r, b)
 	case *Break:
@@ -520,7 +526,7 @@ func (s *State) parse(hash ledger.Hash) (*script.Plan, error) {
 	if ledger.BlobHash(src) != hash {
 		return nil, fmt.Errorf("the stored script is not the one with hash %s", hash)
 	}
-	plan, err := script.Parse(src, s.KnownKind)
+	plan, err := script.Parse(src, s.KnownKinds())
 	if err != nil {
 		return nil, err
 	}
@@ -528,8 +534,8 @@ func (s *State) parse(hash ledger.Hash) (*script.Plan, error) {
 	return plan, nil
 }
 
-// KnownKind tells the script parser which step kinds exist.
-func (s *State) KnownKind(kind string) bool { _, ok := s.kinds[kind]; return ok }
+// KnownKinds tells the script parser which step kinds exist.
+func (s *State) KnownKinds() []string { return s.kinds.Names() }
 
 // checkPeople holds the separation of duties: DESIGN.md section 5, conflicts.
 func (s *State) checkPeople(r *record, p *Progress, parts []Part) error {
@@ -556,7 +562,7 @@ func (s *State) checkPeople(r *record, p *Progress, parts []Part) error {
 			return r.refuse("person.unknown", "%s is not enrolled", part.Person)
 		}
 	}
-	for _, need := range p.Plan.Roles {
+	for _, need := range s.RolesFor(p.Plan.Plan) {
 		if have[need.Role] < need.Count {
 			return r.refuse("role.missing", "the script asks for %d %s and %d take part", need.Count, need.Role, have[need.Role])
 		}

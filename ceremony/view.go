@@ -17,7 +17,7 @@ func (e *Engine) Snapshot() Snapshot {
 	v := Snapshot{Site: SiteView{ID: s.Site.ID, Organisation: s.Site.Organisation, Practice: s.Site.Practice},
 		Ledger:  LedgerView{Records: s.Size, Last: s.Last.String(), Verified: len(e.findings) == 0, SignedTo: s.SignedTo},
 		HSM:     HSMView{State: e.seen},
-		Working: e.working, Since: e.since}
+		Working: e.working, Since: e.since, AtDevice: e.device}
 	v.Ledger.Compared, v.Ledger.Foreign, v.Ledger.Contradiction = s.comparedWith(), s.foreignBrought(), s.Contradiction
 	v.Ledger.Holder = e.holder
 	_, v.Ledger.CopiesDue = s.CopiesDue()

@@ -33,6 +33,13 @@
 // key by its [CheckValue], which the token computes. [ProvePossession] has the token
 // use a new key for what it is for, and checks the outcome.
 //
+// # PINs on the device
+//
+// A token with [TokenInfo].ProtectedPath takes no PIN: InitToken, Login, InitPIN and
+// SetPIN are then called with nil, and return when people have entered it at the
+// device's own pad, or presented their cards there. A PIN that is given all the same
+// is refused and not sent.
+//
 // # Backup and restore
 //
 // A session that can is a [Wrapper]. The wrapping key comes as 32 bytes in a

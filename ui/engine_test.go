@@ -2,9 +2,7 @@ package ui
 
 import (
 	"context"
-	"iter"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -19,68 +17,10 @@ import (
 	"claviger/hsm"
 	"claviger/hsm/secret"
 	"claviger/hsm/worker"
-	"claviger/ledger"
 	"claviger/ui/flow"
 )
 
 func TestMain(m *testing.M) { practicetest.Main(m) }
-
-// goroutine names the one that calls it.
-func goroutine() string {
-	stack := make([]byte, 64)
-	return strings.Fields(string(stack[:runtime.Stack(stack, false)]))[1]
-}
-
-// watch counts calls and fails on those that come from the window's thread.
-type watch struct {
-	t      *testing.T
-	window string
-	calls  atomic.Int64
-}
-
-func (w *watch) off(what string) {
-	w.calls.Add(1)
-	if goroutine() == w.window {
-		w.t.Errorf("%s runs on the window's thread", what)
-	}
-}
-
-// watchedModule is the token's library.
-type watchedModule struct {
-	hsm.Module
-	*watch
-}
-
-func (m watchedModule) Info(ctx context.Context) (hsm.ModuleInfo, error) {
-	m.off("the HSM")
-	return m.Module.Info(ctx)
-}
-
-func (m watchedModule) Tokens(ctx context.Context) ([]hsm.TokenInfo, error) {
-	m.off("the HSM")
-	return m.Module.Tokens(ctx)
-}
-
-func (m watchedModule) Open(ctx context.Context, serial string) (hsm.Session, error) {
-	m.off("the HSM")
-	return m.Module.Open(ctx, serial)
-}
-
-// watchedLedger is what the pages of the record read.
-type watchedLedger struct {
-	ledger.Reader
-	*watch
-}
-
-func (l watchedLedger) Records(ctx context.Context, from, to int64) iter.Seq2[ledger.Record, error] {
-	l.off("the ledger")
-	return l.Reader.Records(ctx, from, to)
-}
-
-func (l watchedLedger) Blob(ctx context.Context, h ledger.Hash) ([]byte, error) {
-	l.off("the ledger")
-	return l.Reader.Blob(ctx, h)
-}
 
 // watchedRoom is where the engine, which alone calls ledger, HSM and KDF, comes to
 // the window: from its own goroutine.
@@ -108,19 +48,16 @@ func (r *watchedRoom) Show(s ceremony.Snapshot) {
 // engine is the window's program over a practice site with a real token.
 type engine struct {
 	*play
-	*watch
 	site *rehearse.Site
 	room *watchedRoom
 }
 
 func (e *engine) Snapshot(context.Context) (ceremony.Snapshot, error) {
-	e.off("the snapshot")
 	return e.site.Snapshot(), nil
 }
 
 func (e *engine) Look(_ context.Context, look func(flow.Record) error) error {
-	e.off("the record")
-	return look(flow.Record{State: e.site.State(), Ledger: watchedLedger{e.site.Record(), e.watch}, Verified: true, Report: func(string) string { return "" }})
+	return look(flow.Record{State: e.site.State(), Ledger: e.site.Record(), Verified: true, Report: func(string) string { return "" }})
 }
 
 func (e *engine) Prepare(ctx context.Context, st flow.Start) (out flow.Preparation, err error) {
@@ -136,7 +73,6 @@ func (e *engine) Prepare(ctx context.Context, st flow.Start) (out flow.Preparati
 }
 
 func (e *engine) Run(ctx context.Context, r ceremony.Room, st flow.Start, values map[string]string) (flow.Finished, error) {
-	e.off("the ceremony")
 	window := r.(room)
 	e.room.room.Store(&window)
 	src, err := assets.Script(st.Name)
@@ -152,7 +88,6 @@ func (e *engine) Run(ctx context.Context, r ceremony.Room, st flow.Start, values
 }
 
 func (e *engine) Practice(_ context.Context, p ceremony.Prompt) (*secret.Buffer, error) {
-	e.off("the practice secrets")
 	return e.site.Prop.Secret(p)
 }
 
@@ -160,7 +95,7 @@ func (e *engine) Practice(_ context.Context, p ceremony.Prompt) (*secret.Buffer,
 // token and a real ledger, to its report. The window shows each page and is never
 // what the HSM, the ledger, the KDF or the PDF run on.
 func TestEngineStaysOffTheWindowsThread(t *testing.T) {
-	w := &watch{t: t, window: goroutine()}
+	w := newWatch(t)
 	dir := filepath.Join(t.TempDir(), "site")
 	watched := &watchedRoom{watch: w}
 	site := make(chan *rehearse.Site, 1)
@@ -185,7 +120,7 @@ func TestEngineStaysOffTheWindowsThread(t *testing.T) {
 	if err := <-failed; err != nil {
 		t.Fatal(err)
 	}
-	e := &engine{play: &play{}, watch: w, site: <-site, room: watched}
+	e := &engine{play: &play{}, site: <-site, room: watched}
 	t.Cleanup(func() {
 		if err := e.site.Close(); err != nil {
 			t.Error(err)
@@ -194,7 +129,7 @@ func TestEngineStaysOffTheWindowsThread(t *testing.T) {
 	before := w.calls.Load()
 	d := open(t, e)
 	d.start()
-	d.answerAll()
+	d.answerAll(e)
 	if e.site.Last("key-generation") == nil {
 		t.Error("the ceremony is not sealed")
 	}
@@ -207,9 +142,8 @@ func TestEngineStaysOffTheWindowsThread(t *testing.T) {
 
 // answerAll answers as the practice people do until the ceremony has ended: each
 // page is shown before, and takes its practice secret as a person would.
-func (d *desk) answerAll() {
+func (d *desk) answerAll(e *engine) {
 	d.t.Helper()
-	e := d.shell.program.(*engine)
 	deadline := time.After(60 * time.Second) // a hang, not a measure
 	var asked *pending
 	for !strings.Contains(d.shell.Window().Title(), "· done") {

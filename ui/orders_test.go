@@ -29,7 +29,7 @@ func TestFirstPageMakesARealSite(t *testing.T) {
 	p := &play{snapshot: practiceSite(), missing: true}
 	d := open(t, p)
 	d.until("first")
-	d.focusOn("Found a real site")
+	d.focusOn("Set up a real site")
 	d.press(fyne.KeyReturn)
 	d.until("real-site")
 	d.write("Northwind")

@@ -95,6 +95,7 @@ type Shell struct {
 	running  bool         // the engine plays
 	outside  bool         // and what it asks belongs to no ceremony
 	asked    int          // prompts of this run
+	heard    heard        // what was said aloud last
 	quiet    bool         // keys of a scanner may still be coming
 	hands    string       // who was handed the keyboard, until something public comes
 	titles   int          // set so far
@@ -360,7 +361,7 @@ func troubleOf(err error) *flow.Trouble {
 	if p := (*ceremony.Problem)(nil); errors.As(err, &p) {
 		return &flow.Trouble{Happened: p.Happened, Safe: p.Safe, Do: p.Do, Code: p.Code}
 	}
-	return &flow.Trouble{Happened: "The program could not go on.", Safe: "Everything recorded so far is on the disk.", Do: "Mend what the details name, then start again from the overview.", Code: err.Error()}
+	return &flow.Trouble{Happened: "The program could not go on.", Safe: "Everything recorded so far is on the disk.", Do: "Put right what the details name, then start again from the overview.", Code: err.Error()}
 }
 
 func (s *Shell) failed(err error) {
@@ -377,12 +378,16 @@ func (s *Shell) busy(what string) {
 // working is the page while nobody is asked.
 func (s *Shell) working() {
 	step := ""
-	title := s.snapshot.Working
+	title := "One moment" // the line says what is happening
 	if c := s.snapshot.Ceremony; c != nil && c.Step != nil {
 		step, title = c.Step.ID, c.Step.Title
 	}
 	s.line.Set(s.snapshot.Working, flow.During(s.now().Sub(s.snapshot.Since)))
-	s.page(view.Working(flow.NewPage(ceremony.Prompt{Title: title}, s.snapshot), s.line))
+	p := ceremony.Prompt{Title: title}
+	if s.snapshot.AtDevice != nil {
+		p = *s.snapshot.AtDevice
+	}
+	s.page(view.Working(flow.NewPage(p, s.snapshot), s.line))
 	s.title(step, "working", "")
 }
 
@@ -403,6 +408,7 @@ func (s *Shell) show(snapshot ceremony.Snapshot) {
 func (s *Shell) ask(p ceremony.Prompt, answer func(ceremony.Answer)) {
 	s.asked++
 	page := flow.NewPage(p, s.snapshot)
+	page.Heard = s.heard.again(p.Step, page)
 	title := func(what string) string {
 		return flow.Title(s.snapshot.Site.Practice, p.Step, what, p.Who.Name, s.asked)
 	}
@@ -433,6 +439,20 @@ func (s *Shell) ask(p ceremony.Prompt, answer func(ceremony.Answer)) {
 	// The witnesses' screen is neutral before a field is there.
 	s.witness.update()
 	s.prompt()
+}
+
+// heard is what was said aloud last, in which step and at which question: at the
+// step's next questions it does not ask to be read once more.
+type heard struct{ step, aloud, title string }
+
+func (h *heard) again(step string, page flow.Page) bool {
+	if page.Aloud == "" {
+		return false
+	}
+	if h.step != step || h.aloud != page.Aloud {
+		*h = heard{step, page.Aloud, page.Title}
+	}
+	return h.title != page.Title
 }
 
 // prompt shows the page that waits, or the hand-over before it. Who presses a key

@@ -209,7 +209,7 @@ func open(t *testing.T, p Program) *desk { return openOn(t, p) }
 func openOn(t testing.TB, p Program) *desk {
 	t.Helper()
 	d := &desk{t: t, queue: make(chan func(), 1000), now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
-	d.shell = New(Config{App: test.NewTempApp(t), Program: p, Do: func(f func()) { d.queue <- f },
+	d.shell = New(Config{App: test.NewTempApp(t), Program: apart{p, newWatch(t)}, Do: func(f func()) { d.queue <- f },
 		Later: func(after time.Duration, f func()) {
 			switch {
 			case after == frameTime, after == quietTime && !d.hold:
@@ -713,6 +713,132 @@ func TestScansAreTakenOnceAndPressNothing(t *testing.T) {
 	}
 }
 
+// A bag's number or a serial number from a scanner is taken once into the field that
+// asks for it, whatever ends it; what follows answers nothing.
+func TestScannedNumbersAreTakenOnceAndAnswerNothingElse(t *testing.T) {
+	bag, serial := ceremony.Field{Name: "bag", Label: "Bag number", Type: "bag", Max: 40}, ceremony.Field{Name: "serial", Label: "Serial number", Type: "serial", Max: 40, Optional: true}
+	again, seal := bag, ceremony.Field{Name: "seal", Label: "Its seal", Of: []string{"intact", "broken"}}
+	again.Name = "again"
+	for name, c := range map[string]struct {
+		fields []ceremony.Field
+		scans  []string
+		chosen bool // a choice follows, which a person makes
+	}{
+		"a bag":                  {[]ceremony.Field{bag}, []string{"PR-900001"}, false},
+		"a bag, twice":           {[]ceremony.Field{bag, again}, []string{"PR-900001", "PR-900001"}, false},
+		"a bag, and its seal":    {[]ceremony.Field{bag, seal}, []string{"PR-900001"}, true},
+		"a serial number":        {[]ceremony.Field{serial}, []string{"7700-4312"}, false},
+		"a serial number, a bag": {[]ceremony.Field{serial, bag}, []string{"7700-4312", "PR-900001"}, false},
+	} {
+		for suffix, keys := range map[string][]fyne.KeyName{"Enter": {fyne.KeyReturn}, "CR and LF": {fyne.KeyReturn, fyne.KeyReturn}, "Tab": {fyne.KeyTab}} {
+			t.Run(name+", "+suffix, func(t *testing.T) {
+				answers := make(chan ceremony.Answer, 9)
+				p := &play{snapshot: practiceSite()}
+				p.run = func(ctx context.Context, room ceremony.Room) (flow.Finished, error) {
+					for _, prompt := range []ceremony.Prompt{{Kind: ceremony.AskForm, Step: "bags", Title: "Bags", Fields: c.fields}, {Kind: ceremony.AskConfirm, Step: "one", Title: "After them"}} {
+						a, err := room.Ask(ctx, prompt)
+						if err != nil {
+							return flow.Finished{}, err
+						}
+						answers <- a
+					}
+					return flow.Finished{Status: "sealed"}, nil
+				}
+				d := open(t, p)
+				d.start()
+				d.until("bags · form")
+				d.hold = true
+				for _, number := range c.scans {
+					d.now = d.now.Add(time.Second) // the scanner is brought to the next label
+					d.scan(number, keys...)
+					if strings.Contains(d.text(), "Nothing is typed here yet.") {
+						t.Error("what ended the scan is blamed on the next field")
+					}
+				}
+				if c.chosen || suffix == "Tab" {
+					d.now = d.now.Add(time.Second)
+					if d.shell.pending == nil {
+						t.Fatal("the scan answered the form")
+					}
+					if c.chosen {
+						d.press(fyne.KeyReturn)
+					}
+					d.focusOn("Go on")
+					d.press(fyne.KeyReturn)
+				}
+				deadline := time.After(20 * time.Second) // a hang, not a measure
+				for len(d.timer) == 0 {
+					select {
+					case f := <-d.queue:
+						f()
+					case <-deadline:
+						t.Fatalf("the form is not answered:\n%s", d.text())
+					}
+				}
+				d.now, d.hold = d.now.Add(quietTime), false
+				d.timer[0]()
+				d.until("one · confirm")
+				if n := len(answers); n != 1 {
+					t.Fatalf("%d answers were given", n)
+				}
+				got := <-answers
+				for i, f := range c.fields {
+					want := "intact"
+					if i < len(c.scans) {
+						want = c.scans[i]
+					}
+					if got.Fields[f.Name] != want {
+						t.Errorf("%s is %q, want %q", f.Name, got.Fields[f.Name], want)
+					}
+				}
+			})
+		}
+	}
+}
+
+// A carried checkpoint from a scanner: Enter between its lines and whatever ends it
+// compare it once.
+func TestScannedCheckpointIsComparedOnce(t *testing.T) {
+	for suffix, keys := range map[string][]fyne.KeyName{"Enter": {fyne.KeyReturn}, "CR and LF": {fyne.KeyReturn, fyne.KeyReturn}, "Tab": {fyne.KeyTab}} {
+		t.Run(suffix, func(t *testing.T) {
+			p := &play{snapshot: practiceSite()}
+			brought := make(chan flow.Carried, 9)
+			p.takeIn = func(ctx context.Context, room ceremony.Room, c flow.Carried) error {
+				brought <- c
+				_, err := room.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "Who carried it"})
+				return err
+			}
+			d := open(t, p)
+			d.until("overview")
+			d.focusOn("Take in a carried checkpoint")
+			d.press(fyne.KeyReturn)
+			d.until("take-in")
+			d.shell.Window().Canvas().(interface{ FocusNext() }).FocusNext()
+			lines := strings.Split(strings.TrimSuffix(scanned, "\n"), "\n")
+			for _, line := range lines[:len(lines)-1] {
+				d.scan(line, fyne.KeyReturn)
+			}
+			d.scan(lines[len(lines)-1], keys...)
+			if suffix == "Tab" {
+				if len(brought) != 0 {
+					t.Fatal("a Tab compared it")
+				}
+				d.now = d.now.Add(time.Second)
+				d.focusOn("Compare")
+				d.press(fyne.KeyReturn)
+			}
+			d.until("confirm")
+			if n := len(brought); n != 1 {
+				t.Fatalf("it was compared %d times", n)
+			}
+			if note, err := ceremony.ReadNote([]byte((<-brought).Text)); err != nil || note != scanned {
+				t.Errorf("compared %q (%v)", note, err)
+			}
+			d.until("confirm") // nobody has answered
+		})
+	}
+}
+
 func TestKeyboardIsHandedOverBeforeEachPrivateEntry(t *testing.T) {
 	p := &play{snapshot: practiceSite()}
 	p.run = func(ctx context.Context, room ceremony.Room) (flow.Finished, error) {
@@ -938,7 +1064,7 @@ func TestWrongCardIsToldWhileItIsTyped(t *testing.T) {
 	got = ask(t, prompt, func(d *desk) {
 		d.write(other[:20])
 		d.shows("this step needs set " + set)
-		d.focusOn("Begin anew")
+		d.focusOn("Start again")
 		d.press(fyne.KeyReturn)
 		d.write(card)
 		d.press(fyne.KeyReturn)

@@ -2,6 +2,9 @@ package audit_test
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	crand "crypto/rand"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -165,6 +168,32 @@ func TestTamperedRecords(t *testing.T) {
 			i := strings.LastIndex(in.Checkpoint, "=\n") - 4
 			in.Checkpoint = in.Checkpoint[:i] + map[bool]string{true: "B", false: "A"}[in.Checkpoint[i] == 'A'] + in.Checkpoint[i+1:]
 		}},
+		{"an older checkpoint", "checkpoint.covers", -1, func(in *report.Input) {
+			var body ceremony.CheckpointSigned
+			if err := ledger.Decode(in.Records[place(t, in.Records, ceremony.CheckpointSignedKind)].Body, &body); err != nil {
+				t.Fatal(err)
+			}
+			in.Checkpoint = body.Note
+		}},
+		{"a checkpoint by nobody's key", "checkpoint.unknown-signer", -1, func(in *report.Input) {
+			cp, err := ledger.ReadCheckpoint(in.Checkpoint)
+			if err != nil {
+				t.Fatal(err)
+			}
+			public, private, err := ed25519.GenerateKey(crand.Reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			spki, err := x509.MarshalPKIXPublicKey(public)
+			if err != nil {
+				t.Fatal(err)
+			}
+			in.Checkpoint, err = ledger.SignCheckpoint(cp.Origin, ledger.Head{Size: cp.Size, Root: cp.Root}, spki, func(text []byte) ([]byte, error) { return ed25519.Sign(private, text), nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"all but two records left out", "record.missing", -1, func(in *report.Input) { in.Records = in.Records[:2] }},
 		{"a proof left out", "proof.missing", -1, func(in *report.Input) { in.Proofs = in.Proofs[:1] }},
 		{"proofs swapped", "proof.inclusion", -1, func(in *report.Input) { in.Proofs[0], in.Proofs[1] = in.Proofs[1], in.Proofs[0] }},
 		{"a checkpoint said not to be there", "pdf.page", -1, func(in *report.Input) {}},
@@ -214,6 +243,11 @@ func tampered(t *testing.T, in report.Input, tamper func(*report.Input)) []byte 
 		t.Fatal("nothing was tampered with")
 	}
 	return pdf
+}
+
+func TestProofsThatAreNone(t *testing.T) {
+	pdf := makePDF(t, collect(t, ledgerOf(site(t))))
+	wants(t, checkPDF(t, replaceAttachment(t, pdf, report.ProofsFile, []byte("none\n")), "", audit.Options{}), "proof.form", -1)
 }
 
 func replaceAttachment(t *testing.T, pdf []byte, name string, content []byte) []byte {
@@ -359,6 +393,9 @@ func TestTwoReadings(t *testing.T) {
 		res, err := audit.PDF(t.Context(), b, "", audit.Options{})
 		if err == nil && res.Exit() != 1 {
 			t.Errorf("%s: exit %d", name, res.Exit())
+		}
+		if name == "another PDF behind" {
+			wants(t, res, "pdf.revision", -1)
 		}
 	}
 }
@@ -514,7 +551,8 @@ func TestNewerLayoutIsNotJudged(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "in.pdf"), pdf, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if res := checkPDF(t, pdf, "", audit.Options{}); res.Exit() != 3 {
+	res := checkPDF(t, pdf, "", audit.Options{})
+	if res.Exit() != 3 || len(res.Findings) != 1 || res.Findings[0].Rule != "pdf.layout" {
 		t.Errorf("exit %d, %v", res.Exit(), res.Findings)
 	}
 }

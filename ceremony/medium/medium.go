@@ -7,7 +7,8 @@
 // [List] reads what the kernel tells (/proc/self/mountinfo, /sys/class/block):
 // block devices that call themselves removable, or hang on a USB bus, and are
 // mounted for writing. Disks built into the workstation are never listed, and
-// there is no way to name a folder by hand.
+// there is no way to name a folder by hand. [Own] judges a folder that people
+// named where they may.
 //
 // # Copying
 //
@@ -75,6 +76,21 @@ func List(root string) ([]Medium, error) {
 		return nil, fmt.Errorf("couldn't read what is mounted: %w", err)
 	}
 	return out, nil
+}
+
+// Own says whether folder is where a whole file system is mounted, and another one
+// than that in which site lies. A folder on a disk of the workstation is none, and
+// neither is one inside a medium.
+func Own(folder, site string) (bool, error) {
+	folder, err := filepath.EvalSymlinks(folder)
+	if err != nil {
+		return false, err
+	}
+	var here, above, there unix.Stat_t
+	if err := errors.Join(unix.Stat(folder, &here), unix.Stat(filepath.Dir(folder), &above), unix.Stat(site, &there)); err != nil {
+		return false, err
+	}
+	return here.Dev != above.Dev && here.Dev != there.Dev, nil
 }
 
 // parseMount reads one line of proc(5) mountinfo: a block device that is mounted

@@ -72,6 +72,34 @@ func TestOnlyRemovableMediaMountedForWriting(t *testing.T) {
 	}
 }
 
+// TestOwn: what is mounted by itself is a medium; a folder on the site's disk, one
+// inside a medium, and the site's own file system are none.
+func TestOwn(t *testing.T) {
+	site := t.TempDir()
+	link := filepath.Join(site, "link")
+	if err := os.Symlink("/proc", link); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		folder, site string
+		want         bool
+	}{
+		"mounted by itself":              {"/proc", site, true},
+		"by a link":                      {link, site, true},
+		"a folder inside it":             {"/proc/self", site, false},
+		"the site lies on it":            {"/proc", "/proc/self", false},
+		"another folder beside the site": {t.TempDir(), site, false},
+		"the site's own disk":            {"/", site, false},
+	} {
+		if got, err := Own(c.folder, c.site); err != nil || got != c.want {
+			t.Errorf("%s: %v %v, want %v", name, got, err, c.want)
+		}
+	}
+	if _, err := Own(filepath.Join(site, "absent"), site); err == nil {
+		t.Error("a folder that is not there was judged")
+	}
+}
+
 func TestCopyIsReadBackAndNeverOverwrites(t *testing.T) {
 	from := filepath.Join(t.TempDir(), "report.pdf")
 	content := strings.Repeat("evidence ", 100000)

@@ -162,7 +162,7 @@ func TestCarriedCheckpointContradicts(t *testing.T) {
 				// The checker, too, shows both to whoever brings the note to it.
 				res := audited(t, s.Folder.Ledger(), audit.Options{Checkpoints: [][]byte{[]byte(text)}})
 				if !slices.ContainsFunc(res.Findings, func(f ceremony.Finding) bool {
-					return f.Rule == "checkpoint."+c.result && strings.Contains(f.Why, theirs.String()) && strings.Contains(f.Why, b.Root.String())
+					return f.Rule == map[string]string{ceremony.HeadForked: "checkpoint.fork", ceremony.HeadRewritten: "checkpoint.rewritten"}[c.result] && strings.Contains(f.Why, theirs.String()) && strings.Contains(f.Why, b.Root.String())
 				}) {
 					t.Errorf("the checker finds %v", res.Findings)
 				}

@@ -207,6 +207,9 @@ func Fill(p ceremony.Prompt) map[string]string {
 		case f.Type == "bag":
 			// Every bag is a new one; nine digits are enough for a practice site.
 			out[f.Name] = fmt.Sprintf("PR-%09d", rand.IntN(1_000_000_000))
+		case f.Name == "kept" && f.Hint != "":
+			// Each copy has a place of its own.
+			out[f.Name] = "Practice " + f.Hint
 		case f.Type == "text" && f.Value == "" && !f.Optional:
 			out[f.Name] = "Practice answer"
 		default:

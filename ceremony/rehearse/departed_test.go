@@ -104,6 +104,55 @@ func TestDepartedHolders(t *testing.T) {
 	}
 }
 
+// TestCardOfAWithdrawnSet: who brings one is told in its own words that the set was
+// withdrawn, by which ceremony, and what the record says of the card; the records of
+// the cards say it on paper, too. Nothing is combined with it.
+func TestCardOfAWithdrawnSet(t *testing.T) {
+	s, tr := openSite(t, setting(copySite(t), nil))
+	old := s.State().SetFor(s.Token(), "user")
+	// The witness could not see how the third card ended.
+	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+		if p.Title == "Destroy "+old.CardNames()[2] {
+			a.Fields["result"] = ceremony.UnknownIfAny
+		}
+	}
+	if err := s.Begin(t.Context(), source(t, "change-custodians"), map[string]string{"set": old.Body.Name}); err != nil {
+		t.Fatal(err)
+	}
+	by := s.Last("change-custodians").Number
+	paper, _ := onPaper(t, s, by)
+	hasAll(t, paper, "Set generation withdrawn in ceremony "+by)
+	old, asked := s.State().Sets[old.Body.Set], s.State().SetFor(s.Token(), "user").Body.Name
+	for i, want := range map[int]ceremony.Problem{
+		0: {Happened: "This is " + old.CardNames()[0] + ", which was withdrawn in ceremony " + by + ": other cards took its place. The record says that it was destroyed.",
+			Safe: "Nothing was combined and nothing was recorded.", Do: "Note a deviation that says where it was, and have it destroyed before everyone's eyes; then bring the card of the set " + asked + "."},
+		2: {Happened: "This is " + old.CardNames()[2] + ", which was withdrawn in ceremony " + by + ": other cards took its place. It should have been destroyed.",
+			Safe: "Nothing was combined and nothing was recorded.", Do: "Note a deviation, and have it destroyed in a ceremony of custody; then bring the card of the set " + asked + "."},
+	} {
+		brought := false
+		tr.asked = nil
+		tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+			if p.Kind != ceremony.AskCard || brought {
+				return
+			}
+			brought = true
+			card, err := s.Prop.get(old.Body.Cards[i].Holder + "." + strings.ReplaceAll(old.Body.Name, " ", "-") + ".card")
+			if err != nil {
+				t.Fatal(err)
+			}
+			a.Secret.Wipe()
+			a.Secret = card
+		}
+		if err := s.Begin(t.Context(), generation(t), nil); err != nil {
+			t.Fatal(err)
+		}
+		if p := tr.problem(ceremony.AskCard); p == nil || *p != want {
+			t.Errorf("told %+v, want %+v", p, want)
+		}
+	}
+	holds(t, s, 2)
+}
+
 // TestRecoveryCustodiansChange: what the old cards open is backed up anew in the same
 // ceremony, restored from its new medium and compared; then the old media are
 // destroyed, and only then the old cards. Nothing of the old set is due any more.

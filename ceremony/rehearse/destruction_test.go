@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"claviger/ceremony"
@@ -133,7 +134,12 @@ func TestDestructionRulesRefuseByName(t *testing.T) {
 		"another key than authorised":        {rule: "key.authorised", at: of(ceremony.KeyDeletedKind, nil), forge: change(func(b any) { b.(*ceremony.KeyDeleted).ID = "00" })},
 		"a verdict of its own":               {rule: "custody.result", at: of(ceremony.ItemDestroyedKind, nil), forge: change(func(b any) { b.(*ceremony.ItemDestroyed).Result = "GOOD" })},
 		"a medium that nobody watched":       {rule: "custody.witness", at: of(ceremony.ItemDestroyedKind, nil), forge: change(func(b any) { b.(*ceremony.ItemDestroyed).Witness = "li-chen" })},
-		"another medium than authorised":     {rule: "destroy.intent", at: of(ceremony.ItemDestroyedKind, nil), forge: change(func(b any) { b.(*ceremony.ItemDestroyed).Item = toldCloud })},
+		"a thing that is no copy of it":      {rule: "destroy.copy", at: of(ceremony.ItemDestroyedKind, nil), forge: change(func(b any) { b.(*ceremony.ItemDestroyed).Item = cardHeldBy(t, s, "li-chen") })},
+		"destroyed by no method of NIST's":   {rule: "custody.category", at: of(ceremony.ItemDestroyedKind, nil), forge: change(func(b any) { b.(*ceremony.ItemDestroyed).Category = "burnt" })},
+		"a told copy that a record made":     {rule: "copy.stated", at: of(ceremony.ArtifactStoredKind, nil), forge: change(func(b any) { b.(*ceremony.ArtifactStored).Stated = false })},
+		"a copy called like another": {rule: "copy.named", at: of(ceremony.ArtifactStoredKind, func(b any) bool { return b.(*ceremony.ArtifactStored).Name == toldCloud }),
+			forge: change(func(b any) { b.(*ceremony.ArtifactStored).Name = key.Copies[0].Name })},
+		"another medium than authorised": {rule: "destroy.intent", at: of(ceremony.ItemDestroyedKind, nil), forge: change(func(b any) { b.(*ceremony.ItemDestroyed).Item = toldCloud })},
 		"destroyed, with a copy open": {rule: "key.copies-open", at: of(ceremony.ResultKind, finished("conclude")),
 			forge: instead(ceremony.KeyDestroyedKind, ceremony.KeyDestroyed{Copies: len(key.Copies), Key: key.Body.ID, Reason: "business-end"})},
 		"called destroyed in words": {rule: "destroy.outcome", at: of(ceremony.ResultKind, finished("conclude")),
@@ -141,6 +147,36 @@ func TestDestructionRulesRefuseByName(t *testing.T) {
 		"a receipt that one took in": {rule: "receipt.by", at: of(ceremony.ReceiptTakenInKind, nil), forge: change(func(b any) { b.(*ceremony.ReceiptTakenIn).Signatures = b.(*ceremony.ReceiptTakenIn).Signatures[:1] })},
 		"a receipt about nothing":    {rule: "receipt.about", at: of(ceremony.ReceiptTakenInKind, nil), forge: change(func(b any) { b.(*ceremony.ReceiptTakenIn).About = "2099-001" })},
 	}, script)
+}
+
+// TestOwnerDestroys: another owner than the key's does not stand in.
+func TestOwnerDestroys(t *testing.T) {
+	s, _ := openSite(t, setting(copySite(t), nil))
+	if err := s.ready(t.Context(), "key-destruction", false); err != nil {
+		t.Fatal(err)
+	}
+	about(t, s, "enrol", map[string]string{"people": "nadia-haddad owner"})
+	plan := s.plan(t, source(t, "key-destruction"), nil)
+	for i, part := range plan.People {
+		if part.Role == "owner" {
+			plan.People[i].Person = "nadia-haddad"
+		}
+	}
+	var problem *ceremony.Problem
+	if err := s.Hold(t.Context(), plan); !errors.As(err, &problem) || !strings.Contains(problem.Happened, "Dana Weiss, who owns signing-key, takes no part as owner") {
+		t.Fatalf("got %v", err)
+	}
+	// A program that asks nobody about it gets no further.
+	all := everything(t, s)
+	at := slices.IndexFunc(all, func(r ledger.Record) bool {
+		st, ok := must(ceremony.Body(r)).(*ceremony.StepStarted)
+		return ok && st.Step == "gates"
+	})
+	d := draft(all[at], finished("gates"))
+	d.Kind = ceremony.ResultKind
+	if rule := stateRefuses(t, s, all[:at+1], d); rule != "destroy.owner" {
+		t.Errorf("refused by %q", rule)
+	}
 }
 
 // TestThirdPartyHoldsNoPart: whoever has a card of the key's token in hand is no

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,6 +107,7 @@ func peopleForgeries(t *testing.T, all []ledger.Record) map[string]forgery {
 			return ledger.Draft{Ceremony: r.Ceremony, Kind: kind, V: 1, Time: r.Time, Body: body(r)}
 		}
 	}
+	src := generation(t)
 	ordered, _ := first(ceremony.OrderedKind, nil)
 	spare, _ := first(ceremony.ScriptWithdrawnKind, func(b any) bool { return b.(*ceremony.ScriptWithdrawn).Order != "" })
 	spareOrder := bodyOf(spare).(*ceremony.ScriptWithdrawn).Order
@@ -138,7 +140,7 @@ func peopleForgeries(t *testing.T, all []ledger.Record) map[string]forgery {
 	returns := 0
 	out := map[string]forgery{}
 	add := func(name, rule string, at func(ledger.Record, any) bool, forge func(*testing.T, []ledger.Record, any) ledger.Draft) {
-		out[name] = forgery{rule, at, forge}
+		out[name] = forgery{rule: rule, at: at, forge: forge}
 	}
 	same := func(change func(body any)) func(*testing.T, []ledger.Record, any) ledger.Draft {
 		return func(_ *testing.T, upTo []ledger.Record, body any) ledger.Draft {
@@ -166,6 +168,9 @@ func peopleForgeries(t *testing.T, all []ledger.Record) map[string]forgery {
 		_, enrol := first(ceremony.StartedKind, func(b any) bool { return b.(*ceremony.Started).Order == "" && b.(*ceremony.Started).Token != "" })
 		b.Script = enrol.(*ceremony.Started).Script
 	})
+	edited := append(slices.Clone(src), '\n')
+	out["one byte of the script was changed after its order"] = forgery{rule: "order.script", at: at(ceremony.StartedKind, held),
+		stored: func() [][]byte { return [][]byte{edited} }, forge: same(func(b any) { b.(*ceremony.Started).Script = ledger.BlobHash(edited) })}
 	start("with another value", "order.parameters", func(b *ceremony.Started) { b.Parameters["lifetime"] = "1y" })
 	start("with other people", "order.people", func(b *ceremony.Started) { b.People = b.People[:len(b.People)-1] })
 	start("on another token", "order.token", func(b *ceremony.Started) { b.Token = "0000000000000000" })
@@ -231,6 +236,25 @@ func peopleForgeries(t *testing.T, all []ledger.Record) map[string]forgery {
 	add("a new key without a deviation", "person.rekey", at(ceremony.PersonRekeyedKind, nil), same(func(b any) { b.(*ceremony.PersonRekeyed).Deviation = 0 }))
 	add("a new key that one person saw", "enrol.seen", at(ceremony.PersonRekeyedKind, nil), same(func(b any) { b.(*ceremony.PersonRekeyed).SeenBy = []string{"marta-brandt"} }))
 	add("a retirement that hides what is held", "person.holds", at(ceremony.PersonRetiredKind, nil), same(func(b any) { b.(*ceremony.PersonRetired).Holds = []string{"card 9"} }))
+
+	// Between the change and the retirement there are two owners.
+	rekeys := func(r ledger.Record, b any) bool {
+		st, ok := b.(*ceremony.Started)
+		return ok && st.Parameters["what"] == "new-key"
+	}
+	generated, _ := first(ceremony.KeyGeneratedKind, nil)
+	out["a key activated by another owner"] = forgery{rule: "key.owner", at: rekeys,
+		first: func(t *testing.T, before []ledger.Record) []ledger.Record {
+			return behind(t, before, ledger.Draft{Ceremony: generated.Ceremony, Kind: ceremony.ReportMadeKind, V: 1, Time: before[len(before)-1].Time, Body: ceremony.ReportMade{}})
+		},
+		forge: func(_ *testing.T, upTo []ledger.Record, _ any) ledger.Draft {
+			b := ceremony.KeyChanged{At: "2026-11-23", Key: bodyOf(generated).(*ceremony.KeyGenerated).ID, Reason: "forged", State: ceremony.Active}
+			for _, part := range []ceremony.Part{{Person: "nadia-haddad", Role: "owner"}, {Person: "tomas-novak", Role: "approver"}} {
+				enrolment, _ := first(ceremony.PersonEnrolledKind, enrols(part.Person))
+				b.Signatures = append(b.Signatures, ceremony.SignedBy{Key: enrolment.Leaf, Person: part.Person, Role: part.Role, Signature: "00"})
+			}
+			return ledger.Draft{Kind: ceremony.KeyActivatedKind, V: 1, Time: upTo[len(upTo)-1].Time, Body: b}
+		}}
 
 	inHeld := func(kind string, also func(any) bool) func(ledger.Record, any) bool {
 		return func(r ledger.Record, b any) bool {

@@ -54,6 +54,9 @@ var readied struct {
 	dirs   []string
 }
 
+// atPad before a script's name makes it a site whose tokens have a pad.
+const atPad = "at the pad: "
+
 // before gives a fresh copy of a site on which the script can begin; its files
 // go with clear.
 func before(t testing.TB, name string) *scene {
@@ -68,8 +71,12 @@ func before(t testing.TB, name string) *scene {
 		}
 		readied.dirs = append(readied.dirs, dir)
 		sc = &scene{store: ledger.NewMemory(), token: hsmtest.NewModel(), dir: filepath.Join(dir, "site")}
+		script, pad := strings.CutPrefix(name, atPad)
+		if pad {
+			sc.token = hsmtest.NewPadModel(&hsmtest.Pad{})
+		}
 		s, _ := sc.open(t, &fate{}, nil)
-		if err := s.ready(context.Background(), name, false); err != nil {
+		if err := s.ready(context.Background(), script, false); err != nil {
 			t.Fatalf("what %s needs could not be played: %v", name, err)
 		}
 		if err := s.Engine.Close(); err != nil {

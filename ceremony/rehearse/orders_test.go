@@ -197,7 +197,7 @@ func TestRealSiteRunsOnOrders(t *testing.T) {
 		t.Fatal(err)
 	}
 	src := source(t, opening)
-	plan, err := script.Parse(src, e.State().KnownKind)
+	plan, err := script.Parse(src, e.State().KnownKinds())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,11 +315,11 @@ func TestResumeInsideTheWindow(t *testing.T) {
 	}
 	at := func(r ledger.Record, _ any) bool { return r.Kind == ceremony.ResumedKind }
 	eachRefused(t, s, everything(t, s), map[string]forgery{
-		"resumed after the window":        {"order.window", at, resumed("")},
-		"resumed on its own order anew":   {"order.used", at, resumed(first.String())},
-		"resumed on an order for another": {"order.parameters", at, resumed(other.String())},
-		"resumed on an order nobody gave": {"order.unknown", at, resumed(ledger.Hash{1}.String())},
-		"resumed on an order of the future": {"order.window", at, func(_ *testing.T, all []ledger.Record, body any) ledger.Draft {
+		"resumed after the window":        {rule: "order.window", at: at, forge: resumed("")},
+		"resumed on its own order anew":   {rule: "order.used", at: at, forge: resumed(first.String())},
+		"resumed on an order for another": {rule: "order.parameters", at: at, forge: resumed(other.String())},
+		"resumed on an order nobody gave": {rule: "order.unknown", at: at, forge: resumed(ledger.Hash{1}.String())},
+		"resumed on an order of the future": {rule: "order.window", at: at, forge: func(_ *testing.T, all []ledger.Record, body any) ledger.Draft {
 			d := draft(all[len(all)-1], body)
 			d.Time = d.Time.Add(2 * time.Hour)
 			return d

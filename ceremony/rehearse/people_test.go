@@ -142,6 +142,34 @@ func TestSevenPeopleFifteenSteps(t *testing.T) {
 	}
 }
 
+// TestFoundersOfOneManager: founders are told at their enrolment, and not when the
+// token is initialised and the cards are to be handed out, that one person leads
+// custodians who could open it together; put right, the opening goes on to its end.
+func TestFoundersOfOneManager(t *testing.T) {
+	s, tr := openSite(t, setting(t.TempDir(), nil))
+	told := ""
+	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+		if p.Who.ID != "farah-noor" || !asks(p, "manager") {
+			return
+		}
+		if told == "" && p.Problem == nil {
+			a.Fields["manager"] = "Ines Falk" // as Li Chen does
+		}
+		if p.Problem != nil {
+			told = p.Problem.Happened
+		}
+	}
+	if err := s.Prepare(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if want := "Li Chen is led by Ines Falk, too, and 2 cards suffice: one person could order them together."; told != want {
+		t.Errorf("told %q, want %q", told, want)
+	}
+	if !s.Ready() {
+		t.Error("the site was not opened")
+	}
+}
+
 // TestCustodiansOfOneManager: two cards suffice, and their holders do not report
 // to one person who could order both.
 func TestCustodiansOfOneManager(t *testing.T) {

@@ -29,9 +29,32 @@ func TestPolicyIsAdopted(t *testing.T) {
 	for _, algorithm := range []string{"rsa-2048", "ec-p224", "sm2"} {
 		refusedBy(t, s.Hold(t.Context(), s.plan(t, old, map[string]string{"algorithm": algorithm})), "script.invalid")
 	}
+	other := bytes.Replace(generation(t), []byte("of: [sign]"), []byte("of: [sign, guess]"), 1)
+	refusedBy(t, s.Hold(t.Context(), s.plan(t, other, map[string]string{"purpose": "guess"})), "policy.purpose")
 	if len(tr.asked) > 0 {
 		t.Error("people were asked before the ceremony was refused")
 	}
+	holds(t, s, 0)
+	for _, split := range [][2]int{{1, 3}, {2, 99}} {
+		brokenBy(t, s.State().QuorumAllowed(ceremony.Activation, split[0], split[1]), "policy.quorum")
+	}
+	brokenBy(t, s.State().QuorumAllowed("tombola", 2, 3), "policy.quorum")
+	// A real site makes no key before it has adopted one.
+	brokenBy(t, ceremony.NewState(nil, nil).KeyAllowed("ec-p384", "sign", "2y", false), "policy.missing")
+}
+
+func brokenBy(t *testing.T, err error, rule string) {
+	t.Helper()
+	var broken *ceremony.Broken
+	if !errors.As(err, &broken) || broken.Rule != rule {
+		t.Errorf("got %v, want %s", err, rule)
+	}
+}
+
+// TestExceptionIsTheOwners: another owner than the key's decides no exception.
+func TestExceptionIsTheOwners(t *testing.T) {
+	s, _ := openSite(t, setting(copySite(t), nil))
+	refusedBy(t, s.Begin(t.Context(), longLife(t), map[string]string{"lifetime": "5y", "owner": "farah-noor"}), "policy.exception")
 	holds(t, s, 0)
 }
 
@@ -142,8 +165,8 @@ func TestMechanismsOfThePolicy(t *testing.T) {
 		}
 	}
 	eachRefused(t, s, everything(t, s), map[string]forgery{
-		"wrapped by PKCS #1 v1.5":      {"policy.mechanism", here(ceremony.KeyWrappedKind), by("CKM_RSA_PKCS")},
-		"wrapped by what nobody knows": {"policy.mechanism", here(ceremony.KeyWrappedKind), by("")},
+		"wrapped by PKCS #1 v1.5":      {rule: "policy.mechanism", at: here(ceremony.KeyWrappedKind), forge: by("CKM_RSA_PKCS")},
+		"wrapped by what nobody knows": {rule: "policy.mechanism", at: here(ceremony.KeyWrappedKind), forge: by("")},
 	})
 	for name, want := range map[string]string{"aes-kwp": "", "rsa-oaep-sha1": "", "md5": "policy.mechanism", "rsa-pkcs1-wrap": "policy.mechanism", "own": "policy.mechanism"} {
 		if got := ruleOf(s.State().MechanismAllowed(name)); got != want {

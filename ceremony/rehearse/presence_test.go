@@ -216,6 +216,58 @@ func TestObserver(t *testing.T) {
 	}
 }
 
+// TestObserversAreAsked: who watches to the end is asked for a statement before the
+// seal, each once, and may leave it out; it stands in the record and in the report.
+func TestObserversAreAsked(t *testing.T) {
+	s, tr := openSite(t, setting(copySite(t), nil))
+	sheets := with(
+		&sheet{step: "identify", kind: ceremony.AskConfirm, answer: presence(ceremony.ObserverArrived, "", "name", "Samuel Hale", "organisation", "Hale & Orr Audit")},
+		&sheet{step: "identify", kind: ceremony.AskConfirm, answer: presence(ceremony.ObserverArrived, "", "name", "Ivo Orr")})
+	asked := 0
+	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+		sheets(p, a)
+		if strings.Contains(p.Title, "state what you saw") {
+			asked++
+			if p.Who.Name == "Samuel Hale" {
+				a.Fields["statement"] = "I saw two officers authorise it."
+			}
+		}
+	}
+	p := sealed(t, s)
+	if asked != 2 || p.Observers["observer-1"].Statement != "I saw two officers authorise it." || p.Observers["observer-2"].Statement != "" {
+		t.Errorf("asked %d times; %+v %+v", asked, p.Observers["observer-1"], p.Observers["observer-2"])
+	}
+	path := must(s.Evidence(t.Context(), p.Number)).(string)
+	text := tool(t, nil, nil, "pdftotext", "-layout", path, "-")
+	for _, want := range []string{"I saw two officers authorise it.", "Observer Samuel Hale", "left no statement"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the report does not say %q", want)
+		}
+	}
+	stated := func(r ledger.Record, b any) bool {
+		st, ok := b.(*ceremony.Stated)
+		return ok && st.Person == "observer-1"
+	}
+	eachRefused(t, s, everything(t, s), map[string]forgery{
+		"an observer was not asked": {rule: "presence.unasked", at: stated, forge: func(_ *testing.T, upTo []ledger.Record, _ any) ledger.Draft {
+			r := upTo[len(upTo)-1]
+			return ledger.Draft{Ceremony: r.Ceremony, Kind: ceremony.ResultKind, V: 1, Time: r.Time,
+				Body: ceremony.Result{Attempt: 1, Facts: []ceremony.Line{}, Outcome: ceremony.Finished, Step: "attest"}}
+		}},
+		"nobody's statement": {rule: "presence.part", at: stated, forge: func(_ *testing.T, upTo []ledger.Record, body any) ledger.Draft {
+			body.(*ceremony.Stated).Person = "observer-9"
+			return draft(upTo[len(upTo)-1], body)
+		}},
+		"a second statement": {rule: "presence.statement", at: func(r ledger.Record, b any) bool {
+			st, ok := b.(*ceremony.Stated)
+			return ok && st.Person == "observer-2"
+		}, forge: func(_ *testing.T, upTo []ledger.Record, body any) ledger.Draft {
+			body.(*ceremony.Stated).Person = "observer-1"
+			return draft(upTo[len(upTo)-1], body)
+		}},
+	})
+}
+
 // TestSilenceIsNotInTheWay: who says nothing is attested by two as silent.
 func TestSilenceIsNotInTheWay(t *testing.T) {
 	s, tr := openSite(t, setting(copySite(t), nil))
@@ -333,11 +385,11 @@ func TestNobodyActsInTheOwnMatter(t *testing.T) {
 		return func(r ledger.Record, _ any) bool { return r.Ceremony == s.Last("retire").Number && r.Kind == kind }
 	}
 	eachRefused(t, s, everything(t, s), map[string]forgery{
-		"who is retired takes a part over": {"person.aside", at(ceremony.SubstitutedKind), func(_ *testing.T, upTo []ledger.Record, body any) ledger.Draft {
+		"who is retired takes a part over": {rule: "person.aside", at: at(ceremony.SubstitutedKind), forge: func(_ *testing.T, upTo []ledger.Record, body any) ledger.Draft {
 			body.(*ceremony.Substituted).Comes = ceremony.KnownPerson{Enrolled: h.Body, Leaf: h.Leaf, Vouched: h.Vouched}
 			return draft(upTo[len(upTo)-1], body)
 		}},
-		"who is retired decides a deviation": {"deviation.decider", at(ceremony.DeviationDecidedKind), func(_ *testing.T, upTo []ledger.Record, body any) ledger.Draft {
+		"who is retired decides a deviation": {rule: "deviation.decider", at: at(ceremony.DeviationDecidedKind), forge: func(_ *testing.T, upTo []ledger.Record, body any) ledger.Draft {
 			body.(*ceremony.DeviationDecided).By = "nadia-haddad"
 			return draft(upTo[len(upTo)-1], body)
 		}},

@@ -49,7 +49,7 @@ func on(token *hsmtest.Model) site.Setting {
 func orderOpening(t *testing.T, s *Site) (ceremony.Plan, ledger.Hash) {
 	t.Helper()
 	src := source(t, opening)
-	plan, err := script.Parse(src, s.State().KnownKind)
+	plan, err := script.Parse(src, s.State().KnownKinds())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,9 +128,9 @@ func TestRealSiteOpens(t *testing.T) {
 		}
 	}
 	eachRefused(t, s, everything(t, s), map[string]forgery{
-		"a software token":          {"token.software", enrolled, token(func(b *ceremony.TokenEnrolled) { b.HardwareSlot = false })},
-		"a token that was practice": {"token.practice", enrolled, token(func(b *ceremony.TokenEnrolled) { b.PracticeMark = true })},
-		"a network that nobody decided about": {"workstation.failed", checked("workstation"), facts(func(lines []ceremony.Line) []ceremony.Line {
+		"a software token":          {rule: "token.software", at: enrolled, forge: token(func(b *ceremony.TokenEnrolled) { b.HardwareSlot = false })},
+		"a token that was practice": {rule: "token.practice", at: enrolled, forge: token(func(b *ceremony.TokenEnrolled) { b.PracticeMark = true })},
+		"a network that nobody decided about": {rule: "workstation.failed", at: checked("workstation"), forge: facts(func(lines []ceremony.Line) []ceremony.Line {
 			lines[0].Value = "eth0 is up (fail)"
 			return lines
 		})},

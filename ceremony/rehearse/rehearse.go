@@ -13,8 +13,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"claviger/ceremony"
@@ -44,11 +46,19 @@ func Run(ctx context.Context, o Options) error {
 	}
 	// Everything that can be wrong with the order is said before anything is made.
 	kinds := steps.Kinds()
-	plan, err := script.Parse(source, func(kind string) bool { return kinds[kind] != nil })
+	plan, err := script.Parse(source, kinds.Names())
 	if err != nil {
 		return err
 	}
-	if _, err := plan.Bind(o.Set); err != nil {
+	bound, err := plan.Bind(o.Set)
+	if err != nil {
+		return err
+	}
+	all := bound.Steps()
+	if o.Resume {
+		all = plan.Steps() // with which values it began, the ledger knows
+	}
+	if err := hasStep(plan.Name, all, o.StopAfter); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(o.Out, 0o700); err != nil {
@@ -57,7 +67,7 @@ func Run(ctx context.Context, o Options) error {
 	if o.Dir == "" {
 		o.Dir = filepath.Join(o.Out, "site")
 	}
-	st := &stage{print: o.Print, stopAfter: o.StopAfter}
+	st := &stage{print: o.Print}
 	o.Room = st
 	s, err := Open(ctx, o.Setting)
 	if err != nil {
@@ -68,9 +78,45 @@ func Run(ctx context.Context, o Options) error {
 	return errors.Join(err, s.Close())
 }
 
+// hasStep says that nothing could be stopped after a step, because these are the
+// script's steps.
+func hasStep(name string, steps []script.Step, id string) error {
+	var ids []string
+	for _, st := range steps {
+		if st.ID == id {
+			return nil
+		}
+		ids = append(ids, st.ID)
+	}
+	if id == "" {
+		return nil
+	}
+	return fmt.Errorf("--stop-after %s: the script %s has no step %q; with these values its steps are %s", id, name, id, strings.Join(ids, ", "))
+}
+
+// hasBegun says where a value was given for a ceremony that has begun: its values
+// are those it began with.
+func hasBegun(p *ceremony.Progress, set map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		if is := p.Body.Parameters[name]; is != set[name] {
+			return fmt.Errorf("--set %s=%s: ceremony %s, %s, has begun with %s %q, and that stays; leave --set out, or hold another ceremony without --resume", name, set[name], p.Number, p.Plan.Title, name, is)
+		}
+	}
+	return nil
+}
+
 func play(ctx context.Context, o Options, s *Site, st *stage, plan *script.Plan) error {
 	if f := s.Findings(); len(f) > 0 {
 		return fmt.Errorf("the ledger of this site does not hold: %s", f[0])
+	}
+	if u := s.State().Unfinished(); u != nil && o.Resume && u.Plan.Name == plan.Name {
+		if err := errors.Join(hasBegun(u, o.Set), hasStep(plan.Name, u.Plan.Steps(), o.StopAfter)); err != nil {
+			return err
+		}
+	} else if last := s.Last(plan.Name); last != nil && (o.Resume || plan.Name == opening) {
+		if err := hasBegun(last, o.Set); err != nil {
+			return err
+		}
 	}
 	st.told(s.State())
 	if u := s.State().Unfinished(); u != nil && o.Resume && u.Plan.Name != plan.Name && u.Plan.Name != opening {
@@ -83,6 +129,8 @@ func play(ctx context.Context, o Options, s *Site, st *stage, plan *script.Plan)
 	if err := s.ready(ctx, plan.Name, o.Resume); err != nil {
 		return st.end(ctx, o, err)
 	}
+	// What was played before has steps of the same names.
+	st.stopAfter = o.StopAfter
 	last := s.Last(plan.Name)
 	unfinished := s.State().Unfinished()
 	switch {
@@ -125,7 +173,7 @@ func (s *Site) provide(ctx context.Context, name string) error {
 	if err != nil {
 		return nil // a script of the user's own, which says by itself what it lacks
 	}
-	plan, err := script.Parse(source, s.State().KnownKind)
+	plan, err := script.Parse(source, s.State().KnownKinds())
 	if err != nil {
 		return err
 	}

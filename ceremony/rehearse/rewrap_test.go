@@ -229,6 +229,53 @@ func TestFailedCardIsDecided(t *testing.T) {
 	if rule := sc.refuses(t, append(slices.Clone(upTo), failed...), ceremony.ResultKind, result); rule != "set.card-failed" {
 		t.Errorf("refused by %q", rule)
 	}
+	result.Facts = []ceremony.Line{}
+	if rule := sc.refuses(t, upTo, ceremony.ResultKind, result); rule != "set.unchecked" {
+		t.Errorf("a check of no card is refused by %q", rule)
+	}
+}
+
+// TestMediumOfTheOtherCopy: after an interruption people connect the medium of copy 1
+// where copy 2 is looked for. Its file is the other copy's: copy 2 counts as not
+// written, and is written to a medium of its own.
+func TestMediumOfTheOtherCopy(t *testing.T) {
+	sc := before(t, "key-backup")
+	defer sc.clear()
+	f := &fate{}
+	s, tr := sc.open(t, f, nil)
+	var one map[string]string
+	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+		switch p.Title {
+		case "Connect the medium for copy 1 of 2":
+			one = a.Fields
+		case "Connect the medium for copy 2 of 2":
+			f.lastBatch = f.batches + 1 // the intent, and no result
+		}
+	}
+	if err := s.Begin(t.Context(), source(t, "key-backup"), nil); !errors.Is(err, errDead) {
+		t.Fatalf("got %v", err)
+	}
+	s.Engine.Close()
+	s, tr = sc.open(t, &fate{}, nil)
+	defer s.Engine.Close()
+	asked := 0
+	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+		if p.Title == "Connect the medium for copy 2 of 2" {
+			if asked++; asked == 1 {
+				a.Fields["folder"] = one["folder"]
+			} else {
+				a.Fields["medium"], a.Fields["folder"] = "M-3", t.TempDir()
+			}
+		}
+	}
+	if err := s.Resume(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p := newest(s, "key-backup")
+	if len(p.Stored) != 2 || p.Stored[1].Name != "medium M-3" || p.Stored[0].File == p.Stored[1].File {
+		t.Errorf("asked %d times, stored %+v", asked, p.Stored)
+	}
+	sc.sound(t)
 }
 
 // TestCopyWrittenAndNotRecorded: the program ends when a copy lies on its medium and

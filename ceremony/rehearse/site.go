@@ -111,11 +111,15 @@ func Source(name string) ([]byte, error) {
 	if err == nil {
 		return src, nil
 	}
-	src, ferr := os.ReadFile(name)
-	if ferr != nil {
+	src, err = os.ReadFile(name)
+	var path *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("there is no shipped script and no file called %q; claviger script list names the shipped ones", name)
+	case errors.As(err, &path):
+		return nil, fmt.Errorf("couldn't read the script %q: %w; name a file that can be read, or a shipped script (claviger script list names them)", name, path.Err)
 	}
-	return src, nil
+	return src, err
 }
 
 // Begin holds a ceremony with the practice cast.
@@ -131,11 +135,11 @@ func (s *Site) Begin(ctx context.Context, source []byte, set map[string]string) 
 // gets -2, -3; a label that someone typed does not. A key that nobody named is the
 // newest one that is there.
 func (s *Site) Plan(source []byte, set map[string]string) (ceremony.Plan, error) {
-	plan, err := script.Parse(source, s.State().KnownKind)
+	plan, err := script.Parse(source, s.State().KnownKinds())
 	if err != nil {
 		return ceremony.Plan{}, err
 	}
-	parts, err := Parts(plan.Roles)
+	parts, err := Parts(s.State().RolesFor(plan))
 	if err != nil {
 		return ceremony.Plan{}, err
 	}

@@ -59,16 +59,24 @@ type stop struct {
 }
 
 // stopped lists every shipped script; and the change of custodians once more, of a
-// set that wraps backups.
+// set that wraps backups, and what people do at a device with a pad.
 func stopped(t *testing.T) []stop {
 	var out []stop
 	for _, name := range shipped(t) {
 		out = append(out, stop{title: name, script: name, on: name})
 	}
-	return append(out, stop{"change-custodians of a recovery set", "change-custodians", "recovery-drill",
-		func(s *Site) map[string]string {
-			return map[string]string{"set": s.State().SetFor(s.Token(), "so").Body.Name}
-		}})
+	so := func(s *Site) map[string]string {
+		return map[string]string{"set": s.State().SetFor(s.Token(), "so").Body.Name}
+	}
+	wrapping := func(s *Site) map[string]string {
+		return map[string]string{"set": s.State().WrappingSet(s.Token()).Body.Name}
+	}
+	return append(out, stop{"change-custodians of a recovery set", "change-custodians", "recovery-drill", so},
+		stop{"site-opening at a pad", opening, atPad + opening, nil},
+		stop{"key-generation at a pad", "key-generation", atPad + "key-generation", nil},
+		stop{"token-addition at a pad", "token-addition", atPad + "token-addition", nil},
+		stop{"change-custodians of what opens a device for its security officer", "change-custodians", atPad + "change-custodians", so},
+		stop{"change-custodians of a wrapping key alone", "change-custodians", atPad + "key-restore", wrapping})
 }
 
 func (c stop) begin(t *testing.T, s *Site) error {

@@ -54,6 +54,11 @@ func Plain(text string) string {
 	return text
 }
 
+var firstLine = regexp.MustCompile(`^(Ceremony|Resuming ceremony) [0-9]{4}-[0-9]{3,6}[:,] `)
+
+// IsTranscript says whether a text begins as what a rehearsal writes down.
+func IsTranscript(text string) bool { return firstLine.MatchString(text) }
+
 func (t *transcript) write(dir string) error {
 	text := Plain(strings.Join(t.lines, "\n")) + fmt.Sprintf("\nprivate entries: %d\n", t.secrets)
 	if err := os.WriteFile(filepath.Join(dir, "transcript.txt"), []byte(text), 0o600); err != nil {

@@ -35,17 +35,17 @@ func TestWorkstationRules(t *testing.T) {
 		}
 	}
 	forged := map[string]forgery{
-		"nothing but the boot medium": {"workstation.facts", checked("workstation"), facts(func([]ceremony.Line) []ceremony.Line {
+		"nothing but the boot medium": {rule: "workstation.facts", at: checked("workstation"), forge: facts(func([]ceremony.Line) []ceremony.Line {
 			return []ceremony.Line{{Label: "Boot medium", Value: "x"}}
 		})},
-		"a fact without a verdict": {"workstation.facts", checked("workstation"), facts(func(lines []ceremony.Line) []ceremony.Line {
+		"a fact without a verdict": {rule: "workstation.facts", at: checked("workstation"), forge: facts(func(lines []ceremony.Line) []ceremony.Line {
 			lines[0].Value = "no interface is up"
 			return lines
 		})},
-		"a boot medium that nobody spoke of": {"workstation.facts", checked("workstation"), facts(without("Boot medium"))},
+		"a boot medium that nobody spoke of": {rule: "workstation.facts", at: checked("workstation"), forge: facts(without("Boot medium"))},
 	}
 	for _, label := range ceremony.HostFacts() {
-		forged["nothing about "+label] = forgery{"workstation.facts", checked("workstation"), facts(without(label))}
+		forged["nothing about "+label] = forgery{rule: "workstation.facts", at: checked("workstation"), forge: facts(without(label))}
 	}
 	eachRefused(t, s, all, forged)
 }

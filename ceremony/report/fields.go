@@ -356,6 +356,29 @@ func keyIdentifier(spki []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// scheme, quorumOf and commitment tell how a set divides what it opens. Of what a
+// device made, people said it.
+func scheme(b ceremony.SetIssued, ours string) []run {
+	if b.Made() {
+		return stated("the device's own, with " + b.Device)
+	}
+	return words(ours)
+}
+
+func quorumOf(b ceremony.SetIssued) []run {
+	if b.Made() {
+		return stated(fmt.Sprintf("any %d of %d", b.Threshold, b.Count))
+	}
+	return words(fmt.Sprintf("any %d of %d", b.Threshold, b.Count))
+}
+
+func commitment(b ceremony.SetIssued) []run {
+	if b.Made() {
+		return words("none: nothing of it is known outside the device")
+	}
+	return code.of(b.Commitment)
+}
+
 func (d *doc) fieldsA9() group {
 	var list []fact
 	for _, id := range sorted(d.s.Sets) {
@@ -365,15 +388,23 @@ func (d *doc) fieldsA9() group {
 		}
 		list = append(list,
 			fact{"Set", append(monospaced(setName(b.Set)), body.of(", opens "+opensWords(b))...)},
-			fact{"Scheme", words("Shamir's secret sharing over GF(2^8), a byte at a time, of 32 random bytes")},
-			fact{"m of n", words(fmt.Sprintf("any %d of %d", b.Threshold, b.Count))},
-			fact{"Commitment", code.of(b.Commitment)})
+			fact{"Scheme", scheme(b, "Shamir's secret sharing over GF(2^8), a byte at a time, of 32 random bytes")},
+			fact{"m of n", quorumOf(b)},
+			fact{"Commitment", commitment(b)})
 		for _, c := range b.Cards {
-			list = append(list, fact{fmt.Sprintf("Card %d", c.Index), append(words(d.name(c.Holder)+", fingerprint "), code.of(c.Fingerprint)...)})
+			told := append(words(d.name(c.Holder)+", fingerprint "), code.of(c.Fingerprint)...)
+			if b.Made() {
+				told = words(d.name(c.Holder) + ", a " + b.ItemKind() + " that the device made")
+			}
+			list = append(list, fact{fmt.Sprintf("Card %d", c.Index), told})
+		}
+		verified := "Every card was read back and every quorum of them rebuilt the secret before the set counted"
+		if b.Made() {
+			verified = "Not here: each was presented to the device once, and opened it with others, before the set counted"
 		}
 		list = append(list,
 			fact{"Bags, locations", d.bags(func(it *ceremony.Item) bool { return it.Set == b.Set })},
-			fact{"Verified by reconstruction", words("Every card was read back and every quorum of them rebuilt the secret before the set counted")})
+			fact{"Verified by reconstruction", words(verified)})
 	}
 	if list == nil {
 		list = []fact{{"Shares", missing()}}

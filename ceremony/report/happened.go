@@ -200,8 +200,8 @@ func (d *doc) shares() {
 					bag = cellOr(it.Bag)
 				}
 			}
-			rows = append(rows, row{cells: [][]run{code.of(setName(set.Set)), cells.of(opens(set.Purpose)), cells.of(fmt.Sprintf("%d of %d, any %d", c.Index, set.Count, set.Threshold)),
-				cells.of(d.name(c.Holder)), code.pt(7.9).of(fours(c.Fingerprint[:min(16, len(c.Fingerprint))])), bag, cells.of(used)}})
+			rows = append(rows, row{cells: [][]run{code.of(setName(set.Set)), cells.of(opens(set)), cells.of(fmt.Sprintf("%d of %d, any %d", c.Index, set.Count, set.Threshold)),
+				cells.of(d.name(c.Holder)), fingerprintCell(set, c), bag, cells.of(used)}})
 		}
 	}
 	d.heading("Shares")
@@ -212,21 +212,47 @@ func (d *doc) shares() {
 	d.table([]column{{"Set", 13}, {"Opens", 11}, {"Share", 13}, {"Custodian", 16}, {"Card fingerprint", 24}, {"Bag", 15}, {"Here", 14}}, rows)
 	if d.in.recovers() {
 		d.gap(4)
-		d.para(words("How a key is rebuilt from recovery cards and a backup without this program stands in "+RecoveryFile+", inside this document. Print it, and keep it with the cards and with the media."), 0)
+		d.para(words("How a key is rebuilt from recovery cards and a backup without this program: "+recipeIs+" Keep it on paper with the cards and with the media."), 0)
 	}
 }
 
-func opens(purpose string) string {
-	if purpose == ceremony.Activation {
+// recipeIs says where the recipe of recovery is found.
+const recipeIs = "the last pages of the paper script, printed with it; also attached to this document as " + RecoveryFile + "."
+
+func fingerprintCell(b ceremony.SetIssued, c ceremony.CardIssued) []run {
+	if b.Made() {
+		return cells.of(b.ItemKind() + ", made at the device")
+	}
+	return code.pt(7.9).of(fours(c.Fingerprint[:min(16, len(c.Fingerprint))]))
+}
+
+// wrapsAlone says whether no PIN comes from the cards of a recovery set: its token's
+// PINs are entered on the device.
+func wrapsAlone(b ceremony.SetIssued) bool { return b.Purpose == ceremony.Recovery && b.PINLength == 0 }
+
+func opens(b ceremony.SetIssued) string {
+	switch {
+	case b.Made() && b.Purpose == ceremony.Activation:
+		return "device, for its user"
+	case b.Made():
+		return "device, for its security officer"
+	case wrapsAlone(b):
+		return "wrapped backups"
+	case b.Purpose == ceremony.Activation:
 		return "user PIN"
 	}
-	return purpose
+	return b.Purpose
 }
 
 // opensWords says within a sentence what the cards of a set open.
 func opensWords(b ceremony.SetIssued) string {
 	what := "the user PIN"
-	if b.Purpose == ceremony.Recovery {
+	switch {
+	case b.Made():
+		return "the " + strings.Replace(opens(b), ",", "", 1) + ", at the pad of token " + strings.Join(b.Serials, ", ")
+	case wrapsAlone(b):
+		what = "wrapped backups, and no PIN,"
+	case b.Purpose == ceremony.Recovery:
 		what = "the security officer's PIN and wrapped backups"
 	}
 	return what + " of token " + strings.Join(b.Serials, ", ")

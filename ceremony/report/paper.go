@@ -1,17 +1,20 @@
 package report
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"strings"
 	"time"
 
 	"claviger/assets"
+	"claviger/ceremony"
 	"claviger/ceremony/script"
 )
 
 // Paper draws the paper script: what is laid on the table for the witness to
 // follow and to write on, and what the approver signs to order the ceremony. It
-// is made of the script alone, so the same script gives the same bytes. about
+// is made of the script alone, so the same script gives the same bytes; where the
+// ceremony makes what a key can be rebuilt from, the recipe for that comes last. about
 // says in one line what a kind of step does.
 func Paper(plan *script.Plan, about func(kind string) string, size PageSize) (pdf []byte, pages int, err error) {
 	p, err := newPage(size)
@@ -36,6 +39,9 @@ func Paper(plan *script.Plan, about func(kind string) string, size PageSize) (pd
 		d.deviation(i + 1)
 	}
 	d.order()
+	if recoverable(plan) {
+		d.recovery()
+	}
 	d.feet(fmt.Sprintf("Script %s, version %d · SHA-256 %s…", plan.Name, plan.Version, fours(fmt.Sprintf("%x", plan.SHA256[:8]))))
 	pdf, err = d.bytes()
 	return pdf, d.f.PageCount(), err
@@ -258,6 +264,45 @@ func (d *paper) order() {
 	d.subheading("People")
 	d.blank([]column{{"Role", 30}, {"Name", 70}}, rows, 18)
 	d.signatures([]string{"Approver: name, signature", "Witness who types in the SHA-256 of this page, scanned"})
+}
+
+// recoverable says whether a script hands out cards that open backups, or makes one:
+// the report of such a ceremony names the recipe, too. Whether the set whose
+// custodians change is one of these is known only on the day.
+func recoverable(plan *script.Plan) bool {
+	for _, ph := range plan.Phases {
+		for _, st := range ph.Steps {
+			if st.With["recovery-count"] != "" || st.Kind == ceremony.ChangeStep || st.Kind == ceremony.BackupStep {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// recovery is the recipe by which a key is rebuilt without this program, line by line
+// as it stands in the file, so that what is typed from paper has the hash beside it.
+func (d *paper) recovery() {
+	_, program, _ := strings.Cut(assets.Recovery, assets.RecoverProgram)
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(program)))
+	d.add()
+	d.heading("Recovery recipe")
+	d.para(dim.of("Keep these pages with the recovery cards and with each medium that holds a backup: print them once for each. They hold no secret."), 0)
+	d.gap(4)
+	d.facts([]fact{{"SHA-256 of recover.py", append(monospaced(fours(sum[:32])), monospaced(" "+fours(sum[32:]))...)}})
+	d.gap(6)
+	st := code.pt(7.9)
+	const leading = 9.8 // with which the whole program stands on one page
+	for line := range strings.Lines(assets.Recovery) {
+		if line == assets.RecoverProgram {
+			d.add()
+		}
+		d.room(leading)
+		line = strings.TrimSuffix(line, "\n")
+		at := len(line) - len(strings.TrimLeft(line, " "))
+		d.text(margin+d.width(line[:at], st), d.y+st.size, d.fit(line[at:], st, d.w-2*margin), st)
+		d.y += leading
+	}
 }
 
 // blank is a table that is written on: every row is at least this high, and lines

@@ -64,10 +64,19 @@ func (d *doc) fieldsC(it *ceremony.Item) []group {
 		if i := slices.IndexFunc(b.Cards, func(c ceremony.CardIssued) bool { return c.Index == it.Index }); i >= 0 {
 			fingerprint = b.Cards[i].Fingerprint
 		}
+		form, encrypted, pin := "card, written by hand", "no: the share itself stands on the card", "nobody: the PIN is rebuilt from the cards"
+		switch {
+		case b.Device == ceremony.QuorumCards:
+			form, encrypted, pin = "card that the device's maker provides", "not known here: the device made it", "nobody here: it is presented at the device's pad"
+		case b.Device == ceremony.PINParts:
+			form, encrypted, pin = "part of a PIN, written by hand", "no: the part itself is written down", "each holder a part: all are typed at the device's pad"
+		case wrapsAlone(b):
+			pin = "nobody: no PIN comes from these cards"
+		}
 		c1 = append(c1, fact{"Set", monospaced(b.Name)}, fact{"Opens", words(opensWords(b))}, fact{"Share id", codeOrMissing(fingerprint)},
-			fact{"Index", words(fmt.Sprint(it.Index))}, fact{"Scheme", words("Shamir's secret sharing over GF(2^8), of 32 random bytes")}, fact{"m of n", words(fmt.Sprintf("any %d of %d", b.Threshold, b.Count))},
-			fact{"Set generation", words(map[bool]string{true: "withdrawn", false: "in use"}[set.Withdrawn])}, fact{"Commitment", code.of(b.Commitment)},
-			fact{"Form", words("card, written by hand")}, fact{"Encrypted", words("no: the share itself stands on the card")}, fact{"PIN held by", words("nobody: the PIN is rebuilt from the cards")})
+			fact{"Index", words(fmt.Sprint(it.Index))}, fact{"Scheme", scheme(b, "Shamir's secret sharing over GF(2^8), of 32 random bytes")}, fact{"m of n", quorumOf(b)},
+			fact{"Set generation", words(generation(set))}, fact{"Commitment", commitment(b)},
+			fact{"Form", words(form)}, fact{"Encrypted", words(encrypted)}, fact{"PIN held by", words(pin)})
 		n := 0
 		for _, other := range d.s.Items {
 			if other.Set == it.Set && slices.Contains(other.Holders, it.Holder) {
@@ -220,6 +229,14 @@ func (d *doc) duties(b ceremony.PersonEnrolled) []fact {
 	return list
 }
 
+// generation says whether the cards of a set are in use.
+func generation(set *ceremony.Set) string {
+	if set.Withdrawn {
+		return "withdrawn in ceremony " + set.WithdrawnIn
+	}
+	return "in use"
+}
+
 // keySheet is signed by hand, and carried away: whoever has it can tell this
 // site's record from any other.
 func (d *doc) keySheet() {
@@ -249,6 +266,9 @@ func (d *doc) keySheet() {
 		for _, part := range d.p.Body.People {
 			lines = append(lines, d.s.Someone(part.Person).Name)
 		}
+	}
+	if d.in.recovers() {
+		d.factsUnder("Recovery without this program", []fact{{"Recipe", words(recipeIs)}})
 	}
 	d.signatures(lines)
 }

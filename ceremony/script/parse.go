@@ -12,9 +12,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Parse reads a script. kinds says which step kinds there are; nil admits all.
+// Parse reads a script. kinds lists the step kinds that there are; nil admits all.
 // The error is always an [*Error].
-func Parse(source []byte, kinds func(kind string) bool) (*Plan, error) {
+func Parse(source []byte, kinds []string) (*Plan, error) {
 	p := parser{
 		plan:  &Plan{SHA256: sha256.Sum256(source), Source: bytes.Clone(source)},
 		kinds: kinds,
@@ -29,7 +29,7 @@ func Parse(source []byte, kinds func(kind string) bool) (*Plan, error) {
 type parser struct {
 	reader
 	plan  *Plan
-	kinds func(string) bool
+	kinds []string
 	steps []Step // all read so far
 }
 
@@ -240,8 +240,8 @@ func (p *parser) stepID(n *yaml.Node) string {
 
 func (p *parser) kind(n *yaml.Node) string {
 	kind := p.name(n)
-	if p.kinds != nil && !p.kinds(kind) {
-		p.fail(n, "the unknown step kind "+quote(kind), "a kind that this version of the program has")
+	if p.kinds != nil && !slices.Contains(p.kinds, kind) {
+		p.fail(n, "the unknown step kind "+quote(kind), "one of "+strings.Join(p.kinds, ", "))
 	}
 	return kind
 }

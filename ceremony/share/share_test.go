@@ -743,6 +743,22 @@ func TestPINsDiffer(t *testing.T) {
 	}
 }
 
+// TestVectorsAreThoseOfTheOtherProgram: what the other language makes today is, byte
+// for byte, what this package is held against.
+func TestVectorsAreThoseOfTheOtherProgram(t *testing.T) {
+	made, err := exec.Command("python3", "../../testdata/shares/shares.py", "vectors").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, err := os.ReadFile("../../testdata/shares/v1.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(made, kept) {
+		t.Error("shares.py makes other vectors than v1.json: one of the two was changed, and cards are kept for ten years")
+	}
+}
+
 // Ten years later, without this program: python3 and the recipe.
 func TestRecoverWithoutClaviger(t *testing.T) {
 	python, err := exec.LookPath("python3")

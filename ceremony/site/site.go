@@ -80,8 +80,8 @@ func Create(ctx context.Context, c Setting, organisation string) (*Site, error) 
 	if strings.TrimSpace(organisation) == "" {
 		return nil, errors.New("a site names the organisation that it belongs to")
 	}
-	if info, err := os.Stat(c.Module); err != nil || !filepath.IsAbs(c.Module) || !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%q is not the whole path of a library; name the file that came with the hardware security module", c.Module)
+	if err := library(c.Module); err != nil {
+		return nil, err
 	}
 	if err := free(c.Dir); err != nil {
 		return nil, err
@@ -97,6 +97,22 @@ func Create(ctx context.Context, c Setting, organisation string) (*Site, error) 
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// library refuses what cannot be a vendor's library.
+func library(path string) error {
+	if !filepath.IsAbs(path) {
+		return fmt.Errorf("%q is not a whole path; begin with / and name the file that came with the hardware security module", path)
+	}
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("there is no file %s; name the library that came with the hardware security module", path)
+	case err != nil:
+		return fmt.Errorf("couldn't look at the library: %w", err)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is not a file; name the library that came with the hardware security module", path)
+	}
+	return nil
 }
 
 // ours are what Create makes in a folder, before record 0 is written.

@@ -82,8 +82,8 @@ func TestCreateRefuses(t *testing.T) {
 		says    string
 	}{
 		"no organisation":    {org: " ", says: "organisation"},
-		"no library":         {change: func(c *Setting) { c.Module = "/nowhere/lib.so" }, says: "not the whole path of a library"},
-		"a library by name":  {change: func(c *Setting) { c.Module = "lib.so" }, says: "not the whole path of a library"},
+		"no library":         {change: func(c *Setting) { c.Module = "/nowhere/lib.so" }, says: "there is no file /nowhere/lib.so"},
+		"a library by name":  {change: func(c *Setting) { c.Module = "lib.so" }, says: "is not a whole path"},
 		"others may read":    {prepare: func(dir string) error { return mkdir(dir, 0o755) }, says: "others may read or write"},
 		"a group may write":  {prepare: func(dir string) error { return mkdir(dir, 0o770) }, says: "others may read or write"},
 		"a file":             {prepare: func(dir string) error { return os.WriteFile(dir, nil, 0o600) }, says: "not a folder"},

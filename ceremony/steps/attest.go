@@ -41,6 +41,9 @@ func (attest) Check(s *ceremony.State, st script.Step, r ledger.Record, body any
 	if missing := s.Open.Unattested(); len(missing) > 0 {
 		return broken("seal.unattested", "%s has not attested", s.Someone(missing[0]).Name)
 	}
+	if unasked := s.Open.Unasked(); len(unasked) > 0 {
+		return broken("presence.unasked", "the observer %s is here, and nobody asked for a statement", s.Open.Observers[unasked[0]].Name)
+	}
 	return nil
 }
 
@@ -52,6 +55,9 @@ func (attest) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
 		if err != nil {
 			return err
 		}
+	}
+	if err := observersState(ctx, env); err != nil {
+		return err
 	}
 	p := env.State().Open
 	lines := []ceremony.Line{line("Attested", fmt.Sprintf("%d of %d", len(p.Attested), len(p.Answering())))}
@@ -66,6 +72,24 @@ func (attest) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
 		lines = append(lines, still)
 	}
 	return finish(ctx, env, st, lines...)
+}
+
+// observersState asks each observer who is here for a statement, which may be
+// left out.
+func observersState(ctx context.Context, env ceremony.Env) error {
+	for _, id := range env.State().Open.Unasked() {
+		name := env.State().Open.Observers[id].Name
+		a, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskForm, Who: ceremony.Someone{ID: id, Name: name}, Role: script.Observer, Title: name + ", state what you saw",
+			Text:   "An observer signs nothing. What you type stands in the record and in the report, in your own words. It may be left empty.",
+			Fields: []ceremony.Field{{Name: "statement", Label: "Statement", Type: "text", Max: 2000, Optional: true}}})
+		if err != nil {
+			return err
+		}
+		if err := env.Record(ctx, []ceremony.Entry{{Kind: ceremony.StatedKind, Body: ceremony.Stated{Person: id, Statement: a.Fields["statement"]}}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // camera asks what became of the camera since the room was checked.

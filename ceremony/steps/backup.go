@@ -6,9 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +15,7 @@ import (
 
 	"claviger/assets"
 	"claviger/ceremony"
+	media "claviger/ceremony/medium"
 	"claviger/ceremony/script"
 	"claviger/hsm"
 	"claviger/ledger"
@@ -56,7 +55,7 @@ func (backUpKey) Play(w *ceremony.World, st script.Step) error {
 
 // recoverySet is the one under whose wrapping key this ceremony works.
 func recoverySet(s *ceremony.State) (*ceremony.Set, error) {
-	set := s.SetFor(s.Open.Token, string(hsm.SecurityOfficer))
+	set := s.WrappingSet(s.Open.Token)
 	if set == nil {
 		return nil, fmt.Errorf("no recovery set serves token %s", s.Open.Token)
 	}
@@ -142,6 +141,9 @@ func checkBackup(s *ceremony.State, st script.Step, r ledger.Record, body any) e
 		}
 		if !sum || b.Form != ceremony.WrappedForm || b.Stated {
 			return broken("copy.other", "what is on the medium is not what the token wrapped")
+		}
+		if other := keptThere(s, st.ID, b.Key, b.Where); other != "" {
+			return broken("copy.place", "%s is kept %s, as %s is: one fire, flood or burglary takes both", b.Name, b.Where, other)
 		}
 		return nil
 	case *ceremony.ItemSealed:
@@ -266,21 +268,39 @@ func wrapInToken(ctx context.Context, env ceremony.Env, act ceremony.Act, set *c
 	return wrapped, err
 }
 
+// keptThere names the copy of a key that this step wrote before and that is kept in
+// this place, "" if there is none: a second copy is one against what befalls a place.
+func keptThere(s *ceremony.State, step, key, place string) string {
+	same := func(place string) string { return strings.ToUpper(strings.Join(strings.Fields(place), "")) }
+	for _, a := range s.Open.Stored {
+		if in := intentOf(s, a.Intent); a.Key == key && in != nil && in.Body.Step == step && same(a.Where) == same(place) {
+			return a.Name
+		}
+	}
+	return ""
+}
+
 // medium is where a copy goes, as people say.
 type medium struct{ name, folder, holder, place string }
+
+// copyFile names the file of a copy. The copy's number is in it, so that after an
+// interruption the medium of one copy is not taken for that of the other.
+func copyFile(s *ceremony.State, act ceremony.Act, sum []byte) string {
+	return fmt.Sprintf("%s-%s-copy-%s-%x.wrapped", act.With["label"], s.Open.Number, act.With["copy"], sum[:4])
+}
 
 // writeMedium writes one copy, reads it back, has its hash read aloud, and has the
 // medium bagged.
 func writeMedium(ctx context.Context, env ceremony.Env, act ceremony.Act, blob []byte, set *ceremony.Set) error {
-	m, err := askMedium(ctx, env, act)
+	sum := sha256.Sum256(blob)
+	m, err := askMedium(ctx, env, act, hex.EncodeToString(sum[:]))
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(blob)
-	file := fmt.Sprintf("%s-%s-%x.wrapped", act.With["label"], env.State().Open.Number, sum[:4])
+	file := copyFile(env.State(), act, sum[:])
 	err = env.Act(ctx, act, func(_ context.Context, intent ledger.Hash) (ceremony.Found, error) {
 		env.Working("The copy is written, and read again")
-		if err := ceremony.WriteNew(filepath.Join(m.folder, file), blob); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := ceremony.WriteNew(filepath.Join(m.folder, file), blob); err != nil {
 			return ceremony.Found{}, err
 		}
 		return onMedium(env.State(), act, intent, m, set)
@@ -299,8 +319,10 @@ func writeMedium(ctx context.Context, env ceremony.Env, act ceremony.Act, blob [
 	return bagMedium(ctx, env, stored, m.holder)
 }
 
-// onMedium looks for the wrapped key on a medium, by its hash.
+// onMedium looks for a copy on its medium, by the file's name and by the hash of what
+// the medium itself gives, not of what the kernel still holds of it.
 func onMedium(s *ceremony.State, act ceremony.Act, intent ledger.Hash, m medium, set *ceremony.Set) (ceremony.Found, error) {
+	not := "not on it"
 	for _, w := range slices.Backward(s.Open.Wrapped) {
 		if w.ID != act.With["id"] {
 			continue
@@ -312,11 +334,23 @@ func onMedium(s *ceremony.State, act ceremony.Act, intent ledger.Hash, m medium,
 		if blob == nil {
 			continue
 		}
-		b := ceremony.ArtifactStored{Bytes: len(blob), File: file, Form: ceremony.WrappedForm, Intent: intent, Key: w.ID, Name: m.name, SHA256: w.SHA256.String(), Set: set.Body.Set, Where: m.place}
+		if file != copyFile(s, act, w.SHA256[:]) {
+			not = "not on it; it holds the file " + file + ", which is another copy"
+			continue
+		}
+		sum, n, err := media.ReadBack(filepath.Join(m.folder, file))
+		if err != nil {
+			return ceremony.Found{}, fmt.Errorf("couldn't read the copy back: %w", err)
+		}
+		if ledger.Hash(sum) != w.SHA256 {
+			not = fmt.Sprintf("read back from the medium, %s is not what was written: its SHA-256 is %x", file, sum)
+			continue
+		}
+		b := ceremony.ArtifactStored{Bytes: int(n), File: file, Form: ceremony.WrappedForm, Intent: intent, Key: w.ID, Name: m.name, SHA256: w.SHA256.String(), Set: set.Body.Set, Where: m.place}
 		return ceremony.Found{Outcome: ceremony.Done, Records: []ceremony.Entry{{Kind: ceremony.ArtifactStoredKind, Body: b}},
 			Facts: []ceremony.Line{line("Medium", m.name), line("File", file), hash("SHA-256, read back", b.SHA256)}}, nil
 	}
-	return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("Medium", m.name), line("Copy", "not on it")}}, nil
+	return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("Medium", m.name), line("Copy", not)}}, nil
 }
 
 // findBlob finds the file in a folder whose SHA-256 is this, nil if there is none.
@@ -351,9 +385,10 @@ func mediaFolder(env ceremony.Env, name string) string {
 
 const mediumPrefix = "medium "
 
-// askMedium asks which medium is connected where, and who keeps it. On a practice
-// site a medium is a folder beside the practice cards.
-func askMedium(ctx context.Context, env ceremony.Env, act ceremony.Act) (medium, error) {
+// askMedium asks which medium is connected where, and who keeps it; for one that is
+// to be written, sum is what must not lie on it yet. On a practice site a medium is a
+// folder beside the practice cards.
+func askMedium(ctx context.Context, env ceremony.Env, act ceremony.Act, sum string) (medium, error) {
 	s := env.State()
 	n := 1
 	for s.Items[fmt.Sprintf("%sM-%d", mediumPrefix, n)] != nil || slices.ContainsFunc(s.Open.Stored, func(a ceremony.ArtifactStored) bool { return a.Name == fmt.Sprintf("%sM-%d", mediumPrefix, n) }) {
@@ -377,7 +412,7 @@ func askMedium(ctx context.Context, env ceremony.Env, act ceremony.Act) (medium,
 			return medium{}, err
 		}
 		m := medium{name: mediumPrefix + strings.TrimSpace(a.Fields["medium"]), folder: strings.TrimSpace(a.Fields["folder"]), holder: a.Fields["holder"], place: a.Fields["kept"]}
-		p.Problem = mediumProblem(s, m)
+		p.Problem = mediumProblem(s, act, m)
 		if s.Site.Practice && m.folder == mediaFolder(env, m.name) && p.Problem == nil {
 			if err := os.MkdirAll(m.folder, 0o700); err != nil {
 				return medium{}, fmt.Errorf("couldn't make the folder of a practice medium: %w", err)
@@ -385,6 +420,9 @@ func askMedium(ctx context.Context, env ceremony.Env, act ceremony.Act) (medium,
 		}
 		if info, err := os.Stat(m.folder); p.Problem == nil && (err != nil || !info.IsDir() || !filepath.IsAbs(m.folder)) {
 			p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("%q is no folder.", m.folder), Safe: "Nothing was written.", Do: "Mount the medium and type the whole path of its folder."}
+		}
+		if p.Problem == nil {
+			p.Problem = folderProblem(s, env.Site().Dir, m, sum)
 		}
 		if p.Problem == nil {
 			return m, nil
@@ -405,19 +443,48 @@ func presentPeople(s *ceremony.State) []string {
 	return out
 }
 
-func mediumProblem(s *ceremony.State, m medium) *ceremony.Problem {
+func mediumProblem(s *ceremony.State, act ceremony.Act, m medium) *ceremony.Problem {
+	st, _ := s.Open.Current()
+	other := keptThere(s, st.ID, act.With["id"], m.place)
 	taken := s.Items[m.name] != nil || slices.ContainsFunc(s.Open.Stored, func(a ceremony.ArtifactStored) bool { return a.Name == m.name })
 	switch err := ledger.CheckName(m.name); {
 	case m.name == mediumPrefix || err != nil:
 		return &ceremony.Problem{Happened: "The medium has no number.", Safe: "Nothing was written.", Do: "Write a number on it, and type it."}
 	case taken:
 		return &ceremony.Problem{Happened: fmt.Sprintf("The %s is in the record already.", m.name), Safe: "Nothing was written.", Do: "Take a new medium, with a number of its own: each copy lies on its own medium."}
+	case other != "":
+		return &ceremony.Problem{Happened: fmt.Sprintf("%q is where %s is kept already.", m.place, other), Safe: "Nothing was written.", Do: "Keep the two copies apart, and type where this one will lie."}
+	}
+	return nil
+}
+
+// folderProblem says why a folder is no medium of its own, nil if it is. On a real
+// site the folder is the one under which a whole file system is mounted, and not
+// the one of the site: so a copy that is on it is in the folder, and is seen.
+func folderProblem(s *ceremony.State, site string, m medium, sum string) *ceremony.Problem {
+	if !s.Site.Practice {
+		switch own, err := media.Own(m.folder, site); {
+		case err != nil:
+			return &ceremony.Problem{Happened: fmt.Sprintf("%q could not be looked at.", m.folder), Safe: "Nothing was written.", Do: "Mount the medium again and type the whole path of its folder.", Code: err.Error()}
+		case !own:
+			return &ceremony.Problem{Happened: fmt.Sprintf("No medium of its own is mounted at %q: it is a folder on a disk of this workstation, or within a medium.", m.folder), Safe: "Nothing was written.",
+				Do: "Mount the medium and type the path at which it is mounted, not a folder inside it."}
+		}
+	}
+	if sum == "" {
+		return nil
+	}
+	switch file, blob, err := findBlob(m.folder, sum); {
+	case err != nil:
+		return &ceremony.Problem{Happened: fmt.Sprintf("%q could not be read.", m.folder), Safe: "Nothing was written.", Do: "Mount the medium again, or take another one.", Code: err.Error()}
+	case blob != nil:
+		return &ceremony.Problem{Happened: fmt.Sprintf("%q holds a copy of this backup already: the file %s.", m.folder, file), Safe: "Nothing was written.", Do: "Take another medium: each copy lies on its own."}
 	}
 	return nil
 }
 
 func bagMedium(ctx context.Context, env ceremony.Env, a ceremony.ArtifactStored, holder string) error {
-	bag, err := askBag(ctx, env, env.State().Someone(holder), a.Name)
+	bag, err := askBag(ctx, env, env.State().Someone(holder), a.Name, "")
 	if err != nil {
 		return err
 	}
@@ -439,7 +506,7 @@ func reconcileBackup(ctx context.Context, env ceremony.Env, in ceremony.KnownInt
 	if err != nil {
 		return ceremony.Found{}, err
 	}
-	m, err := askMedium(ctx, env, in.Intent.Act)
+	m, err := askMedium(ctx, env, in.Intent.Act, "")
 	if err != nil {
 		return ceremony.Found{}, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"claviger/ceremony"
 	"claviger/ceremony/share"
+	"claviger/hsm"
 	"claviger/hsm/secret"
 	"claviger/ledger"
 )
@@ -130,10 +131,10 @@ func takeOut(ctx context.Context, env ceremony.Env, it *ceremony.Item, purpose s
 	}
 	s := env.State()
 	holder, w := s.Someone(it.Holder), witness(s)
-	a, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskForm, Who: s.Someone(w), Role: "witness", Title: "Look at the bag of " + holder.Name,
+	a, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskForm, Who: s.Someone(w), Role: "witness", Title: "Look at the bag of " + holder.Name, Aloud: bagAloud(s, it),
 		Text:   "The holder shows the bag and reads its number aloud. Compare it, and look at the seal, before it is opened.",
 		Facts:  facts([]ceremony.Line{line("Item", it.Name), line("Held by", holder.Name), mono("Bag in the record", it.Bag)}),
-		Fields: []ceremony.Field{{Name: "seal", Label: "Number as above, and the seal", Type: "text", Of: []string{sealIntact, sealBroken, itemMissing}, Max: 20}}})
+		Fields: []ceremony.Field{{Name: "seal", Label: "The number is the one above, and the seal is", Type: "text", Hint: "if the number is another one, note a deviation", Of: []string{sealIntact, sealBroken, itemMissing}, Max: 20}}})
 	if err != nil {
 		return false, err
 	}
@@ -155,14 +156,31 @@ func takeOut(ctx context.Context, env ceremony.Env, it *ceremony.Item, purpose s
 	return true, nil
 }
 
+// bagAloud is what is read aloud at the bag of what a device made: a script speaks of
+// cards that are typed.
+func bagAloud(s *ceremony.State, it *ceremony.Item) string {
+	if set := s.Sets[it.Set]; set == nil || !set.Body.Made() {
+		return ""
+	}
+	return s.Someone(it.Holder).Name + ", show the bag of " + it.Name + " and read its number aloud. What is in it is for the device alone: nothing of it is typed on this workstation."
+}
+
+// bagHint says where a bag's number is found; a practice room may have no bags.
+func bagHint(s *ceremony.State) string {
+	if s.Site.Practice {
+		return "as printed on the bag; in practice any number that was not used, like PR-000123"
+	}
+	return "as printed on the bag"
+}
+
 // putBack has the item sealed into a new bag; the witness types its number.
 func putBack(ctx context.Context, env ceremony.Env, name string) error {
 	s := env.State()
 	it := s.Items[name]
 	w := witness(s)
-	p := ceremony.Prompt{Kind: ceremony.AskForm, Who: s.Someone(w), Role: "witness", Title: "Put " + name + " into a new bag",
+	p := ceremony.Prompt{Kind: ceremony.AskForm, Who: s.Someone(w), Role: "witness", Title: "Put " + name + " into a new bag", Aloud: bagAloud(s, it),
 		Text:   s.Someone(it.Holder).Name + " seals it and reads the number of the new bag aloud.",
-		Fields: []ceremony.Field{{Name: "bag", Label: "New bag number", Type: "bag", Max: 40}}}
+		Fields: []ceremony.Field{{Name: "bag", Label: "New bag number", Type: "bag", Hint: bagHint(s), Max: 40}}}
 	for {
 		a, err := env.Ask(ctx, p)
 		if err != nil {
@@ -218,7 +236,7 @@ func checkCardItem(body any) error {
 	name := ""
 	switch b := body.(type) {
 	case *ceremony.ItemSealed:
-		if b.Kind != ceremony.CardItem || b.Set == "" || b.Index == 0 {
+		if b.Kind != ceremony.CardItem && b.Kind != ceremony.QuorumCardItem && b.Kind != ceremony.PINPartItem || b.Set == "" || b.Index == 0 {
 			return broken("set.holder", "%s is not a card", b.Item)
 		}
 		return nil
@@ -229,10 +247,29 @@ func checkCardItem(body any) error {
 	case *ceremony.ItemDestroyed:
 		name = b.Item
 	}
-	if !strings.HasPrefix(name, "card ") {
+	if !isCard(name) {
 		return broken("set.holder", "%s is not a card", name)
 	}
 	return nil
+}
+
+// isCard says whether an item is called like a part of a set.
+func isCard(name string) bool {
+	return slices.ContainsFunc([]string{ceremony.CardItem, ceremony.QuorumCardItem, ceremony.PINPartItem}, func(kind string) bool { return strings.HasPrefix(name, kind+" ") })
+}
+
+// loginFor logs the security officer in: with the PIN that comes from S, or at the
+// device's own pad.
+func loginFor(ctx context.Context, env ceremony.Env, serial string, set *ceremony.Set, S *secret.Buffer, held []ceremony.Held) error {
+	if env.State().Tokens[serial].AtPad() {
+		return loginAtDevice(ctx, env, serial, hsm.SecurityOfficer, "the wrapping key is loaded")
+	}
+	pin, err := pinOf(S, set, serial)
+	if err != nil {
+		return err
+	}
+	defer pin.Wipe()
+	return env.Login(ctx, serial, hsm.SecurityOfficer, held, pin)
 }
 
 // loginCards logs in with the cards of a set, as the one whose PIN they give.
@@ -255,7 +292,7 @@ func destroyVoid(ctx context.Context, env ceremony.Env) error {
 	s := env.State()
 	for _, name := range slices.Sorted(maps.Keys(s.Items)) {
 		it := s.Items[name]
-		if it.Kind == ceremony.CardItem && s.Sets[it.Set] == nil && (it.State == ceremony.InCustody || it.State == ceremony.OutOfBag) {
+		if it.Set != "" && s.Sets[it.Set] == nil && (it.State == ceremony.InCustody || it.State == ceremony.OutOfBag) {
 			if err := destroyCard(ctx, env, name); err != nil {
 				return err
 			}
@@ -306,7 +343,7 @@ func askCard(ctx context.Context, env ceremony.Env, person string, set share.Set
 	who := s.Someone(person)
 	p := ceremony.Prompt{Kind: ceremony.AskCard, Who: who, Role: "custodian", Title: who.Name + ", enter your " + how.purpose + " card",
 		Text: "Everyone else: turn away from the screen.",
-		Card: ceremony.CardPrompt{Set: set.Name(), Purpose: how.purpose, Index: index, K: set.K, N: set.N, Prefix: cardPrefix(s.Site.Practice), Opens: how.opens, ReadBack: how.readBack}}
+		Card: ceremony.CardPrompt{Set: set.Name(), Purpose: how.purpose, Index: index, K: set.K, N: set.N, Prefix: cardPrefix(s.Site.Practice), Opens: how.opens, ReadBack: how.readBack, Old: s.OldCards(set.Name())}}
 	if how.readBack {
 		p.Title = who.Name + ", type your " + how.purpose + " card back"
 	}
@@ -321,6 +358,10 @@ func askCard(ctx context.Context, env ceremony.Env, person string, set share.Set
 		card, err := share.ParseCard(a.Secret, s.Site.Practice)
 		a.Secret.Wipe()
 		if err == nil {
+			if p.Problem = p.Card.Old[ceremony.CardItemName(card.Index, share.Name(card.Set))]; p.Problem != nil {
+				card.Wipe()
+				continue
+			}
 			if err = checkCard(card, set, index); err == nil {
 				return card, nil
 			}

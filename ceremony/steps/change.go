@@ -51,7 +51,7 @@ func oldSet(s *ceremony.State, st script.Step) (*ceremony.Set, error) {
 
 func newSet(s *ceremony.State, st script.Step) *ceremony.Set {
 	for _, in := range s.Open.Intents {
-		if in.Body.Act.Do != issue || in.Outcome != ceremony.Done || in.Body.Act.With["replaces"] != st.With["set"] {
+		if in.Body.Act.Do != issue && in.Body.Act.Do != ceremony.PadPIN || in.Outcome != ceremony.Done || in.Body.Act.With["replaces"] != st.With["set"] {
 			continue
 		}
 		for _, set := range s.Sets {
@@ -64,17 +64,19 @@ func newSet(s *ceremony.State, st script.Step) *ceremony.Set {
 }
 
 // asOf is who logs in with a set's PIN.
-func asOf(set *ceremony.Set) hsm.User {
-	if set.Body.Purpose == ceremony.Recovery {
-		return hsm.SecurityOfficer
-	}
-	return hsm.Operator
-}
+func asOf(set *ceremony.Set) hsm.User { return hsm.User(set.Body.As()) }
+
+// takeOver is the act by which a token takes its wrapping key from the new cards:
+// nothing is done to the token, which has no PIN from either.
+const takeOver = "change-wrapping-set"
 
 func (changeSet) Acts(s *ceremony.State, st script.Step) ([]ceremony.Act, error) {
 	old, err := oldSet(s, st)
 	if err != nil {
 		return nil, err
+	}
+	if old.Body.Made() {
+		return changeAtDevice(s, st, old)
 	}
 	var acts []ceremony.Act
 	act := ceremony.Act{Do: issue, With: map[string]string{"count": st.With["count"], "purpose": old.Body.Purpose, "replaces": st.With["set"], "serial": s.Open.Token, "threshold": st.With["threshold"]}}
@@ -87,11 +89,31 @@ func (changeSet) Acts(s *ceremony.State, st script.Step) ([]ceremony.Act, error)
 	}
 	for _, serial := range serials(s.Open) {
 		act := ceremony.Act{Do: ceremony.ChangePIN, With: map[string]string{"from-set": old.Body.Name, "of": string(asOf(old)), "serial": serial, "to-set": "the new one"}}
-		if set := s.SetFor(serial, string(asOf(old))); set == old && !s.Open.Did(st.ID, act) {
+		if s.Tokens[serial].AtPad() {
+			act = ceremony.Act{Do: takeOver, With: map[string]string{"from-set": old.Body.Name, "serial": serial, "to-set": "the new one"}}
+		}
+		if set := s.InPlaceOf(old, serial); set == old && !s.Open.Did(st.ID, act) {
 			acts = append(acts, act)
 		}
 	}
 	return acts, nil
+}
+
+// changeAtDevice is what is left of a change of what a device made: it is made anew
+// there, and nowhere else.
+func changeAtDevice(s *ceremony.State, st script.Step, old *ceremony.Set) ([]ceremony.Act, error) {
+	if serial := old.Body.Serials[0]; !slices.Contains(serials(s.Open), serial) {
+		return nil, fmt.Errorf("set %s was made by the device %s, and is changed there: hold the ceremony on that token", old.Body.Name, serial)
+	}
+	act := ceremony.Act{Do: ceremony.PadPIN, With: map[string]string{"as": old.Body.As(), "count": st.With["count"], "device": old.Body.Device,
+		"replaces": st.With["set"], "serial": old.Body.Serials[0], "threshold": st.With["threshold"]}}
+	if old.Body.Device == ceremony.PINParts {
+		act.With["count"] = act.With["threshold"]
+	}
+	if s.Open.Did(st.ID, act) {
+		return nil, nil
+	}
+	return []ceremony.Act{act}, nil
 }
 
 func (k changeSet) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
@@ -102,9 +124,12 @@ func (k changeSet) Check(s *ceremony.State, st script.Step, r ledger.Record, bod
 			if err != nil {
 				return err
 			}
-			if s.SetFor(s.Open.Token, string(asOf(old))) != old {
+			if s.InPlaceOf(old, s.Open.Token) != old {
 				return broken("set.withdrawn", "set %s does not open token %s any more", old.Body.Name, s.Open.Token)
 			}
+			return quorumAllowed(s, b.Act)
+		}
+		if b.Act.Do == ceremony.PadPIN {
 			return quorumAllowed(s, b.Act)
 		}
 		if newSet(s, st) == nil {
@@ -117,16 +142,11 @@ func (k changeSet) Check(s *ceremony.State, st script.Step, r ledger.Record, bod
 		return checkIssued(s, b)
 	case *ceremony.PINsSet:
 		set, t, in := newSet(s, st), s.Tokens[b.Serial], intentOf(s, b.Intent)
-		user, so := "", ""
-		if set != nil && t != nil {
-			user, so = t.UserSet, t.SOSet
-			if set.Body.Purpose == ceremony.Recovery {
-				so = set.Body.Set
-			} else {
-				user = set.Body.Set
-			}
+		if in.Body.Act.Do == ceremony.PadPIN {
+			return checkPadPINs(s, b)
 		}
-		if in.Body.Act.Do != ceremony.ChangePIN || in.Body.Act.With["serial"] != b.Serial || b.UserSet != user || b.SOSet != so || set == nil {
+		changes := in.Body.Act.Do == ceremony.ChangePIN || in.Body.Act.Do == takeOver
+		if !changes || set == nil || t == nil || in.Body.Act.With["serial"] != b.Serial || *b != pinsFrom(s, set, b.Serial, b.Intent) {
 			return broken("set.purpose", "the PINs are not those that the new cards give")
 		}
 		return nil
@@ -134,10 +154,15 @@ func (k changeSet) Check(s *ceremony.State, st script.Step, r ledger.Record, bod
 		return checkCardItem(b)
 	case *ceremony.Result:
 		if isFinish(b) {
+			for _, serial := range serials(s.Open) {
+				if err := allBagged(s, serial); err != nil {
+					return err
+				}
+			}
 			return allDone(k, s, st)
 		}
-		if in := intentOf(s, b.Intent); b.Outcome == ceremony.Done && in.Body.Act.Do == ceremony.ChangePIN {
-			if set := newSet(s, st); set == nil || s.SetFor(in.Body.Act.With["serial"], string(asOf(set))) != set {
+		if in := intentOf(s, b.Intent); b.Outcome == ceremony.Done && (in.Body.Act.Do == ceremony.ChangePIN || in.Body.Act.Do == takeOver) {
+			if set := newSet(s, st); set == nil || s.InPlaceOf(set, in.Body.Act.With["serial"]) != set {
 				return broken("result.outcome", "no record says that the PIN comes from the new cards")
 			}
 		}
@@ -157,6 +182,9 @@ func (k changeSet) Do(ctx context.Context, env ceremony.Env, st script.Step) err
 	old, err := oldSet(env.State(), st)
 	if err != nil {
 		return err
+	}
+	if old.Body.Made() {
+		return k.atDevice(ctx, env, st, old, acts)
 	}
 	var before, after *secret.Buffer // S of the old cards and of the new ones
 	var held []ceremony.Held
@@ -181,6 +209,16 @@ func (k changeSet) Do(ctx context.Context, env ceremony.Env, st script.Step) err
 			}
 			continue
 		}
+		if act.Do == takeOver {
+			set := newSet(env.State(), st)
+			err := env.Act(ctx, act, func(_ context.Context, intent ledger.Hash) (ceremony.Found, error) {
+				return pinChanged(env.State(), set, act.With["serial"], intent), nil
+			})
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		if before.Len() == 0 {
 			if before, held, err = useCards(ctx, env, old, "the PIN that is changed"); err != nil {
 				return err
@@ -196,8 +234,27 @@ func (k changeSet) Do(ctx context.Context, env ceremony.Env, st script.Step) err
 		}
 	}
 	set := newSet(env.State(), st).Body
+	pin := line("PIN", "changed by the machine, never shown; the old cards open nothing any more in "+strings.Join(serials(env.State().Open), ", "))
+	if env.State().Tokens[env.State().Open.Token].AtPad() {
+		pin = line("Wrapping key", "comes from the new cards from now on; no PIN ever came from them")
+	}
 	return finish(ctx, env, st, mono("Set", set.Name), line("Quorum", fmt.Sprintf("%s: any %d of %d cards", set.Purpose, set.Threshold, set.Count)),
-		line("Holders", holders(env.State(), set)), mono("Replaces set", old.Body.Name), line("PIN", "changed by the machine, never shown; the old cards open nothing any more in "+strings.Join(serials(env.State().Open), ", ")))
+		line("Holders", holders(env.State(), set)), mono("Replaces set", old.Body.Name), pin)
+}
+
+// atDevice has what a device made made anew.
+func (changeSet) atDevice(ctx context.Context, env ceremony.Env, st script.Step, old *ceremony.Set, acts []ceremony.Act) error {
+	for _, act := range acts {
+		if err := setAtDevice(ctx, env, act); err != nil {
+			return err
+		}
+	}
+	if err := bagMade(ctx, env, old.Body.Serials[0]); err != nil {
+		return err
+	}
+	set := newSet(env.State(), st).Body
+	return finish(ctx, env, st, mono("Set", set.Name), line("Opens the device for its "+userWords(hsm.User(set.As())), dividedBy(set)+", as stated"),
+		line("Holders", holders(env.State(), set)), mono("Replaces set", old.Body.Name), line("PIN", "entered on the device; none was derived or sent by this workstation"))
 }
 
 func holders(s *ceremony.State, b ceremony.SetIssued) string {
@@ -272,15 +329,19 @@ func (changeSet) change(ctx context.Context, env ceremony.Env, st script.Step, a
 }
 
 func pinChanged(s *ceremony.State, set *ceremony.Set, serial string, intent ledger.Hash) ceremony.Found {
-	t := s.Tokens[serial]
-	b := ceremony.PINsSet{Intent: intent, Serial: serial, SOSet: t.SOSet, UserSet: t.UserSet}
-	if set.Body.Purpose == ceremony.Recovery {
-		b.SOSet = set.Body.Set
-	} else {
-		b.UserSet = set.Body.Set
+	what := "PIN"
+	if s.Tokens[serial].AtPad() {
+		what = "Wrapping key"
 	}
-	return ceremony.Found{Outcome: ceremony.Done, Records: []ceremony.Entry{{Kind: ceremony.PINsSetKind, Body: b}},
-		Facts: []ceremony.Line{mono("Token", serial), line("PIN", "from set "+set.Body.Name)}}
+	return ceremony.Found{Outcome: ceremony.Done, Records: []ceremony.Entry{{Kind: ceremony.PINsSetKind, Body: pinsFrom(s, set, serial, intent)}},
+		Facts: []ceremony.Line{mono("Token", serial), line(what, "from set "+set.Body.Name)}}
+}
+
+// pinsFrom is where a token's PINs come from by this act, which brings the set in.
+func pinsFrom(s *ceremony.State, set *ceremony.Set, serial string, intent ledger.Hash) ceremony.PINsSet {
+	b := s.PINsWith(set.Body, serial)
+	b.Intent = intent
+	return b
 }
 
 // Reconcile has the cards tell: the token takes the PIN of the old set or that of
@@ -289,7 +350,13 @@ func (changeSet) Reconcile(ctx context.Context, env ceremony.Env, st script.Step
 	if in.Intent.Act.Do == issue {
 		return issueSet{}.Reconcile(ctx, env, st, in)
 	}
+	if in.Intent.Act.Do == ceremony.PadPIN {
+		return reconcileAtDevice(ctx, env, in)
+	}
 	serial := in.Intent.Act.With["serial"]
+	if in.Intent.Act.Do == takeOver {
+		return pinChanged(env.State(), newSet(env.State(), st), serial, in.Leaf), nil
+	}
 	old, err := oldSet(env.State(), st)
 	if err != nil {
 		return ceremony.Found{}, err

@@ -30,6 +30,14 @@ func (checkCards) Play(w *ceremony.World, st script.Step) error {
 	return nil
 }
 
+// Admit: on a card that a device made nothing stands that could be compared.
+func (checkCards) Admit(s *ceremony.State, plan *script.Bound, st script.Step) error {
+	if set := s.SetNamed(st.With["set"]); set != nil && set.Body.Made() {
+		return broken("set.device", "the device made what set %s consists of, and nobody else can compare it; the script custody looks at its bags, and opening the token with it shows that it works", set.Body.Name)
+	}
+	return nil
+}
+
 func (checkCards) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
 	switch b := body.(type) {
 	case *ceremony.ItemOpened, *ceremony.ItemSealed, *ceremony.ItemLost:

@@ -338,8 +338,8 @@ func takeIn(ctx context.Context, env ceremony.Env) (string, error) {
 			return "", err
 		}
 		p.Problem = bagProblem(s, a["bag"])
-		if s.Items[a["item"]] != nil || strings.HasPrefix(a["item"], "card ") {
-			p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("%q is taken, or is how a card of a share set is called.", a["item"]), Safe: "Nothing was recorded.", Do: "Give it another name."}
+		if s.Items[a["item"]] != nil || isCard(a["item"]) {
+			p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("%q is taken, or is how a card of a set is called.", a["item"]), Safe: "Nothing was recorded.", Do: "Give it another name."}
 		}
 		if p.Problem != nil {
 			continue
@@ -419,7 +419,7 @@ func (closingBags) Check(s *ceremony.State, st script.Step, r ledger.Record, bod
 	}
 	used := map[string]string{}
 	for _, thing := range closing(st) {
-		bag := value(b.Facts, closingLabel(thing))
+		bag := value(b.Facts, ceremony.ClosingBag(thing))
 		switch other := s.Bagged(bag); {
 		case bag == "":
 			return broken("custody.bag", "the bag of %s has no number", thing)
@@ -433,8 +433,6 @@ func (closingBags) Check(s *ceremony.State, st script.Step, r ledger.Record, bod
 	return nil
 }
 
-func closingLabel(thing string) string { return "Bag for " + thing + ", after the report" }
-
 func (closingBags) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
 	for _, name := range env.State().Unbagged() {
 		if err := putBack(ctx, env, name); err != nil {
@@ -443,7 +441,7 @@ func (closingBags) Do(ctx context.Context, env ceremony.Env, st script.Step) err
 	}
 	p := ceremony.Prompt{Kind: ceremony.AskForm, Title: "Read the numbers of the bags for the end", Text: "They stay open until the report is made and the ledger is copied. The witness reads each number aloud."}
 	for i, thing := range closing(st) {
-		p.Fields = append(p.Fields, ceremony.Field{Name: fmt.Sprintf("bag-%d", i+1), Label: "Bag for " + thing, Type: "bag", Max: 40})
+		p.Fields = append(p.Fields, ceremony.Field{Name: fmt.Sprintf("bag-%d", i+1), Label: "Bag for " + thing, Type: "bag", Hint: bagHint(env.State()), Max: 40})
 	}
 	for {
 		a, err := askAll(ctx, env, p)
@@ -462,7 +460,7 @@ func (closingBags) Do(ctx context.Context, env ceremony.Env, st script.Step) err
 				p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("Bag %s was just read for another thing.", bag), Safe: "Nothing was recorded.", Do: "Take another bag."}
 			}
 			used[bag] = true
-			lines = append(lines, mono(closingLabel(thing), bag))
+			lines = append(lines, mono(ceremony.ClosingBag(thing), bag))
 		}
 		if p.Problem == nil {
 			return finish(ctx, env, st, lines...)

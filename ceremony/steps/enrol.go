@@ -87,19 +87,24 @@ func (enrolFounders) Reopen(ctx context.Context, env ceremony.Env, st script.Ste
 func enrol(ctx context.Context, env ceremony.Env, person string, roles []string) error {
 	s := env.State()
 	role := strings.Join(roles, ", ")
-	who := ceremony.Someone{ID: person, Name: person}
+	who := s.Someone(person)
 	seen, err := seers(s, person)
 	if err != nil {
 		return err
 	}
-	p := ceremony.Prompt{Kind: ceremony.AskForm, Who: who, Role: role, Title: "Enrol " + person + " as " + role,
-		Text: names(s, seen) + " see the identity document. Only its last four characters are typed; they stand in a file that can be erased.",
+	p := ceremony.Prompt{Kind: ceremony.AskForm, Who: who, Role: role, Title: "Enrol " + who.Name + " as " + role,
+		Text: strings.Join([]string{s.Someone(seen[0]).Name, s.Someone(seen[1]).Name}, " and ") + " see the identity document. Only its last four characters are typed; they stand in a file that can be erased.",
 		Fields: append([]ceremony.Field{
-			{Name: "name", Label: "Full name", Type: "text", Max: 120},
+			{Name: "name", Label: "Full name", Type: "text", Hint: "as the document has it", Max: 120},
 			{Name: "organisation", Label: "Organisation", Type: "text", Value: s.Site.Organisation, Max: 120},
-			{Name: "manager", Label: "Reports to", Type: "text", Max: 120},
+			{Name: "manager", Label: "Reports to", Type: "text", Hint: "the person who leads this one", Max: 120},
 		}, documentFields()...)}
-	a, err := askPerson(ctx, env, p)
+	a, err := askPerson(ctx, env, p, func(typed map[string]string) *ceremony.Problem {
+		if !slices.Contains(roles, "custodian") {
+			return nil
+		}
+		return apart(s, person, typed["manager"])
+	})
 	if err != nil {
 		return err
 	}
@@ -134,7 +139,7 @@ func enrol(ctx context.Context, env ceremony.Env, person string, roles []string)
 // documentFields ask what two see of an identity document.
 func documentFields() []ceremony.Field {
 	return []ceremony.Field{
-		{Name: "identity", Label: "Kind of document seen", Type: "text", Max: 60},
+		{Name: "identity", Label: "Kind of document seen", Type: "text", Hint: "for example passport, identity card", Max: 60},
 		{Name: "last-four", Label: "Its last four characters", Type: "text", Hint: "letters and digits", Max: 4},
 	}
 }
@@ -142,7 +147,7 @@ func documentFields() []ceremony.Field {
 var lastFour = regexp.MustCompile(`^[0-9A-Za-z]{4}$`)
 
 // askPerson asks until everything that was typed can be recorded.
-func askPerson(ctx context.Context, env ceremony.Env, p ceremony.Prompt) (map[string]string, error) {
+func askPerson(ctx context.Context, env ceremony.Env, p ceremony.Prompt, judge func(typed map[string]string) *ceremony.Problem) (map[string]string, error) {
 	for {
 		a, err := env.Ask(ctx, p)
 		if err != nil {
@@ -152,9 +157,45 @@ func askPerson(ctx context.Context, env ceremony.Env, p ceremony.Prompt) (map[st
 			p.Problem = &ceremony.Problem{Happened: "The last four characters of the document are four letters or digits.", Safe: "Nothing was recorded.", Do: "Type them as the document has them."}
 		}
 		if p.Problem == nil {
+			p.Problem = judge(a.Fields)
+		}
+		if p.Problem == nil {
 			return a.Fields, nil
 		}
 	}
+}
+
+// apart tells while the founders are enrolled what would end the ceremony when the
+// cards are handed out, with the token initialised: custodians who could open it
+// together report to one person. A policy of the site's own may allow that, and is
+// adopted later.
+func apart(s *ceremony.State, person, manager string) *ceremony.Problem {
+	enough := 0
+	for _, st := range s.Open.Plan.Steps() {
+		if st.Kind == ceremony.PolicyStep && st.With["policy"] != shipped {
+			return nil
+		}
+		if st.Kind != issue {
+			continue
+		}
+		sets, err := quorums(st)
+		for _, q := range sets {
+			if err == nil && (enough == 0 || q.threshold < enough) {
+				enough = q.threshold
+			}
+		}
+	}
+	var under []string
+	for _, id := range s.Open.InRole("custodian") {
+		if h := s.People[id]; h != nil && id != person && h.Body.Manager == manager {
+			under = append(under, id)
+		}
+	}
+	if enough == 0 || len(under)+1 < enough {
+		return nil
+	}
+	return &ceremony.Problem{Happened: fmt.Sprintf("%s is led by %s, too, and %d cards suffice: one person could order them together.", names(s, under), manager, enough), Safe: "Nothing was recorded.",
+		Do: "Type who else leads this person. Where nobody does, stop here and have the opening ordered with another custodian."}
 }
 
 // keepDocument writes what can be erased later and gives its SHA-256.
@@ -267,7 +308,7 @@ func checkPerson(p *ceremony.Prompt, typed map[string]string) *ceremony.Problem 
 	}
 	if needed && !asked {
 		p.Fields = slices.Insert(p.Fields, 1, ceremony.Field{Name: latin, Label: "Name in Latin letters", Type: "text", Hint: "as the passport says it", Max: 120})
-		return &ceremony.Problem{Happened: "Not everybody who checks the record can read this name.", Safe: "It stays as it was typed.", Do: "Type it in Latin letters as well."}
+		return &ceremony.Problem{Happened: "This name is needed in Latin letters, too: not everybody who checks the record can read it.", Safe: "It stays as it was typed.", Do: "Type it in Latin letters in the field below, as the passport has it."}
 	}
 	return nil
 }

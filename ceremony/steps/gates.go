@@ -119,7 +119,7 @@ func partHeld(s *ceremony.State, k *ceremony.Key, person string) string {
 	for _, id := range sortedSets(s) {
 		for _, c := range s.Sets[id].Body.Cards {
 			if sets[id] && c.Holder == person {
-				return ceremony.CardItemName(c.Index, s.Sets[id].Body.Name)
+				return s.Sets[id].Body.CardName(c.Index)
 			}
 		}
 	}

@@ -72,10 +72,21 @@ func (issueSet) Acts(s *ceremony.State, st script.Step) ([]ceremony.Act, error) 
 	if err != nil {
 		return nil, err
 	}
+	if s.Tokens[s.Open.Token].AtPad() {
+		acts := padActs(s, st, all, map[string]string{"serial": s.Open.Token})
+		for _, q := range all[1:] {
+			act := issueAct(s, q)
+			act.With["gives"] = "the wrapping key alone"
+			if !s.Open.Did(st.ID, act) {
+				acts = append(acts, act)
+			}
+		}
+		return acts, nil
+	}
 	var acts []ceremony.Act
 	pins := map[string]string{"serial": s.Open.Token, "user-pin": "from the " + ceremony.Activation + " cards", "security-officer": "the transport PIN stands"}
 	for _, q := range all {
-		act := ceremony.Act{Do: issue, With: map[string]string{"count": strconv.Itoa(q.count), "purpose": q.purpose, "serial": s.Open.Token, "threshold": strconv.Itoa(q.threshold)}}
+		act := issueAct(s, q)
 		if !s.Open.Did(st.ID, act) {
 			acts = append(acts, act)
 		}
@@ -87,6 +98,10 @@ func (issueSet) Acts(s *ceremony.State, st script.Step) ([]ceremony.Act, error) 
 		acts = append(acts, act)
 	}
 	return acts, nil
+}
+
+func issueAct(s *ceremony.State, q quorum) ceremony.Act {
+	return ceremony.Act{Do: issue, With: map[string]string{"count": strconv.Itoa(q.count), "purpose": q.purpose, "serial": s.Open.Token, "threshold": strconv.Itoa(q.threshold)}}
 }
 
 func (k issueSet) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
@@ -104,6 +119,9 @@ func (k issueSet) Check(s *ceremony.State, st script.Step, r ledger.Record, body
 	case *ceremony.SetIssued:
 		return checkIssued(s, b)
 	case *ceremony.PINsSet:
+		if s.Tokens[s.Open.Token].AtPad() {
+			return checkPadPINs(s, b)
+		}
 		if b.Serial != s.Open.Token || s.Sets[b.UserSet] == nil {
 			return broken("set.purpose", "the PINs are not those of the sets that were issued")
 		}
@@ -112,6 +130,9 @@ func (k issueSet) Check(s *ceremony.State, st script.Step, r ledger.Record, body
 		return checkCardItem(b)
 	case *ceremony.Result:
 		if isFinish(b) {
+			if err := allBagged(s, s.Open.Token); err != nil {
+				return err
+			}
 			return allDone(k, s, st)
 		}
 		return nil
@@ -119,10 +140,18 @@ func (k issueSet) Check(s *ceremony.State, st script.Step, r ledger.Record, body
 	return foreign(st, r)
 }
 
-// quorumAllowed: the policy lets a secret be split so, among these people.
+// quorumAllowed: the policy lets a secret be split so, among these people; or control
+// over a device.
 func quorumAllowed(s *ceremony.State, act ceremony.Act) error {
 	threshold, _ := strconv.Atoi(act.With["threshold"])
 	count, _ := strconv.Atoi(act.With["count"])
+	if act.Do == ceremony.PadPIN {
+		purpose := ceremony.Activation
+		if act.With["as"] != string(hsm.Operator) {
+			purpose = ceremony.OfficerSet
+		}
+		return s.DeviceQuorumAllowed(purpose, threshold, count)
+	}
 	if err := s.QuorumAllowed(act.With["purpose"], threshold, count); err != nil {
 		return err
 	}
@@ -152,6 +181,9 @@ func checkReadBack(s *ceremony.State, b *ceremony.SetReadBack) error {
 func checkIssued(s *ceremony.State, b *ceremony.SetIssued) error {
 	in := slices.IndexFunc(s.Open.Intents, func(in *ceremony.IntentState) bool { return in.Leaf == b.Intent })
 	with := s.Open.Intents[in].Body.Act.With
+	if b.Made() {
+		return s.CheckDeviceSet(*b, s.Open.Intents[in].Body.Act)
+	}
 	if strconv.Itoa(b.Count) != with["count"] || strconv.Itoa(b.Threshold) != with["threshold"] || b.Purpose != with["purpose"] || len(b.Cards) != b.Count {
 		return broken("set.shape", "it is not the set that was authorised")
 	}
@@ -204,6 +236,8 @@ func (k issueSet) Do(ctx context.Context, env ceremony.Env, st script.Step) erro
 			})
 		case ceremony.SetPINs:
 			err = k.setPINs(ctx, env, act, secrets)
+		case ceremony.PadPIN:
+			err = setAtDevice(ctx, env, act)
 		}
 		if err != nil {
 			return err
@@ -211,6 +245,17 @@ func (k issueSet) Do(ctx context.Context, env ceremony.Env, st script.Step) erro
 	}
 	var lines []ceremony.Line
 	t := env.State().Tokens[env.State().Open.Token]
+	if t.AtPad() {
+		if err := bagMade(ctx, env, t.Body.Serial); err != nil {
+			return err
+		}
+		lines = madeLines(env.State(), t.Body.Serial)
+		if set := env.State().Sets[t.WrapSet]; set != nil {
+			b := set.Body
+			lines = append(lines, mono("Set", b.Name), line("Quorum", fmt.Sprintf("%s: any %d of %d cards, for the wrapping key alone", b.Purpose, b.Threshold, b.Count)), mono("Check value of the wrapping key", b.KCV), line("Method", b.KCVMethod))
+		}
+		return finish(ctx, env, st, lines...)
+	}
 	for _, id := range []string{t.UserSet, t.SOSet} {
 		if set := env.State().Sets[id]; set != nil {
 			lines = append(lines, mono("Set", set.Body.Name), line("Quorum", fmt.Sprintf("%s: any %d of %d cards", set.Body.Purpose, set.Body.Threshold, set.Body.Count)))
@@ -241,7 +286,11 @@ func handOut(ctx context.Context, env ceremony.Env, act ceremony.Act, intent led
 	if err != nil {
 		return nil, none, err
 	}
-	b := ceremony.SetIssued{Count: count, Intent: intent, PINLength: min(48, info.MaxPIN), Purpose: act.With["purpose"], Serials: []string{info.Serial}, Threshold: threshold}
+	b := ceremony.SetIssued{Count: count, Intent: intent, Purpose: act.With["purpose"], Serials: []string{info.Serial}, Threshold: threshold}
+	pad := env.State().Tokens[info.Serial].AtPad()
+	if !pad {
+		b.PINLength = min(48, info.MaxPIN)
+	}
 	err = giveCards(ctx, env, S, &b, custodians)
 	if err == nil && b.Purpose == ceremony.Recovery {
 		b.KCV, err = checkValue(S)
@@ -251,7 +300,12 @@ func handOut(ctx context.Context, env ceremony.Env, act ceremony.Act, intent led
 		S.Wipe()
 		return nil, none, err
 	}
-	return S, ceremony.Found{Outcome: ceremony.Done, Records: []ceremony.Entry{{Kind: ceremony.SetIssuedKind, Body: b}},
+	records := []ceremony.Entry{{Kind: ceremony.SetIssuedKind, Body: b}}
+	if pad && act.With["replaces"] == "" {
+		// No PIN comes from these cards, so nothing has to be set in the token for them to count.
+		records = append(records, ceremony.Entry{Kind: ceremony.PINsSetKind, Body: env.State().PINsWith(b, info.Serial)})
+	}
+	return S, ceremony.Found{Outcome: ceremony.Done, Records: records,
 		Facts: []ceremony.Line{mono("Set", b.Name), line("Cards", fmt.Sprintf("%d written, read back and bagged; every %d of them rebuilt the secret", count, threshold))}}, nil
 }
 
@@ -333,7 +387,7 @@ func giveCard(ctx context.Context, env ceremony.Env, card *share.Card, set share
 		return nil, err
 	}
 	name := ceremony.CardItemName(card.Index, set.Name())
-	bag, err := askBag(ctx, env, who, name)
+	bag, err := askBag(ctx, env, who, name, "")
 	if err == nil {
 		err = env.Record(ctx, []ceremony.Entry{
 			{Kind: ceremony.SetReadBackKind, Body: ceremony.SetReadBack{Fingerprint: hex.EncodeToString(f[:]), Index: card.Index, Intent: b.Intent, Person: person, Set: b.Set}},
@@ -348,9 +402,10 @@ func giveCard(ctx context.Context, env ceremony.Env, card *share.Card, set share
 	return back, nil
 }
 
-// askBag has a bag number typed twice.
-func askBag(ctx context.Context, env ceremony.Env, who ceremony.Someone, item string) (string, error) {
-	p := ceremony.Prompt{Kind: ceremony.AskForm, Who: who, Role: "custodian", Title: "Put " + item + " into its bag",
+// askBag has a bag number typed twice. What is read aloud is the step's own text,
+// unless something else is said.
+func askBag(ctx context.Context, env ceremony.Env, who ceremony.Someone, item, aloud string) (string, error) {
+	p := ceremony.Prompt{Kind: ceremony.AskForm, Who: who, Role: "custodian", Title: "Put " + item + " into its bag", Aloud: aloud,
 		Text: "Read the number of the bag aloud; type it twice.",
 		Fields: []ceremony.Field{
 			{Name: "bag", Label: "Bag number", Type: "bag", Max: 40},
@@ -496,6 +551,9 @@ func askTransport(ctx context.Context, env ceremony.Env, why string) (*secret.Bu
 }
 
 func (issueSet) Reconcile(ctx context.Context, env ceremony.Env, _ script.Step, in ceremony.KnownIntent) (ceremony.Found, error) {
+	if in.Intent.Act.Do == ceremony.PadPIN {
+		return reconcileAtDevice(ctx, env, in)
+	}
 	if in.Intent.Act.Do == issue {
 		return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("Set", "void: it was interrupted before every card was read back; the cards that were written are destroyed before new ones")}}, nil
 	}

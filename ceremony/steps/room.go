@@ -44,7 +44,7 @@ func (roomCheck) Check(s *ceremony.State, st script.Step, r ledger.Record, body 
 		if s.Open.Clock == nil {
 			return broken("clock.missing", "the clock was not compared")
 		}
-		if apart(s.Open.Clock.Offset) && !s.Open.Steps[st.ID].Deviated {
+		if clocksApart(s.Open.Clock.Offset) && !s.Open.Steps[st.ID].Deviated {
 			return broken("clock.apart", "the workstation and the wall clock were %d minutes apart, and no deviation says how to go on", minutes(s.Open.Clock.Offset))
 		}
 		for _, m := range s.Open.Plan.Materials {
@@ -182,8 +182,8 @@ func offset(now, wall time.Time) int {
 	return int(now.UTC().Truncate(time.Minute).Sub(wall) / time.Second)
 }
 
-// apart: more than the minute to which a wall clock is read.
-func apart(offset int) bool { return offset > 60 || offset < -60 }
+// clocksApart: more than the minute to which a wall clock is read.
+func clocksApart(offset int) bool { return offset > 60 || offset < -60 }
 
 func minutes(offset int) int { return (max(offset, -offset) + 30) / 60 }
 
@@ -222,7 +222,7 @@ func (roomCheck) Do(ctx context.Context, env ceremony.Env, st script.Step) error
 			continue
 		}
 		off := offset(now, at)
-		if apart(off) && !env.State().Open.Steps[st.ID].Deviated {
+		if clocksApart(off) && !env.State().Open.Steps[st.ID].Deviated {
 			p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("The workstation says %s and the wall clock says %s: about %d minutes apart.", now.Format("15:04"), wall, minutes(off)),
 				Safe: "Nothing was recorded.", Do: "Read the wall clock again. If it is right, note a deviation that says how to go on, and enter it once more."}
 			continue

@@ -57,7 +57,7 @@ func value(lines []ceremony.Line, label string) string {
 func (identifyToken) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
 	for {
 		env.Working("Looking for the token")
-		_, lines, problem, err := look(ctx, env)
+		lines, problem, err := look(ctx, env)
 		if err != nil {
 			return err
 		}
@@ -76,19 +76,18 @@ func (identifyToken) Do(ctx context.Context, env ceremony.Env, st script.Step) e
 }
 
 // look finds the token of the ceremony, and says what it is or why it is not the one.
-func look(ctx context.Context, env ceremony.Env) (hsm.TokenInfo, []ceremony.Line, *ceremony.Problem, error) {
-	none := hsm.TokenInfo{}
+func look(ctx context.Context, env ceremony.Env) ([]ceremony.Line, *ceremony.Problem, error) {
 	m, err := env.Module(ctx)
 	if err != nil {
-		return none, nil, &ceremony.Problem{Happened: "The token's library could not be started.", Safe: "The token was not touched.", Do: "Check that the library is installed, then look again.", Code: err.Error()}, nil
+		return nil, &ceremony.Problem{Happened: "The token's library could not be started.", Safe: "The token was not touched.", Do: "Check that the library is installed, then look again.", Code: err.Error()}, nil
 	}
 	info, err := m.Info(ctx)
 	if err != nil {
-		return none, nil, nil, err
+		return nil, nil, err
 	}
 	tokens, err := m.Tokens(ctx)
 	if err != nil {
-		return none, nil, nil, err
+		return nil, nil, err
 	}
 	lines := []ceremony.Line{line("Module", info.Path), hash("Module SHA-256", info.SHA256), line("Library", strings.TrimSpace(info.Manufacturer+" "+info.Version))}
 	serial := env.State().Open.Token
@@ -100,7 +99,7 @@ func look(ctx context.Context, env ceremony.Env) (hsm.TokenInfo, []ceremony.Line
 		if serial != "" {
 			missing = fmt.Sprintf("The token with serial number %s is not attached.", serial)
 		}
-		return none, lines, &ceremony.Problem{Happened: missing, Safe: "Nothing was tried on any other token.", Do: "Connect it, then look again.", Code: attached(tokens)}, nil
+		return lines, &ceremony.Problem{Happened: missing, Safe: "Nothing was tried on any other token.", Do: "Connect it, then look again.", Code: attached(tokens)}, nil
 	}
 	t := tokens[i]
 	state := "not initialised"
@@ -108,15 +107,21 @@ func look(ctx context.Context, env ceremony.Env) (hsm.TokenInfo, []ceremony.Line
 		state = "initialised"
 	}
 	if why := notForReal(env.State().Site.Practice, t); why != "" {
-		return none, lines, &ceremony.Problem{Happened: fmt.Sprintf("The token %s, and this is a real site.", why), Safe: "It was not touched.", Do: "Connect the hardware security module that belongs to this site, then look again.", Code: cmp.Or(t.Serial, "no serial number yet")}, nil
+		return lines, &ceremony.Problem{Happened: fmt.Sprintf("The token %s, and this is a real site.", why), Safe: "It was not touched.", Do: "Connect the hardware security module that belongs to this site, then look again.", Code: cmp.Or(t.Serial, "no serial number yet")}, nil
 	}
 	if env.State().Tokens[serial] == nil && t.Initialised && !t.PracticeMark {
-		return none, lines, &ceremony.Problem{Happened: fmt.Sprintf("The token with serial number %s holds something already and is not marked for practice.", serial), Safe: "It was not touched: to prepare it would erase it.",
+		return lines, &ceremony.Problem{Happened: fmt.Sprintf("The token with serial number %s holds something already and is not marked for practice.", serial), Safe: "It was not touched: to prepare it would erase it.",
 			Do: "Connect an empty token, or one with the public data object claviger-practice."}, nil
 	}
-	lines = append(lines, mono("Serial number", cmp.Or(t.Serial, "none yet")), line("Label", t.Label), line("Manufacturer and model", strings.TrimSpace(t.Manufacturer+" "+t.Model)),
+	if t.Serial == "" {
+		t.Serial = "none yet"
+	}
+	lines = append(lines, mono("Serial number", t.Serial), line("Label", t.Label), line("Manufacturer and model", strings.TrimSpace(t.Manufacturer+" "+t.Model)),
 		line("Hardware, firmware", t.HardwareVersion+", "+t.FirmwareVersion), line("State", state))
-	return t, lines, nil, nil
+	if t.ProtectedPath {
+		lines = append(lines, line("PINs", "entered on the device, not here"))
+	}
+	return lines, nil, nil
 }
 
 // notForReal says why a token has no place on a real site: what is software has
@@ -181,6 +186,9 @@ func (initialiseToken) Check(s *ceremony.State, st script.Step, r ledger.Record,
 	case *ceremony.Intent:
 		return nil
 	case *ceremony.TokenEnrolled:
+		if b.ProtectedPath != "" && !slices.Contains(ceremony.Divided(), b.ProtectedPath) {
+			return broken("token.pad", "a device is opened by %s, not by %q", strings.Join(ceremony.Divided(), " or by "), b.ProtectedPath)
+		}
 		if b.Label != tokenLabel(b.Intent) {
 			return broken("token.label", "the token's label does not name the intent that made it")
 		}
@@ -220,22 +228,19 @@ func (k initialiseToken) Do(ctx context.Context, env ceremony.Env, st script.Ste
 		return err
 	}
 	for _, act := range acts {
-		// Once it is erased, nothing tells what it was.
-		before, _, problem, err := look(ctx, env)
-		if problem != nil {
-			return problem
-		}
+		t, err := toInitialise(ctx, env)
 		if err != nil {
 			return err
 		}
-		officers := env.State().Open.PresentIn("officer")
-		a, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskTransportPIN, Who: env.State().Someone(officers[0]), Role: "officer", Title: "Enter the transport PIN",
-			Text: "Two officers enter it. It holds until every card is read."})
+		if why := notForReal(env.State().Site.Practice, t); why != "" && t != (hsm.TokenInfo{}) {
+			return &ceremony.Problem{Happened: fmt.Sprintf("The token %s, and this is a real site.", why), Safe: "It was not touched.", Do: "Connect the one that was identified, and go on."}
+		}
+		transport, pad, err := transportPIN(ctx, env, t, "Two officers make up a new PIN, each a half, and type it one after the other. It holds until every card is read.")
 		if err != nil {
 			return err
 		}
 		err = env.Act(ctx, act, func(ctx context.Context, intent ledger.Hash) (ceremony.Found, error) {
-			env.Working("The token is being initialised")
+			initialisingNow(env, pad, "The token is being initialised")
 			m, err := env.Module(ctx)
 			if err != nil {
 				return ceremony.Found{}, err
@@ -243,27 +248,80 @@ func (k initialiseToken) Do(ctx context.Context, env ceremony.Env, st script.Ste
 			if err := env.Release(ctx); err != nil {
 				return ceremony.Found{}, err
 			}
-			t, err := m.InitToken(ctx, env.State().Open.Token, tokenLabel(intent), a.Secret)
+			ours, err := m.InitToken(ctx, env.State().Open.Token, tokenLabel(intent), transport)
 			if err != nil {
 				return ceremony.Found{}, err
 			}
-			return enrolled(t, before.PracticeMark, intent), nil
+			return enrolled(ours, pad, t.PracticeMark, intent), nil
 		})
-		a.Secret.Wipe()
+		transport.Wipe()
 		if err != nil {
 			return err
 		}
 	}
 	t := env.State().Tokens[env.State().Open.Token].Body
-	return finish(ctx, env, st, mono("Serial number", t.Serial), line("Label", t.Label))
+	lines := []ceremony.Line{mono("Serial number", t.Serial), line("Label", t.Label)}
+	if t.ProtectedPath != "" {
+		lines = append(lines, line("PINs", "entered on the device; it is opened by "+t.ProtectedPath+", as stated"))
+	}
+	return finish(ctx, env, st, lines...)
 }
 
-func enrolled(t hsm.TokenInfo, marked bool, intent ledger.Hash) ceremony.Found {
+// toInitialise is the token that is initialised, as it says of itself before. One
+// that is not there says nothing, and the act will tell.
+func toInitialise(ctx context.Context, env ceremony.Env) (hsm.TokenInfo, error) {
+	m, err := env.Module(ctx)
+	if err != nil {
+		return hsm.TokenInfo{}, err
+	}
+	tokens, err := m.Tokens(ctx)
+	serial := env.State().Open.Token
+	for _, t := range tokens {
+		if t.Serial == serial && (serial != "" || !t.Initialised) {
+			return t, nil
+		}
+	}
+	return hsm.TokenInfo{}, err
+}
+
+// transportPIN has two officers enter the PIN under which a token is initialised: here,
+// or at the device itself. Then it is nil, and people say how the device is opened.
+func transportPIN(ctx context.Context, env ceremony.Env, t hsm.TokenInfo, why string) (*secret.Buffer, string, error) {
+	if !t.ProtectedPath {
+		pin, err := askTransport(ctx, env, why)
+		return pin, "", err
+	}
+	pad, err := askDivided(ctx, env, t)
+	if err != nil {
+		return nil, "", err
+	}
+	_, err = goToDevice(ctx, env, initialising(env.State()))
+	return nil, pad, err
+}
+
+func initialising(s *ceremony.State) ceremony.Prompt {
+	officers := s.Open.PresentIn("officer")
+	return ceremony.Prompt{Who: s.Someone(officers[0]), Role: "officer", Title: "At the device: initialise it",
+		Aloud: names(s, officers) + ": enter a transport PIN at the device, each the own half, as it asks. It holds until what opens the device is set. Everyone else turns away from its pad."}
+}
+
+// initialisingNow tells that a token is being initialised, here or at its pad.
+func initialisingNow(env ceremony.Env, pad, what string) {
+	if pad == "" {
+		env.Working(what)
+		return
+	}
+	at := initialising(env.State())
+	at.Kind, at.Aloud = ceremony.AskPad, at.Aloud+noPIN
+	env.AtDevice(what, at)
+}
+
+func enrolled(t hsm.TokenInfo, pad string, marked bool, intent ledger.Hash) ceremony.Found {
 	return ceremony.Found{Outcome: ceremony.Done,
 		Facts: []ceremony.Line{mono("Serial number", t.Serial), line("Label", t.Label)},
 		Records: []ceremony.Entry{{Kind: ceremony.TokenEnrolledKind, Body: ceremony.TokenEnrolled{
 			Firmware: t.FirmwareVersion, Hardware: t.HardwareVersion, HardwareSlot: t.HardwareSlot, Intent: intent, Label: t.Label,
-			Manufacturer: t.Manufacturer, MaxPIN: t.MaxPIN, Model: t.Model, PracticeMark: marked, Serial: t.Serial}}}}
+			Manufacturer: t.Manufacturer, MaxPIN: t.MaxPIN, Model: t.Model, PracticeMark: marked, ProtectedPath: pad, Serial: t.Serial}}}}
 }
 
 func (initialiseToken) Reconcile(ctx context.Context, env ceremony.Env, _ script.Step, in ceremony.KnownIntent) (ceremony.Found, error) {
@@ -277,7 +335,11 @@ func (initialiseToken) Reconcile(ctx context.Context, env ceremony.Env, _ script
 	}
 	for _, t := range tokens {
 		if t.Initialised && t.Label == tokenLabel(in.Leaf) {
-			return enrolled(t, t.PracticeMark, in.Leaf), nil
+			pad, err := askDivided(ctx, env, t)
+			if err != nil {
+				return ceremony.Found{}, err
+			}
+			return enrolled(t, pad, t.PracticeMark, in.Leaf), nil
 		}
 	}
 	return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("Token", "none with the label "+tokenLabel(in.Leaf))}}, nil
@@ -290,7 +352,7 @@ type openToken struct{ noActs }
 func (openToken) Name() string { return ceremony.OpenTokenStep }
 func (openToken) Version() int { return 1 }
 func (openToken) Doc() string {
-	return "Custodians enter their cards one after another; the user PIN is rebuilt from them and opens the token."
+	return "Custodians enter their cards one after another; the user PIN is rebuilt from them and opens the token. One with a pad is opened there."
 }
 
 func (openToken) Play(w *ceremony.World, _ script.Step) error {
@@ -428,7 +490,12 @@ func (openToken) open(ctx context.Context, env ceremony.Env) ([]ceremony.Line, e
 		if set == nil {
 			return nil, fmt.Errorf("no share set opens the token %s", serial)
 		}
-		if open := i == 0 && p.TokenOpen || i == 1 && p.Second.Open; !open {
+		open := i == 0 && p.TokenOpen || i == 1 && p.Second.Open
+		if pad := env.State().Tokens[serial].AtPad(); pad && !open {
+			if err := loginAtDevice(ctx, env, serial, hsm.Operator, "the token"); err != nil {
+				return nil, err
+			}
+		} else if !open {
 			if secrets[set.Body.Set] == nil {
 				S, used, err := useCards(ctx, env, set, "the token")
 				if err != nil {
@@ -483,10 +550,14 @@ func inventory(ctx context.Context, env ceremony.Env, serial string) ([]ceremony
 		return nil, err
 	}
 	var used []string
-	for _, c := range env.State().Open.Cards {
-		used = append(used, fmt.Sprintf("card %d of %s", c.Index, env.State().Someone(c.Person).Name))
+	what, where := "card", ""
+	if set := env.State().SetFor(serial, "user"); set.Body.Made() {
+		what, where = set.Body.ItemKind(), ", at the device's pad; "+dividedBy(set.Body)+", as stated"
 	}
-	return []ceremony.Line{mono("Serial number", serial), line("Opened by", strings.Join(used, ", ")),
+	for _, c := range env.State().Open.Cards {
+		used = append(used, fmt.Sprintf("%s %d of %s", what, c.Index, env.State().Someone(c.Person).Name))
+	}
+	return []ceremony.Line{mono("Serial number", serial), line("Opened by", strings.Join(used, ", ")+where),
 		line("In the token", strconv.Itoa(inv.Count)+" objects, "+strconv.Itoa(len(inv.Unknown))+" of them not in this record")}, nil
 }
 

@@ -119,11 +119,11 @@ func workstation(env ceremony.Env) []ceremony.Line {
 // this program that this program cannot make.
 func compared(ctx context.Context, env ceremony.Env) (ceremony.Line, error) {
 	const nobody = "nobody"
-	p := ceremony.Prompt{Kind: ceremony.AskForm, Title: "Who compared the boot medium",
+	p := ceremony.Prompt{Kind: ceremony.AskForm, Title: "Who compared the boot medium?",
 		Text: "The medium from which this machine was started, held against a value from elsewhere: a printed hash, a second computer.",
 		Fields: []ceremony.Field{
 			{Name: "by", Label: "Compared by", Type: "text", Of: []string{"witness", "administrator", nobody}, Max: 20},
-			{Name: "with", Label: "Compared with", Type: "text", Hint: "the printed hash on sheet 3", Max: 120, Optional: true},
+			{Name: "with", Label: "Compared with", Type: "text", Hint: "for example: the printed hash on sheet 3", Max: 120, Optional: true},
 		}}
 	for {
 		a, err := env.Ask(ctx, p)

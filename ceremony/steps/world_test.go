@@ -17,7 +17,7 @@ import (
 // conditions can go.
 func play(source string) error {
 	kinds := Kinds()
-	plan, err := script.Parse([]byte(source), func(k string) bool { return kinds[k] != nil })
+	plan, err := script.Parse([]byte(source), kinds.Names())
 	if err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func serials(p *ceremony.Progress) []string {
 }
 
 func (loadWrappingKey) act(s *ceremony.State, serial string) (ceremony.Act, error) {
-	set := s.SetFor(s.Open.Token, string(hsm.SecurityOfficer))
+	set := s.WrappingSet(s.Open.Token)
 	if set == nil {
 		return ceremony.Act{}, fmt.Errorf("no recovery set serves token %s", s.Open.Token)
 	}
@@ -137,7 +137,7 @@ func (k loadWrappingKey) Check(s *ceremony.State, st script.Step, r ledger.Recor
 		if isFinish(b) {
 			return allDone(k, s, st)
 		}
-		set := s.SetFor(s.Open.Token, string(hsm.SecurityOfficer))
+		set := s.WrappingSet(s.Open.Token)
 		if b.Outcome == ceremony.Done && (set == nil || value(b.Facts, "Check value") != set.Body.KCV) {
 			return broken("set.kcv", "the check value that the token computed is not that of the set")
 		}
@@ -166,7 +166,7 @@ func (k loadWrappingKey) Do(ctx context.Context, env ceremony.Env, st script.Ste
 			return err
 		}
 	}
-	set := env.State().SetFor(env.State().Open.Token, string(hsm.SecurityOfficer)).Body
+	set := env.State().WrappingSet(env.State().Open.Token).Body
 	return finish(ctx, env, st, mono("Set", set.Name), mono("Check value", set.KCV), line("Method", set.KCVMethod),
 		line("Where", "in the session with each token of this ceremony, and gone with it"), line("What the workstation could do", hostHeld))
 }
@@ -175,7 +175,7 @@ func (loadWrappingKey) load(ctx context.Context, env ceremony.Env, acts []ceremo
 	if len(acts) == 0 {
 		return nil
 	}
-	set := env.State().SetFor(env.State().Open.Token, string(hsm.SecurityOfficer))
+	set := env.State().WrappingSet(env.State().Open.Token)
 	S, held, err := useCards(ctx, env, set, "the wrapping key")
 	if err != nil {
 		return err
@@ -188,16 +188,10 @@ func (loadWrappingKey) load(ctx context.Context, env ceremony.Env, acts []ceremo
 	defer key.Wipe()
 	for _, act := range acts {
 		serial := act.With["serial"]
-		pin, err := pinOf(S, set, serial)
-		if err != nil {
+		if err := loginFor(ctx, env, serial, set, S, held); err != nil {
 			return err
 		}
 		env.Working("The wrapping key goes into the token")
-		err = env.Login(ctx, serial, hsm.SecurityOfficer, held, pin)
-		pin.Wipe()
-		if err != nil {
-			return err
-		}
 		err = env.Act(ctx, act, func(ctx context.Context, intent ledger.Hash) (ceremony.Found, error) {
 			s, err := env.SessionWith(ctx, serial)
 			if err != nil {

@@ -15,8 +15,8 @@ import (
 
 // erase erases what is kept of a person's identity documents. The ledger is read, and
 // not written: its records name the file by SHA-256 alone.
-func erase(ctx context.Context, args []string, out, diag io.Writer) error {
-	f := flags("erase", diag)
+func erase(ctx context.Context, args []string, out io.Writer) error {
+	f := flags("erase")
 	dir := f.String("site", "", "")
 	reason := f.String("reason", "", "")
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") {

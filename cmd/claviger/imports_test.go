@@ -41,7 +41,8 @@ var mayImport = map[string][]string{
 	"ceremony/signoff": {"hsm/secret", "assets"},
 	"ceremony/share":   {"hsm/secret", "assets"},
 	"ceremony":         {"ledger", "hsm", "hsm/secret", "ceremony/script", "ceremony/signoff", "assets"},
-	"ceremony/steps": {"ceremony", "ceremony/share",
+	// A backup is read back from its medium, not from what the system remembers of it.
+	"ceremony/steps": {"ceremony", "ceremony/medium", "ceremony/share",
 		"ledger", "hsm", "hsm/secret", "ceremony/script", "ceremony/signoff", "assets"},
 	"ceremony/report": {"ceremony",
 		"ledger", "hsm", "hsm/secret", "ceremony/script", "ceremony/signoff", "assets"},

@@ -5,7 +5,7 @@
 //	claviger --practice                       the window on a practice site, made if missing
 //	claviger rehearse NAME|FILE [flags]       a whole ceremony with practice people
 //	claviger script list | check | print | compare
-//	                                          the shipped scripts; one of your own, on paper; two rehearsals
+//	                                          the shipped scripts; one of them or of your own, on paper; two rehearsals
 //	claviger token list | probe [flags]       the tokens that are attached; what one can do
 //	claviger erase PERSON --reason TEXT [--site DIR]
 //	                                          what is kept of a person's document; the ledger verifies without it
@@ -21,6 +21,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -69,6 +70,7 @@ func run(args []string, out, diag io.Writer) int {
 	case err == nil:
 		return 0
 	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprintln(out, usageText)
 		return 0
 	case errors.As(err, &usage):
 		fmt.Fprintln(diag, "claviger:", usage)
@@ -83,7 +85,7 @@ const usageText = `usage:
   claviger [--site DIR]
   claviger --practice
   claviger rehearse NAME|FILE [--site DIR] [--out DIR] [--set key=value ...] [--resume] [--stop-after STEP] [--module PATH --serial S]
-  claviger script list | check FILE | print NAME|FILE --out FILE.pdf | compare TRANSCRIPT TRANSCRIPT
+  claviger script list | check NAME|FILE | print NAME|FILE --out FILE.pdf | compare TRANSCRIPT TRANSCRIPT
   claviger token list | probe --module PATH [--serial S] [--json]
   claviger erase PERSON --reason TEXT [--site DIR]`
 
@@ -112,14 +114,19 @@ func Sentence(err error) string {
 }
 
 func command(ctx context.Context, args []string, out, diag io.Writer) error {
+	for _, a := range args {
+		if a == "--help" || a == "-help" || a == "-h" {
+			return flag.ErrHelp
+		}
+	}
 	if len(args) > 0 {
 		switch args[0] {
 		case "rehearse":
-			return rehearsal(ctx, args[1:], out, diag)
+			return rehearsal(ctx, args[1:], out)
 		case "script":
-			return scripts(args[1:], out, diag)
+			return scripts(args[1:], out)
 		case "erase":
-			return erase(ctx, args[1:], out, diag)
+			return erase(ctx, args[1:], out)
 		case "token":
 			return tokens(ctx, args[1:], out, diag)
 		}
@@ -127,22 +134,22 @@ func command(ctx context.Context, args []string, out, diag io.Writer) error {
 			return usagef("%q is not a command", args[0])
 		}
 	}
-	return window(ctx, args, diag)
+	return window(ctx, args)
 }
 
-func flags(name string, diag io.Writer) *flag.FlagSet {
+// flags are those of one command; run prints the usage, once.
+func flags(name string) *flag.FlagSet {
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.Usage = func() { fmt.Fprintln(diag, usageText) }
+	f.Usage = func() {}
 	return f
 }
 
 func parse(f *flag.FlagSet, args []string) error {
-	err := f.Parse(args)
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
+	if err := f.Parse(args); err != nil {
 		return usagef("%v", err)
 	}
-	return err
+	return nil
 }
 
 // settings are the repeated --set key=value.
@@ -159,9 +166,9 @@ func (s settings) Set(v string) error {
 	return nil
 }
 
-func rehearsal(ctx context.Context, args []string, out, diag io.Writer) error {
+func rehearsal(ctx context.Context, args []string, out io.Writer) error {
 	o := rehearse.Options{Set: settings{}, Print: out}
-	f := flags("rehearse", diag)
+	f := flags("rehearse")
 	f.StringVar(&o.Dir, "site", "", "")
 	f.StringVar(&o.Out, "out", ".", "")
 	f.Var(settings(o.Set), "set", "")
@@ -187,12 +194,41 @@ func rehearsal(ctx context.Context, args []string, out, diag io.Writer) error {
 		return err
 	}
 	o.Serial = serial
+	if err := libraryAt(o.Module); err != nil {
+		return err
+	}
 	host, argv, err := self()
 	if err != nil {
 		return err
 	}
 	o.Host, o.Worker = host, argv
 	return rehearse.Run(ctx, o)
+}
+
+// libraryAt says why --module names no library; without --module there is none to
+// look for.
+func libraryAt(path string) error {
+	if path == "" {
+		return nil
+	}
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("--module %s: there is no such file; name the PKCS#11 library that came with the token (claviger token list shows those that are configured here)", path)
+	case err != nil:
+		return fmt.Errorf("--module %s: %w; name a PKCS#11 library that can be read", path, cause(err))
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("--module %s is not a file; name the PKCS#11 library itself", path)
+	}
+	return nil
+}
+
+// cause is what went wrong with a file, without the file's name.
+func cause(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }
 
 // self is this machine, and this program as its own worker.

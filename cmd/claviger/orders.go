@@ -42,7 +42,7 @@ func (p *program) Missing(context.Context) (flow.First, bool, error) {
 	if err != nil {
 		return flow.First{}, false, err
 	}
-	plan, err := script.Parse(src, known)
+	plan, err := script.Parse(src, steps.Kinds().Names())
 	if err != nil {
 		return flow.First{}, false, err
 	}
@@ -68,7 +68,7 @@ func (p *program) MakeReal(ctx context.Context, organisation, library string) er
 	c.Room, c.Module = &p.relay, library
 	s, err := site.Create(ctx, c, organisation)
 	if err != nil {
-		return &ceremony.Problem{Happened: sentence(err.Error()), Safe: "No site was made.", Do: "Mend what it names, then make the site again."}
+		return &ceremony.Problem{Happened: sentence(err.Error()), Safe: "No site was made.", Do: "Correct it below, then make the site again."}
 	}
 	p.site = s
 	return nil
@@ -105,7 +105,7 @@ func (p *program) Prepare(ctx context.Context, st flow.Start) (flow.Preparation,
 	if err != nil {
 		return flow.Preparation{}, p.told(err)
 	}
-	prepared, err := flow.NewPreparation(p.record(ctx, s), st, src, func(plan *script.Plan) ([]ceremony.Part, error) { return rehearse.Parts(plan.Roles) }, p.token(ctx, s, st))
+	prepared, err := flow.NewPreparation(p.record(ctx, s), st, src, func(plan *script.Plan) ([]ceremony.Part, error) { return rehearse.Parts(s.State().RolesFor(plan)) }, p.token(ctx, s, st))
 	if err != nil {
 		return flow.Preparation{}, p.told(err)
 	}
@@ -160,9 +160,8 @@ func (p *program) readToken(ctx context.Context, s *site.Site, serial string) (s
 		return seen, errors.New("the token says of itself that it is software, and this is a real site")
 	}
 	seen.Info = tokens[i]
-	if seen.Info.Serial != "" {
-		seen.Mechanisms, err = m.Mechanisms(ctx, seen.Info.Serial)
-	}
+	// A blank token may have no serial number yet; it is asked all the same.
+	seen.Mechanisms, err = m.Mechanisms(ctx, seen.Info.Serial)
 	return seen, err
 }
 
@@ -178,7 +177,7 @@ func (p *program) Print(ctx context.Context, st flow.Start) (flow.Detail, error)
 	if err != nil {
 		return flow.Detail{}, p.told(err)
 	}
-	plan, err := script.Parse(src, s.State().KnownKind)
+	plan, err := script.Parse(src, s.State().KnownKinds())
 	if err != nil {
 		return flow.Detail{}, p.told(err)
 	}
@@ -244,7 +243,7 @@ func shippedChoices(s *site.Site) []flow.Choice {
 		if err != nil {
 			continue
 		}
-		if plan, err := script.Parse(src, s.State().KnownKind); err == nil {
+		if plan, err := script.Parse(src, s.State().KnownKinds()); err == nil {
 			out = append(out, flow.Choice{ID: name, Label: plan.Title, Help: fmt.Sprintf("%s, version %d", plan.Name, plan.Version)})
 		}
 	}

@@ -51,7 +51,7 @@ func (p *program) script(ctx context.Context, s *site.Site, h ledger.Hash) *scri
 	if err != nil {
 		return nil
 	}
-	plan, err := script.Parse(src, s.State().KnownKind)
+	plan, err := script.Parse(src, s.State().KnownKinds())
 	if err != nil {
 		return nil
 	}

@@ -19,9 +19,9 @@ import (
 )
 
 // scripts: list, check, print and compare.
-func scripts(args []string, out, diag io.Writer) error {
+func scripts(args []string, out io.Writer) error {
 	if len(args) == 0 {
-		return usagef("script takes list, check FILE, print NAME|FILE --out FILE.pdf, or compare TRANSCRIPT TRANSCRIPT")
+		return usagef("script takes list, check NAME|FILE, print NAME|FILE --out FILE.pdf, or compare TRANSCRIPT TRANSCRIPT")
 	}
 	switch args[0] {
 	case "list":
@@ -33,16 +33,14 @@ func scripts(args []string, out, diag io.Writer) error {
 			return checkScript(args[1], out)
 		}
 	case "print":
-		return printScript(args[1:], out, diag)
+		return printScript(args[1:], out)
 	case "compare":
 		if len(args) == 3 {
 			return compareTranscripts(args[1], args[2], out)
 		}
 	}
-	return usagef("script takes list, check FILE, print NAME|FILE --out FILE.pdf, or compare TRANSCRIPT TRANSCRIPT")
+	return usagef("script takes list, check NAME|FILE, print NAME|FILE --out FILE.pdf, or compare TRANSCRIPT TRANSCRIPT")
 }
-
-func known(kind string) bool { return steps.Kinds()[kind] != nil }
 
 func listScripts(out io.Writer) error {
 	files, err := fs.Glob(assets.Scripts, "scripts/*.yaml")
@@ -54,7 +52,7 @@ func listScripts(out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		plan, err := script.Parse(src, known)
+		plan, err := script.Parse(src, steps.Kinds().Names())
 		if err != nil {
 			return err
 		}
@@ -66,11 +64,11 @@ func listScripts(out io.Writer) error {
 // checkScript reads a script and plays the world model over it, with every way
 // its conditions can go.
 func checkScript(file string, out io.Writer) error {
-	src, err := os.ReadFile(file)
+	src, err := rehearse.Source(file)
 	if err != nil {
-		return fmt.Errorf("couldn't read the script: %w", err)
+		return err
 	}
-	plan, err := script.Parse(src, known)
+	plan, err := script.Parse(src, steps.Kinds().Names())
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
@@ -88,8 +86,8 @@ func checkScript(file string, out io.Writer) error {
 }
 
 // printScript writes the paper script under a name that must be free.
-func printScript(args []string, out, diag io.Writer) error {
-	f := flags("print", diag)
+func printScript(args []string, out io.Writer) error {
+	f := flags("print")
 	path := f.String("out", "", "")
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		return usagef("script print needs the name of a shipped script, or a file")
@@ -104,7 +102,7 @@ func printScript(args []string, out, diag io.Writer) error {
 	if err != nil {
 		return err
 	}
-	plan, err := script.Parse(src, known)
+	plan, err := script.Parse(src, steps.Kinds().Names())
 	if err != nil {
 		return fmt.Errorf("%s: %w", args[0], err)
 	}
@@ -114,10 +112,13 @@ func printScript(args []string, out, diag io.Writer) error {
 		return err
 	}
 	if err := ceremony.WriteNew(*path, pdf); err != nil {
-		if errors.Is(err, fs.ErrExist) {
+		switch {
+		case errors.Is(err, fs.ErrExist):
 			return fmt.Errorf("%s is there already and was left as it is; give another --out", *path)
+		case errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("--out %s: there is no folder %q; make it, or give another --out", *path, filepath.Dir(*path))
 		}
-		return err
+		return fmt.Errorf("%w; give another --out", err)
 	}
 	fmt.Fprintf(out, "%s: %d pages of %s, version %d. SHA-256 of the script %x\n", filepath.Base(*path), pages, plan.Name, plan.Version, plan.SHA256)
 	return nil
@@ -129,8 +130,14 @@ func compareTranscripts(one, other string, out io.Writer) error {
 	var lines [2][]string
 	for i, path := range []string{one, other} {
 		b, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("there is no file called %q; name the transcript.txt that claviger rehearse left in its --out", path)
+		}
 		if err != nil {
-			return fmt.Errorf("couldn't read the transcript: %w", err)
+			return fmt.Errorf("couldn't read %q: %w; name the transcript.txt that claviger rehearse left in its --out", path, cause(err))
+		}
+		if !rehearse.IsTranscript(string(b)) {
+			return fmt.Errorf("%q is not the transcript of a rehearsal, which begins like \"Ceremony 2026-002: …\"; name the transcript.txt that claviger rehearse left in its --out", path)
 		}
 		lines[i] = strings.Split(strings.TrimRight(rehearse.Plain(string(b)), "\n"), "\n")
 	}

@@ -60,6 +60,8 @@ type (
 	pinWord struct {
 		Min int `json:"min"`
 		Max int `json:"max"`
+		// OnDevice: people enter it there, and none is sent.
+		OnDevice bool `json:"on-device"`
 	}
 	memoryWord struct {
 		Total int `json:"total"`
@@ -89,7 +91,7 @@ func tokens(ctx context.Context, args []string, out, diag io.Writer) error {
 		return usagef("token takes list or probe")
 	}
 	probe := args[0] == "probe"
-	f := flags("token", diag)
+	f := flags("token")
 	module := f.String("module", "", "")
 	serial := f.String("serial", "", "")
 	asJSON := f.Bool("json", false, "")
@@ -101,6 +103,9 @@ func tokens(ctx context.Context, args []string, out, diag io.Writer) error {
 	}
 	if probe && *module == "" {
 		return usagef("token probe needs --module PATH: claviger token list shows the modules that are configured here")
+	}
+	if err := libraryAt(*module); err != nil {
+		return err
 	}
 	wanted, err := tokenWanted(*serial)
 	if err != nil {
@@ -258,7 +263,7 @@ func word(t hsm.TokenInfo) tokenWord {
 	}
 	return tokenWord{URI: t.URI().String(), Serial: t.Serial, Label: t.Label, Manufacturer: t.Manufacturer, Model: t.Model,
 		Hardware: t.HardwareVersion, Firmware: t.FirmwareVersion, Slot: t.SlotDescription, HardwareSlot: t.HardwareSlot, States: t.States(),
-		Random: t.Random, PIN: pinWord{t.MinPIN, t.MaxPIN}, PublicMemory: memory(t.PublicMemory), PrivateMemory: memory(t.PrivateMemory),
+		Random: t.Random, PIN: pinWord{t.MinPIN, t.MaxPIN, t.ProtectedPath}, PublicMemory: memory(t.PublicMemory), PrivateMemory: memory(t.PrivateMemory),
 		MaxSessions: t.MaxSessions, Mechanisms: []mechanismWord{}, Ceremonies: []ceremonyServed{}}
 }
 
@@ -276,7 +281,7 @@ func served(t hsm.TokenInfo, mechanisms []hsm.Mechanism) ([]ceremonyServed, erro
 		if err != nil {
 			return nil, err
 		}
-		plan, err := script.Parse(src, func(k string) bool { _, ok := kinds[k]; return ok })
+		plan, err := script.Parse(src, kinds.Names())
 		if err != nil {
 			return nil, err
 		}
@@ -347,6 +352,9 @@ func (t tokenWord) print(out io.Writer) {
 	length := fmt.Sprintf("%d to %d characters", t.PIN.Min, t.PIN.Max)
 	if t.PIN.Max == 0 {
 		length = "limits not told"
+	}
+	if t.PIN.OnDevice {
+		length = "entered on the device, never sent to it; opened there by quorum cards or a PIN in parts"
 	}
 	yes := map[bool]string{true: "yes", false: "no"}
 	fmt.Fprintf(out, "\nToken      %s\n", t.URI)

@@ -92,6 +92,14 @@ func TestTokenProbe(t *testing.T) {
 			t.Errorf("%q does not say %q, %v:\n%s", args, says, err, &out)
 		}
 	}
+	control.Pad()
+	if token := probe(t, "probe", "--module", k.Library, "--serial", k.Serial, "--json"); !token.PIN.OnDevice || !slices.Equal(token.States, []string{"PINs are entered on the device"}) {
+		t.Errorf("a token with a pad: %+v, %q", token.PIN, token.States)
+	}
+	var out bytes.Buffer
+	if err := tokens(t.Context(), []string{"probe", "--module", k.Library, "--serial", k.Serial}, &out, t.Output()); err != nil || !strings.Contains(out.String(), "entered on the device, never sent to it") {
+		t.Errorf("%v:\n%s", err, &out)
+	}
 	for says, args := range map[string][]string{
 		"it is absent":       {"probe", "--module", k.Library, "--serial", "0000"},
 		"no such file":       {"list", "--module", filepath.Join(t.TempDir(), "none.so")},

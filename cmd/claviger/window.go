@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -25,8 +24,8 @@ import (
 	"claviger/ui/flow"
 )
 
-func window(ctx context.Context, args []string, diag io.Writer) error {
-	f := flags("claviger", diag)
+func window(ctx context.Context, args []string) error {
+	f := flags("claviger")
 	dir := f.String("site", "", "")
 	practice := f.Bool("practice", false, "")
 	module := f.String("module", "", "")
@@ -213,9 +212,9 @@ func (p *program) told(err error) error {
 	case errors.As(err, &problem):
 		return err
 	case errors.As(err, &refusal):
-		return &ceremony.Problem{Happened: sentence(refusal.Why), Safe: "Nothing was recorded of it.", Do: "Mend what it names, then try again.", Code: refusal.Rule}
+		return &ceremony.Problem{Happened: sentence(refusal.Why), Safe: "Nothing was recorded of it.", Do: "Put right what it names, then try again.", Code: refusal.Rule}
 	}
-	return &ceremony.Problem{Happened: sentence(err.Error()), Safe: "Everything recorded before is on the disk.", Do: "Mend what it names, then go on from the overview.", Code: string(ceremony.ClassOf(err))}
+	return &ceremony.Problem{Happened: sentence(err.Error()), Safe: "Everything recorded before is on the disk.", Do: "Put right what it names, then go on from the overview.", Code: string(ceremony.ClassOf(err))}
 }
 
 func sentence(s string) string {
@@ -261,7 +260,7 @@ func (p *program) shipped(s *site.Site) ([]flow.Start, error) {
 		if err != nil {
 			return nil, err
 		}
-		plan, err := script.Parse(src, s.State().KnownKind)
+		plan, err := script.Parse(src, s.State().KnownKinds())
 		if err != nil || (plan.Name == site.Opening) == s.Ready() {
 			continue // what this program cannot play is not offered
 		}
@@ -334,6 +333,9 @@ func (p *program) play(ctx context.Context, room ceremony.Room, run func(*site.S
 	}
 	if last.Status != ceremony.SealedStatus && last.Status != ceremony.AbortedStatus {
 		return done, nil
+	}
+	if cp, err := ledger.ReadCheckpoint(s.State().Note); err == nil {
+		done.Head, done.Size = cp.Root.String(), cp.Size
 	}
 	done.Report, err = s.Evidence(ctx, last.Number)
 	if err != nil {

@@ -29,6 +29,17 @@ type Model struct {
 	mu     sync.Mutex
 	tokens []*modelToken
 	last   int
+	atPad  *Pad // nil where PINs are sent to it
+}
+
+// Pad is what people do at the pads of a device's tokens: what is right, until they
+// are told otherwise.
+type Pad struct {
+	// Next gives the error with which the next call at a pad ends, nil for none; it is
+	// called once for each.
+	Next func() error
+	// Asked counts the calls at a pad.
+	Asked int
 }
 
 type modelToken struct {
@@ -52,6 +63,9 @@ type modelObject struct {
 // NewModel is a device with one free token.
 func NewModel() *Model { return &Model{tokens: []*modelToken{{}}} }
 
+// NewPadModel is one whose tokens take no PIN: people enter it on the device.
+func NewPadModel(pad *Pad) *Model { return &Model{tokens: []*modelToken{{}}, atPad: pad} }
+
 // NewHardwareModel is one whose slot says that it is hardware (CKF_HW_SLOT).
 func NewHardwareModel() *Model { return &Model{tokens: []*modelToken{{hardware: true}}} }
 
@@ -70,7 +84,7 @@ func (m *Model) Start(context.Context, string, []string) (hsm.Module, error) {
 func (m *Model) Clone() *Model {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c := &Model{last: m.last}
+	c := &Model{last: m.last, atPad: m.atPad}
 	for _, k := range m.tokens {
 		t := *k
 		t.so, t.user, t.open, t.who = bytes.Clone(k.so), bytes.Clone(k.user), 0, ""
@@ -161,14 +175,47 @@ func (m *modelModule) Tokens(ctx context.Context) ([]hsm.TokenInfo, error) {
 	defer m.leave()
 	var list []hsm.TokenInfo
 	for _, k := range m.model.tokens {
-		list = append(list, k.info())
+		list = append(list, m.model.info(k))
 	}
 	return list, nil
 }
 
-func (k *modelToken) info() hsm.TokenInfo {
+// handed gives what is entered for a call that takes these PINs: they themselves, or,
+// at a pad, what people enter there for each.
+func (m *Model) handed(op string, pins []*secret.Buffer, entered ...[]byte) ([][]byte, error) {
+	if m.atPad == nil {
+		var out [][]byte
+		for _, pin := range pins {
+			out = append(out, pin.Bytes())
+		}
+		return out, nil
+	}
+	for _, pin := range pins {
+		if pin.Len() > 0 {
+			return nil, refuse(hsm.NotAllowed, op, "this token's PINs are entered on the device")
+		}
+	}
+	m.atPad.Asked++
+	if m.atPad.Next != nil {
+		if err := m.atPad.Next(); err != nil {
+			return nil, err
+		}
+	}
+	return entered, nil
+}
+
+// chosen is a PIN that people choose at a pad: another one each time.
+func (m *Model) chosen() []byte {
+	if m.atPad == nil {
+		return nil
+	}
+	return fmt.Appendf(nil, "at the pad %d", m.atPad.Asked)
+}
+
+func (m *Model) info(k *modelToken) hsm.TokenInfo {
 	return hsm.TokenInfo{
-		Serial: k.serial, Label: k.label, Manufacturer: "Claviger", Model: "model", SlotDescription: "model",
+		ProtectedPath: m.atPad != nil,
+		Serial:        k.serial, Label: k.label, Manufacturer: "Claviger", Model: "model", SlotDescription: "model",
 		HardwareVersion: "1.0", FirmwareVersion: "1.0",
 		HardwareSlot: k.hardware,
 		Initialised:  k.so != nil, UserPINSet: k.user != nil, Random: true, MinPIN: 4, MaxPIN: 255,
@@ -215,14 +262,22 @@ func (m *modelModule) InitToken(ctx context.Context, serial, label string, so *s
 		return hsm.TokenInfo{}, refuse(hsm.NotAllowed, op, "a label has 1 to 32 bytes and does not end in a blank")
 	}
 	k, err := m.find(op, serial)
+	if err != nil {
+		return hsm.TokenInfo{}, err
+	}
+	entered := k.so
+	if entered == nil {
+		entered = m.model.chosen()
+	}
+	pins, err := m.model.handed(op, []*secret.Buffer{so}, entered)
 	switch {
 	case err != nil:
 		return hsm.TokenInfo{}, err
 	case k.open > 0:
 		return hsm.TokenInfo{}, refuse(hsm.Busy, op, "a session with the token is still open")
-	case k.so != nil && !bytes.Equal(k.so, so.Bytes()):
+	case k.so != nil && !bytes.Equal(k.so, pins[0]):
 		return hsm.TokenInfo{}, refuse(hsm.WrongPIN, op, "the PIN is not the right one")
-	case !fits(so):
+	case !fits(pins[0]):
 		return hsm.TokenInfo{}, refuse(hsm.NotAllowed, op, "the PIN is too long or too short")
 	}
 	if k.so == nil {
@@ -230,11 +285,11 @@ func (m *modelModule) InitToken(ctx context.Context, serial, label string, so *s
 		k.serial = fmt.Sprintf("%016x", m.model.last)
 		m.model.tokens = append(m.model.tokens, &modelToken{})
 	}
-	k.label, k.so, k.user, k.objects = label, bytes.Clone(so.Bytes()), nil, nil
-	return k.info(), nil
+	k.label, k.so, k.user, k.objects = label, bytes.Clone(pins[0]), nil, nil
+	return m.model.info(k), nil
 }
 
-func fits(pin *secret.Buffer) bool { return pin.Len() >= 4 && pin.Len() <= 255 }
+func fits(pin []byte) bool { return len(pin) >= 4 && len(pin) <= 255 }
 
 func (m *modelModule) Open(ctx context.Context, serial string) (hsm.Session, error) {
 	const op = "open a session with the token"
@@ -276,7 +331,7 @@ func (s *modelSession) Token(ctx context.Context) (hsm.TokenInfo, error) {
 		return hsm.TokenInfo{}, err
 	}
 	defer s.module.leave()
-	return s.token.info(), nil
+	return s.module.model.info(s.token), nil
 }
 
 func (s *modelSession) Random(ctx context.Context, n int) (*secret.Buffer, error) {
@@ -308,7 +363,12 @@ func (s *modelSession) Login(ctx context.Context, as hsm.User, pin *secret.Buffe
 		return refuse(hsm.Busy, op, "the other user is logged in")
 	case want == nil:
 		return refuse(hsm.NotAllowed, op, "the token has no user PIN yet")
-	case !bytes.Equal(want, pin.Bytes()):
+	}
+	pins, err := s.module.model.handed(op, []*secret.Buffer{pin}, want)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(want, pins[0]) {
 		return refuse(hsm.WrongPIN, op, "the PIN is not the right one")
 	}
 	k.who = as
@@ -330,13 +390,17 @@ func (s *modelSession) InitPIN(ctx context.Context, pin *secret.Buffer) error {
 		return err
 	}
 	defer s.module.leave()
-	switch {
-	case s.token.who != hsm.SecurityOfficer:
+	if s.token.who != hsm.SecurityOfficer {
 		return refuse(hsm.NotAllowed, op, "the security officer is not logged in")
-	case !fits(pin):
+	}
+	pins, err := s.module.model.handed(op, []*secret.Buffer{pin}, s.module.model.chosen())
+	switch {
+	case err != nil:
+		return err
+	case !fits(pins[0]):
 		return refuse(hsm.NotAllowed, op, "the PIN is too long or too short")
 	}
-	s.token.user = bytes.Clone(pin.Bytes())
+	s.token.user = bytes.Clone(pins[0])
 	return nil
 }
 
@@ -352,13 +416,16 @@ func (s *modelSession) SetPIN(ctx context.Context, old, new *secret.Buffer) erro
 	if k.who == hsm.SecurityOfficer {
 		pin = &k.so
 	}
+	pins, err := s.module.model.handed(op, []*secret.Buffer{old, new}, *pin, s.module.model.chosen())
 	switch {
-	case !fits(new):
+	case err != nil:
+		return err
+	case !fits(pins[1]):
 		return refuse(hsm.NotAllowed, op, "the PIN is too long or too short")
-	case *pin == nil, !bytes.Equal(*pin, old.Bytes()):
+	case *pin == nil, !bytes.Equal(*pin, pins[0]):
 		return refuse(hsm.WrongPIN, op, "the PIN is not the right one")
 	}
-	*pin = bytes.Clone(new.Bytes())
+	*pin = bytes.Clone(pins[1])
 	return nil
 }
 

@@ -31,6 +31,7 @@ type Control struct {
 	dir        string
 	generation int
 	orders     []string
+	pad        bool
 }
 
 // Shim compiles the misbehaving module in front of SoftHSM. It needs a C
@@ -57,10 +58,14 @@ func ShimOf(t testing.TB, real, reserved string) (path string, control *Control)
 	if err := syscall.Mkfifo(c.file("reached"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Mkdir(c.file("pad"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	c.Reset()
 	define := func(name, value string) string { return fmt.Sprintf("-D%s=%q", name, value) }
 	out, err := exec.Command("cc", "-shared", "-fPIC", "-Wall", "-Werror", "-O1", "-o", path, source,
 		define("REAL", real), define("CONTROL", c.file("control")), define("LOG", c.file("log")), define("REACHED", c.file("reached")), define("RESERVED", reserved),
+		define("PAD", c.file("pad")), define("PINS", c.file("pins")),
 		"-ldl").CombinedOutput()
 	if err != nil {
 		t.Fatalf("couldn't compile the shim module: %v\n%s", err, out)
@@ -137,6 +142,25 @@ func (c *Control) TokenFlags(set, clear uint) { c.order(fmt.Sprintf("token-flags
 // SlotFlags sets and clears bits of CK_SLOT_INFO.flags.
 func (c *Control) SlotFlags(set, clear uint) { c.order(fmt.Sprintf("slot-flags %x %x", set, clear)) }
 
+// Pad lets the tokens say that PINs are entered on the device, which Reset does not
+// take back: none that is sent is accepted, and whoever asks by a null pointer finds
+// people at the pad who enter what is right.
+func (c *Control) Pad() {
+	c.pad = true
+	c.write()
+}
+
+// PINs lists every call that takes a PIN, ever, and how it came: "C_Login at the pad"
+// or "C_Login brought a PIN".
+func (c *Control) PINs() []string {
+	c.t.Helper()
+	text, err := os.ReadFile(c.file("pins"))
+	if err != nil && !os.IsNotExist(err) {
+		c.t.Fatal(err)
+	}
+	return strings.Split(strings.TrimSpace(string(text)), "\n")
+}
+
 // Calls lists the functions called since the last change.
 func (c *Control) Calls() []string {
 	c.t.Helper()
@@ -167,6 +191,9 @@ func (c *Control) write() {
 	c.t.Helper()
 	c.generation++
 	text := fmt.Sprintf("generation %d\n%s\n", c.generation, strings.Join(c.orders, "\n"))
+	if c.pad {
+		text += "pad\n"
+	}
 	// By rename: the module may be reading.
 	if err := os.WriteFile(c.file("next"), []byte(text), 0o600); err != nil {
 		c.t.Fatal(err)

@@ -22,6 +22,7 @@ import (
 
 type module struct {
 	ctx  *pkcs11.Ctx
+	pad  pad
 	path string
 	open map[uint]int // sessions given out, by slot
 }
@@ -38,7 +39,12 @@ func Open(path string) (hsm.Module, error) {
 	if ctx == nil {
 		return nil, fmt.Errorf("couldn't load %s: it is not a PKCS#11 module for this machine, or a library it needs is missing (ldd shows which)", path)
 	}
-	err := ctx.Initialize()
+	pad, err := padOf(path)
+	if err != nil {
+		ctx.Destroy()
+		return nil, err
+	}
+	err = ctx.Initialize()
 	if hasCode(err, pkcs11.CKR_CANT_LOCK, pkcs11.CKR_NEED_TO_CREATE_THREADS) {
 		// It has no locks for several threads; we are one.
 		err = ctx.Initialize(pkcs11.InitializeWithFlags(0))
@@ -47,7 +53,7 @@ func Open(path string) (hsm.Module, error) {
 		ctx.Destroy()
 		return nil, refused("open the module", err)
 	}
-	return &module{ctx: ctx, path: path, open: make(map[uint]int)}, nil
+	return &module{ctx: ctx, pad: pad, path: path, open: make(map[uint]int)}, nil
 }
 
 // refused turns an error of miekg/pkcs11 into ours; one that is ours stays.
@@ -304,8 +310,8 @@ func (m *module) InitToken(ctx context.Context, serial, label string, so *secret
 	if err != nil {
 		return hsm.TokenInfo{}, err
 	}
-	if err := m.ctx.InitToken(target.id, lend(so), label); err != nil {
-		return hsm.TokenInfo{}, refused(op, err)
+	if err := m.initToken(op, target, label, so); err != nil {
+		return hsm.TokenInfo{}, err
 	}
 	after, err := m.slots(op)
 	if err != nil {
@@ -326,6 +332,23 @@ func (m *module) InitToken(ctx context.Context, serial, label string, so *secret
 		return hsm.TokenInfo{}, &hsm.Error{Class: hsm.Broken, Op: op, Why: fmt.Sprintf("the module reported success, but shows %d new tokens labelled %q", len(found), label)}
 	}
 	return m.describe(found[0])
+}
+
+func (m *module) initToken(op string, target slot, label string, so *secret.Buffer) error {
+	pad, err := atPad(op, target.token.Flags, so)
+	switch {
+	case err != nil:
+		return err
+	case pad:
+		if err := m.pad.initToken(target.id, label); err != nil {
+			return refusedAtPad(op, err)
+		}
+		return nil
+	}
+	if err := m.ctx.InitToken(target.id, lend(so), label); err != nil {
+		return refused(op, err)
+	}
+	return nil
 }
 
 func toInitialise(op string, all []slot, serial string) (slot, error) {

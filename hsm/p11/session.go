@@ -104,6 +104,16 @@ func (s *session) Login(ctx context.Context, as hsm.User, pin *secret.Buffer) er
 	default:
 		return &hsm.Error{Class: hsm.NotSupported, Op: op, Why: "there is no such user"}
 	}
+	pad, err := s.atPad(op, pin)
+	switch {
+	case err != nil:
+		return err
+	case pad:
+		if err := s.m.pad.login(s.h, number); err != nil {
+			return refusedAtPad(op, err)
+		}
+		return nil
+	}
 	if err := s.m.ctx.Login(s.h, number, lend(pin)); err != nil {
 		return refused(op, err)
 	}
@@ -126,6 +136,16 @@ func (s *session) InitPIN(ctx context.Context, pin *secret.Buffer) error {
 	if err := s.ready(ctx, op); err != nil {
 		return err
 	}
+	pad, err := s.atPad(op, pin)
+	switch {
+	case err != nil:
+		return err
+	case pad:
+		if err := s.m.pad.initPIN(s.h); err != nil {
+			return refusedAtPad(op, err)
+		}
+		return nil
+	}
 	if err := s.m.ctx.InitPIN(s.h, lend(pin)); err != nil {
 		return refused(op, err)
 	}
@@ -136,6 +156,16 @@ func (s *session) SetPIN(ctx context.Context, old, new *secret.Buffer) error {
 	const op = "change the PIN"
 	if err := s.ready(ctx, op); err != nil {
 		return err
+	}
+	pad, err := s.atPad(op, old, new)
+	switch {
+	case err != nil:
+		return err
+	case pad:
+		if err := s.m.pad.setPIN(s.h); err != nil {
+			return refusedAtPad(op, err)
+		}
+		return nil
 	}
 	if err := s.m.ctx.SetPIN(s.h, lend(old), lend(new)); err != nil {
 		return refused(op, err)

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -23,13 +24,13 @@ import (
 // Client is the parent's end: an hsm.Module whose calls happen in the child. It
 // may be used by several goroutines; calls wait for their turn.
 type Client struct {
-	process  *os.Process
-	rpc      *rpc.Client
-	calls    net.Conn
-	secrets  net.Conn
-	deadline time.Duration
-	info     hsm.ModuleInfo
-	limits   []string
+	process               *os.Process
+	rpc                   *rpc.Client
+	calls                 net.Conn
+	secrets               net.Conn
+	deadline, padDeadline time.Duration
+	info                  hsm.ModuleInfo
+	limits                []string
 
 	turn chan struct{} // holds one token while a call runs
 	dead chan struct{} // closed when the process has ended
@@ -62,6 +63,9 @@ func Start(ctx context.Context, o Options) (hsm.Module, error) {
 	}
 	if o.Deadline == 0 {
 		o.Deadline = DefaultDeadline
+	}
+	if o.PadDeadline == 0 {
+		o.PadDeadline = max(DefaultPadDeadline, o.Deadline)
 	}
 	c, err := launch(o)
 	if err != nil {
@@ -103,7 +107,7 @@ func launch(o Options) (*Client, error) {
 		Pdeathsig: syscall.SIGHUP,
 	}
 	c := &Client{
-		calls: calls, secrets: secrets, deadline: o.Deadline,
+		calls: calls, secrets: secrets, deadline: o.Deadline, padDeadline: o.PadDeadline,
 		turn: make(chan struct{}, 1), dead: make(chan struct{}),
 	}
 	started := make(chan error)
@@ -249,7 +253,7 @@ func (c *Client) exchange(ctx context.Context, op, method string, args Call, in 
 			return Answer{}, &hsm.Error{Class: hsm.NotAllowed, Op: op, Why: fmt.Sprintf("a secret of %d bytes is longer than any PIN", s.Len())}
 		}
 	}
-	limit := time.Now().Add(c.deadline)
+	limit := time.Now().Add(c.allowed(in))
 	ctx, cancel := context.WithDeadline(ctx, limit)
 	defer cancel()
 	// A module's process that does not read any more must not block us either.
@@ -276,6 +280,15 @@ func (c *Client) exchange(ctx context.Context, op, method string, args Call, in 
 		c.end(why)
 		return Answer{}, c.gone(op) // answer may still be written to: not ours any more
 	}
+}
+
+// allowed is how long a call may take. One that takes a PIN and is given none waits
+// for people at the device.
+func (c *Client) allowed(in []*secret.Buffer) time.Duration {
+	if len(in) > 0 && !slices.ContainsFunc(in, func(s *secret.Buffer) bool { return s.Len() > 0 }) {
+		return c.padDeadline
+	}
+	return c.deadline
 }
 
 // broken ends a process whose pipe does not work any more, usually because it has

@@ -56,11 +56,17 @@ type Options struct {
 	// Deadline is how long one call may take: 0 means [DefaultDeadline]. A context
 	// that ends earlier ends the call, and the process, earlier.
 	Deadline time.Duration
+	// PadDeadline is how long a call may take in which people act at the device
+	// itself: 0 means [DefaultPadDeadline].
+	PadDeadline time.Duration
 }
 
 const (
 	// DefaultDeadline leaves a slow token time for an RSA-4096 pair.
 	DefaultDeadline = 5 * time.Minute
+	// DefaultPadDeadline leaves people time to make and present a quorum of cards at
+	// the device, which ends it sooner by itself.
+	DefaultPadDeadline = 30 * time.Minute
 	// closeDeadline: closing makes nothing, and has no context.
 	closeDeadline = 30 * time.Second
 )

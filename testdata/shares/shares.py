@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Card text v1 in a few lines of another language, standard library only.
 
-  python3 shares.py vectors                          writes v1.json again
+  python3 shares.py vectors                          prints v1.json again
   python3 shares.py recover SERIAL LENGTH < CARDS    one card a line; prints S, user
                                                      PIN, SO PIN, wrapping key
 
 Written from the format's description, not from the program: bech32m after BIP 350,
 GF(256) with the polynomial of AES (FIPS 197), HKDF after RFC 5869.
 """
-import hashlib, hmac, json, os, sys
+import hashlib, hmac, json, sys
 
 CHARS = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 M, OLD = 0x2BC830A3, 1  # the constants of bech32m and bech32
@@ -174,9 +174,7 @@ if __name__ == "__main__":
         sets = [("two of three", 2, 3, False), ("three of five", 3, 5, False),
                 ("eight of eight", 8, 8, False), ("practice", 2, 3, True)]
         out = {"sets": [vector(*s) for s in sets], "refused": refused()}
-        with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "v1.json"), "w") as f:
-            json.dump(out, f, indent=1, ensure_ascii=True)
-            f.write("\n")
+        print(json.dumps(out, indent=1, ensure_ascii=True))
     elif len(sys.argv) == 4 and sys.argv[1] == "recover":
         S, serial, longest = recover(sys.stdin.read().strip().splitlines()), sys.argv[2], int(sys.argv[3])
         print(S.hex(), pin(S, serial, "user", longest), pin(S, serial, "so", longest), hkdf(S, b"claviger kek v1", 32).hex(), sep="\n")

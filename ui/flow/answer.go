@@ -134,7 +134,7 @@ func choices(field string, of []string, people []ceremony.PersonView) []Choice {
 		}
 		for _, p := range people {
 			if p.ID == id {
-				c.Label, c.Help = p.Name, capital(p.Role)
+				c.Label, c.Help = p.Name, role(p.Role)
 			}
 		}
 		if known, ok := answers[field][id]; ok {

@@ -82,6 +82,8 @@ func (a CardAsk) header(h share.Header, err error) (CardState, bool) {
 	switch {
 	case err != nil:
 		return refused(err), false
+	case a.ask.Old[ceremony.CardItemName(h.Index, share.Name(h.Set))] != nil:
+		return CardState{Bad: []int{1, 2}, Say: a.ask.Old[ceremony.CardItemName(h.Index, share.Name(h.Set))].Error(), Tone: Bad}, false
 	case a.ask.Set != "" && share.Name(h.Set) != a.ask.Set:
 		return CardState{Bad: []int{1, 2}, Say: fmt.Sprintf("This card is of set %s; this step needs set %s.", share.Name(h.Set), a.ask.Set), Tone: Bad}, false
 	case slices.Contains(a.ask.Entered, h.Index):

@@ -150,7 +150,12 @@ func partners(s *ceremony.State, p *ceremony.Progress) []Fact {
 	return out
 }
 
-func role(r string) string { return capital(strings.ReplaceAll(r, "-", " ")) }
+func role(r string) string { return capital(roleWords(r)) }
+
+// roleWords says a role as people do.
+func roleWords(r string) string {
+	return strings.Replace(strings.ReplaceAll(r, "-", " "), "third party", "third-party", 1)
+}
 
 // phase lists the steps of a phase with when they ended and what they found.
 func phase(s *ceremony.State, p *ceremony.Progress, ph script.Phase) Group {

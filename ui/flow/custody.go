@@ -24,12 +24,12 @@ func NewCustody(r Record) Table {
 	t := Table{Title: InCustody, One: "thing in custody", Many: "things in custody",
 		Columns: []Column{{"What", 3}, {"Kind", 1.5}, {"With", 2.6}, {"Bag", 1.8}, {"State", 1.6}},
 		First:   "Nothing is in custody yet. Cards, bags and HSMs stand here once the site was opened in its first ceremony."}
+	due := setsDue(s)
 	for _, id := range sorted(s.Sets) {
-		set := s.Sets[id]
-		b := set.Body
-		state, tone := setState(s, set)
+		b := s.Sets[id].Body
+		state, tone := setState(s, s.Sets[id], due[id])
 		t.Rows = append(t.Rows, Row{ID: aSet + id, Cells: []Cell{
-			{Kind: Name, Text: "Card set " + setName(id), Below: fmt.Sprintf("any %d of %d", b.Threshold, b.Count)}, {Text: capital(b.Purpose) + " set"},
+			{Kind: Name, Text: setCalled(b), Below: fmt.Sprintf("any %d of %d", b.Threshold, b.Count)}, {Text: capital(b.Purpose) + " set"},
 			{Text: calledAll(s, holders(b))}, {Text: "one a card"}, {Kind: Chip, Text: state, Tone: tone}}})
 	}
 	for _, name := range sorted(s.Items) {
@@ -41,9 +41,20 @@ func NewCustody(r Record) Table {
 	for _, serial := range sorted(s.Tokens) {
 		b := s.Tokens[serial].Body
 		t.Rows = append(t.Rows, Row{ID: aToken + serial, Cells: []Cell{
-			{Kind: Name, Text: b.Label, Below: "serial number " + serial}, {Text: "HSM"}, {Text: notRecorded}, {Text: notRecorded}, {Kind: Chip, Text: "Enrolled", Tone: Good}}})
+			{Kind: Name, Text: b.Label, Below: "serial number " + serial}, {Text: "HSM"}, {Text: notRecorded}, {Text: said("", bagOf(s, serial)).Value}, {Kind: Chip, Text: "Enrolled", Tone: Good}}})
 	}
 	return t
+}
+
+// setCalled is how a set is called by what it consists of.
+func setCalled(b ceremony.SetIssued) string {
+	switch b.Device {
+	case ceremony.QuorumCards:
+		return "Quorum cards, set " + setName(b.Set)
+	case ceremony.PINParts:
+		return "PIN in parts, set " + setName(b.Set)
+	}
+	return "Card set " + setName(b.Set)
 }
 
 func setName(id string) string {
@@ -64,7 +75,66 @@ func holders(b ceremony.SetIssued) []string {
 	return out
 }
 
-func setState(s *ceremony.State, set *ceremony.Set) (string, Tone) { return "In use", Good }
+// setsDue are the sets that ask something of people, by their ids.
+func setsDue(s *ceremony.State) map[string]ceremony.SetDue {
+	out := map[string]ceremony.SetDue{}
+	for _, d := range s.SetsDue() {
+		out[d.Set.Body.Set] = d
+	}
+	return out
+}
+
+// setState is what a set is good for now, in words; due is what it asks of people.
+func setState(s *ceremony.State, set *ceremony.Set, due ceremony.SetDue) (string, Tone) {
+	switch {
+	case set.Withdrawn && len(due.Unaccounted) > 0:
+		return "Still opens a backup", Bad
+	case set.Withdrawn && due.Needed:
+		return "Still opens a backup", Waiting
+	case set.Withdrawn:
+		return "Withdrawn", Neutral
+	case len(due.Unaccounted) > 0:
+		return "Must be changed", Bad
+	case len(opens(s, set)) == 0:
+		return "Opens no HSM yet", Info
+	case len(s.Unaccounted(set)) > 0:
+		return "A card is missing", Waiting
+	}
+	return "In use", Good
+}
+
+// opens lists the tokens whose PIN comes from a set now, wherever it was issued.
+func opens(s *ceremony.State, set *ceremony.Set) []string {
+	return slices.DeleteFunc(sorted(s.Tokens), func(serial string) bool {
+		t := s.Tokens[serial]
+		return t.UserSet != set.Body.Set && t.SOSet != set.Body.Set
+	})
+}
+
+// bagOf is the bag that a token went into when the last ceremony on it ended.
+func bagOf(s *ceremony.State, serial string) string {
+	for i := len(s.Ceremonies) - 1; i >= 0; i-- {
+		p := s.Ceremonies[i]
+		if p.Token != serial && p.Second.Serial != serial {
+			continue
+		}
+		if p.Token != serial || p.Status != ceremony.SealedStatus {
+			return ""
+		}
+		for _, st := range p.Plan.Steps() {
+			if st.Kind != ceremony.ClosingBagsStep || p.Steps[st.ID] == nil {
+				continue
+			}
+			for _, l := range p.Steps[st.ID].Facts {
+				if l.Label == ceremony.ClosingBag("HSM") {
+					return l.Value
+				}
+			}
+		}
+		return ""
+	}
+	return ""
+}
 
 // itemState is where an item is, in words.
 func itemState(it *ceremony.Item) (string, Tone) {
@@ -106,24 +176,41 @@ func setDetail(s *ceremony.State, id string) (Detail, bool) {
 		return Detail{}, false
 	}
 	b := set.Body
-	d := Detail{Kicker: "Share set", Title: "Card set " + setName(id), Text: fmt.Sprintf("Any %d of its %d cards rebuild one secret of 32 bytes. Fewer tell nothing about it.", b.Threshold, b.Count)}
-	d.State, d.Tone = setState(s, set)
+	d := Detail{Kicker: "Share set", Title: setCalled(b), Text: fmt.Sprintf("Any %d of its %d cards rebuild one secret of 32 bytes. Fewer tell nothing about it.", b.Threshold, b.Count)}
+	if b.Made() {
+		d.Kicker, d.Text = "What opens a device", fmt.Sprintf("Any %d of its %d parts open the device at its own pad, as stated. The device made them; nothing of them is known here.", b.Threshold, b.Count)
+	}
+	due, asks := setsDue(s)[id]
+	d.State, d.Tone = setState(s, set, due)
+	if asks {
+		asked := Group{Title: "What it asks for"}
+		for _, text := range setDue(due) {
+			asked.Facts = append(asked.Facts, Fact{Value: text.Text})
+		}
+		d.Groups = append(d.Groups, asked)
+	}
+	opened := Fact{Label: "Opens the tokens", Value: "none"}
+	if now := opens(s, set); len(now) > 0 {
+		opened = code(opened.Label, strings.Join(now, ", "))
+	}
 	d.Groups = append(d.Groups, Group{Title: "What it is", Facts: []Fact{
 		code("Set", setName(id)), said("Purpose", b.Purpose), said("Threshold", fmt.Sprintf("any %d of %d", b.Threshold, b.Count)),
-		code("Opens the tokens", strings.Join(b.Serials, ", ")), said("Length of the PIN it makes", countOrNone(b.PINLength, "character"))},
-		Hashes: []Hash{inWordsToo("Commitment to the secret", b.Commitment)}})
+		opened, code("Was issued for", strings.Join(b.Serials, ", ")), said("Length of the PIN it makes", countOrNone(b.PINLength, "character"))}})
+	if !b.Made() {
+		d.Groups[len(d.Groups)-1].Hashes = []Hash{inWordsToo("Commitment to the secret", b.Commitment)}
+	}
 	cards := Group{Title: "Its cards"}
 	for _, c := range b.Cards {
 		value := called(s, c.Holder) + " · bag " + notRecorded
-		if it := s.Items[cardName(c.Index, id)]; it != nil {
+		if it := s.Items[cardName(b, c.Index)]; it != nil {
 			state, _ := itemState(it)
 			value = called(s, it.Holder) + " · bag " + it.Bag + " · " + lower(state)
 			d.Refs = append(d.Refs, Ref{InCustody, anItem + it.Name, capital(it.Name)})
 		}
-		if raw, err := hex.DecodeString(c.Fingerprint); err == nil {
+		if raw, err := hex.DecodeString(c.Fingerprint); err == nil && len(raw) > 0 {
 			value += "\nfingerprint " + saidInWords(raw, 5)
 		}
-		cards.Facts = append(cards.Facts, Fact{Label: fmt.Sprintf("Card %d", c.Index), Value: value})
+		cards.Facts = append(cards.Facts, Fact{Label: fmt.Sprintf("%s %d", capital(b.ItemKind()), c.Index), Value: value})
 	}
 	d.Groups = append(d.Groups, cards)
 	d.Names = append(named(id, set.Leaf.String(), b.Intent.String()), "of set "+setName(id))
@@ -137,8 +224,9 @@ func countOrNone(n int, what string) string {
 	return count(n, what)
 }
 
-func cardName(index int, set string) string {
-	return ceremony.CardItemName(index, setName(set))
+func cardName(b ceremony.SetIssued, index int) string {
+	b.Name = setName(b.Set)
+	return b.CardName(index)
 }
 
 func itemDetail(s *ceremony.State, name string) (Detail, bool) {
@@ -152,8 +240,8 @@ func itemDetail(s *ceremony.State, name string) (Detail, bool) {
 	if it.Holds != "" {
 		where.Facts = append(where.Facts, code("Holds the wrapped backup (SHA-256)", fours(it.Holds)))
 	}
-	if it.Set != "" {
-		d.Refs = append(d.Refs, Ref{InCustody, aSet + it.Set, "Card set " + setName(it.Set)})
+	if set := s.Sets[it.Set]; set != nil {
+		d.Refs = append(d.Refs, Ref{InCustody, aSet + it.Set, setCalled(set.Body)})
 	}
 	d.Groups = []Group{where}
 	return d, true
@@ -165,10 +253,30 @@ func tokenDetail(s *ceremony.State, serial string) (Detail, bool) {
 		return Detail{}, false
 	}
 	d := Detail{Kicker: "HSM", Title: t.Body.Label, State: "Enrolled", Tone: Good, Groups: []Group{{Title: "What it is", Facts: product(s, serial)}}, Names: named(serial)}
-	keys := Group{Title: "Keys made in it"}
+	if t.AtPad() {
+		d.Groups[0].Facts = append(d.Groups[0].Facts, said("Opened at its own pad, as stated", "by "+t.Body.ProtectedPath+"; no PIN of it is known here"))
+	}
+	cards := Group{Title: "Whose cards open it", Facts: []Fact{said("User PIN", anyOf(s.SetFor(serial, "user"))), said("Security officer's PIN", anyOf(s.SetFor(serial, "so"))), said("Bag, after the last ceremony", bagOf(s, serial))}}
+	for _, set := range []*ceremony.Set{s.SetFor(serial, "user"), s.SetFor(serial, "so")} {
+		if set != nil {
+			d.Refs = append(d.Refs, Ref{InCustody, aSet + set.Body.Set, setCalled(set.Body)})
+		}
+	}
+	keys := Group{Title: "Keys that are or were in it"}
 	for _, id := range sorted(s.Keys) {
-		if k := s.Keys[id]; k.Body.Serial == serial {
-			keys.Facts = append(keys.Facts, Fact{Label: k.Body.Label, Value: ceremony.AlgorithmName(k.Body.Algorithm) + " · " + keyState(k)})
+		k := s.Keys[id]
+		for _, c := range k.Copies {
+			if c.Form != ceremony.ModuleForm || c.Where != serial {
+				continue
+			}
+			value := ceremony.AlgorithmName(k.Body.Algorithm) + " · " + keyState(k)
+			if k.Body.Serial != serial {
+				value += " · restored"
+			}
+			if c.State != ceremony.CopyKept {
+				value += " · here " + c.State
+			}
+			keys.Facts = append(keys.Facts, Fact{Label: k.Body.Label, Value: value})
 			d.Refs = append(d.Refs, Ref{InKeys, id, k.Body.Label})
 		}
 	}
@@ -180,6 +288,18 @@ func tokenDetail(s *ceremony.State, serial string) (Detail, bool) {
 	if len(keys.Facts) == 0 {
 		keys.Facts = []Fact{{Value: "none that this record knows"}}
 	}
-	d.Groups = append(d.Groups, keys)
+	d.Groups = append(d.Groups, cards, keys)
 	return d, true
+}
+
+// anyOf names the cards of a set that open something together, "" without one.
+func anyOf(set *ceremony.Set) string {
+	if set == nil {
+		return ""
+	}
+	what := "cards"
+	if set.Body.Made() {
+		what = set.Body.Device
+	}
+	return fmt.Sprintf("any %d of %d %s of set %s", set.Body.Threshold, set.Body.Count, what, setName(set.Body.Set))
 }

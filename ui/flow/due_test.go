@@ -46,7 +46,7 @@ func TestSetsAndCopiesThatAreDue(t *testing.T) {
 		}, nil},
 		"withdrawn, a backup is kept": {func(s *ceremony.State) { set(s, true, in, in, in); backup(s, ceremony.CopyKept) }, []string{oldCards}},
 		"withdrawn, and lost cards open a backup": {func(s *ceremony.State) { set(s, true, ceremony.Lost, ceremony.Lost, in); backup(s, ceremony.CopyKept) },
-			[]string{oldCards, known}},
+			[]string{known, oldCards}},
 		"what a deviation asked for": {func(s *ceremony.State) {
 			s.Ceremonies = append(s.Ceremonies, &ceremony.Progress{Number: "2026-001", Status: ceremony.SealedStatus, Plan: sample.Site().Ceremonies[0].Plan, Deviations: []ceremony.Deviation{
 				{Raised: ceremony.DeviationRaised{Number: 1}, Decided: &ceremony.DeviationDecided{Corrective: "new bags are bought", Due: "2026-11-21"}},

@@ -17,7 +17,7 @@ type First struct {
 func NewFirst(dir string, opening *script.Plan) First {
 	return First{Dir: dir, Needed: []string{
 		"A hardware security module that is empty, and its vendor's PKCS#11 library on this workstation. A software token is refused.",
-		capital(inWords(headcount(opening))) + " people, each in one role: " + needsPeople(opening) + ".",
+		capital(inWords(headcount(opening.Roles))) + " people, each in one role: " + needsPeople(opening.Roles) + ".",
 		"An order on paper: the printed script, signed by hand by the approver, and the SHA-256 of its scan, computed on another machine.",
 		"Tamper-evident bags with numbers, blank cards, key sheets to sign by hand, and two media for copies of the record.",
 	}}
@@ -25,7 +25,7 @@ func NewFirst(dir string, opening *script.Plan) First {
 
 // NewRealSite asks for what an empty real site is made of.
 func NewRealSite(dir string, modules []Module) Ask {
-	a := Ask{Kicker: "Real site", Title: "Found a real site", Verb: "Make the empty site",
+	a := Ask{Kicker: "Real site", Title: "Set up a real site", Verb: "Make the empty site",
 		Text: "The folder " + dir + " is made with a ledger whose first record says, for good, that this is no practice. Everything else is done by people, in the ceremony that opens the site."}
 	library := Field{Name: "library", Label: "The library of the hardware security module"}
 	for _, m := range modules {

@@ -184,6 +184,12 @@ func TestPages(t *testing.T) {
 		}()},
 		"passphrase": {ceremony.Prompt{Kind: ceremony.AskPassphrase, Who: marta}, practice,
 			private(Page{Kind: PageSecret, Go: "Open my key", Secret: SecretAsk{"Passphrase, six words", passphraseBytes, 1}, Practice: "Use the practice passphrase"})},
+		"at the device": {ceremony.Prompt{Kind: ceremony.AskPad, Title: "At the device: log in as its user", Who: marta, Role: "custodian", Verb: "We are at the device", Aloud: "Marta Brandt: present your quorum card. No PIN is entered on this workstation.",
+			Facts: []ceremony.Fact{{Label: "Serial number", Value: "77004312", Style: "mono"}}}, practice, func() Page {
+			pg := public(Page{Kind: PageConfirm, Title: "At the device: log in as its user", Go: "We are at the device", Facts: []Fact{{Label: "Serial number", Value: "77004312", Mono: true}}})
+			pg.Aloud = "Marta Brandt: present your quorum card. No PIN is entered on this workstation."
+			return pg
+		}()},
 		"transport PIN": {ceremony.Prompt{Kind: ceremony.AskTransportPIN, Who: marta}, practice,
 			private(Page{Kind: PageSecret, Go: "Use this PIN", Secret: SecretAsk{"Transport PIN", pinBytes, leastPIN}, Practice: "Use the practice PIN"})},
 		"new PIN": {ceremony.Prompt{Kind: ceremony.AskNewPIN, Who: marta}, real,
@@ -377,6 +383,10 @@ func TestCardIsCheckedAsItIsTyped(t *testing.T) {
 		"whole":         {prompt, card, CardState{OK: true, Say: "All 18 groups fit.", Tone: Good}},
 		"entered":       {changed(func(p *ceremony.CardPrompt) { p.Entered = []int{2} }), card[:40], CardState{Say: "Card 2 is entered already.", Tone: Bad}},
 		"another card":  {changed(func(p *ceremony.CardPrompt) { p.Index = 3 }), card[:40], CardState{Say: "This is card 2; card 3 is asked for.", Tone: Bad}},
+		"a withdrawn set": {changed(func(p *ceremony.CardPrompt) {
+			p.Set = "QQQQ QQQQ"
+			p.Old = map[string]*ceremony.Problem{ceremony.CardItemName(2, set.Name()): {Happened: "This was withdrawn.", Safe: "Nothing was combined.", Do: "Note a deviation."}}
+		}), card[:40], CardState{Bad: []int{1, 2}, Say: "This was withdrawn. Note a deviation.", Tone: Bad}},
 		"another set":   {changed(func(p *ceremony.CardPrompt) { p.Set = "QQQQ QQQQ" }), card[:40], CardState{Bad: []int{1, 2}, Say: "This card is of set " + set.Name() + "; this step needs set QQQQ QQQQ.", Tone: Bad}},
 		"wrong letter":  {prompt, card[:40] + other + card[41:], CardState{Bad: []int{10}, Tone: Bad}},
 		"not checked k": {prompt, "", CardState{}},

@@ -227,7 +227,7 @@ func stepState(status string) StepState {
 }
 
 func newPerson(p ceremony.PersonView) Person {
-	out := Person{Initials: p.Initials, Name: p.Name, Note: capital(p.Role)}
+	out := Person{Initials: p.Initials, Name: p.Name, Note: role(p.Role)}
 	if p.Status != "" {
 		out.Note += " · " + p.Status
 	}

@@ -158,7 +158,7 @@ func protection(p string) string {
 	case "module-only":
 		return "Never leaves the HSM it was made in, wrapped or not."
 	case "wrap-backup":
-		return "Leaves only wrapped; any k cards and a backup can rebuild it outside an HSM."
+		return "Leaves only wrapped; a backup and enough recovery cards can rebuild it outside an HSM."
 	}
 	return p
 }
@@ -312,14 +312,11 @@ func parametersOf(algorithm string) string {
 
 // whoOpens says whose cards open the token that holds a key.
 func whoOpens(s *ceremony.State, serial string) string {
-	var out []string
-	for _, id := range sorted(s.Sets) {
-		b := s.Sets[id].Body
-		if b.Purpose == "activation" && slices.Contains(b.Serials, serial) {
-			out = append(out, fmt.Sprintf("whoever opens the token: any %d of %d cards of set %s, in a ceremony that officers authorise", b.Threshold, b.Count, setName(id)))
-		}
+	set := s.SetFor(serial, "user")
+	if set == nil {
+		return ""
 	}
-	return strings.Join(out, "; ")
+	return "whoever opens the token: " + anyOf(set) + ", in a ceremony that officers authorise"
 }
 
 func product(s *ceremony.State, serial string) []Fact {

@@ -228,7 +228,7 @@ const orderTime = "2006-01-02 15:04"
 // another.
 func NewOrderForm(r Record, name string, source []byte, free func(string) string, now time.Time) (OrderForm, error) {
 	s := r.State
-	plan, err := script.Parse(source, s.KnownKind)
+	plan, err := script.Parse(source, s.KnownKinds())
 	if err != nil {
 		return OrderForm{}, fmt.Errorf("couldn't read the script: %w", err)
 	}
@@ -252,7 +252,7 @@ func NewOrderForm(r Record, name string, source []byte, free func(string) string
 		}
 		f.Fields = append(f.Fields, field)
 	}
-	for _, need := range plan.Roles {
+	for _, need := range s.RolesFor(plan) {
 		for i := range need.Count {
 			f.Fields = append(f.Fields, f.personField(s, need, i))
 		}
@@ -272,12 +272,11 @@ func NewOrderForm(r Record, name string, source []byte, free func(string) string
 // personField asks who takes a part: one of those enrolled for it, or, before
 // anybody is, a name in Latin letters.
 func (f OrderForm) personField(s *ceremony.State, need script.RoleNeed, i int) Field {
-	field := Field{Name: fmt.Sprintf("person %s %d", need.Role, i), Label: "As " + strings.ReplaceAll(need.Role, "-", " "), Max: 60}
+	field := Field{Name: fmt.Sprintf("person %s %d", need.Role, i), Label: role(need.Role), Max: 60}
 	if need.Count > 1 {
 		field.Label += fmt.Sprintf(" %d", i+1)
 	}
 	if f.first {
-		field.Hint = "name in Latin letters; it is written as on the document when the person is enrolled"
 		return field
 	}
 	field.Of = enrolledAs(s, need.Role)
@@ -315,7 +314,7 @@ func (f OrderForm) Order(s *ceremony.State, typed map[string]string, now time.Ti
 	if err != nil {
 		return o, wrongValue(err, "value ")
 	}
-	for _, need := range f.plan.Roles {
+	for _, need := range s.RolesFor(f.plan) {
 		for i := range need.Count {
 			name := fmt.Sprintf("person %s %d", need.Role, i)
 			id := values[name]

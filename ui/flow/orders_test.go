@@ -18,7 +18,7 @@ import (
 func withScript(s *ceremony.State) Record {
 	r := recordOf(s)
 	r.Script = func(ledger.Hash) *script.Plan {
-		plan, err := script.Parse(sample.Script(), s.KnownKind)
+		plan, err := script.Parse(sample.Script(), s.KnownKinds())
 		if err != nil {
 			panic(err)
 		}
@@ -120,7 +120,7 @@ func TestPreparationIsJudgedAsTheEngineWill(t *testing.T) {
 	s := sample.Site()
 	r := withScript(s)
 	seen := TokenSeen{Info: hsm.TokenInfo{Label: "NW-HSM-01", Serial: "77004312"}, Mechanisms: []hsm.Mechanism{{Name: "CKM_EC_KEY_PAIR_GEN", Flags: []string{"generate-key-pair"}, Min: 256, Max: 256}, {Name: "CKM_ECDSA", Flags: []string{"sign"}}}}
-	plan, _ := script.Parse(sample.Script(), s.KnownKind)
+	plan, _ := script.Parse(sample.Script(), s.KnownKinds())
 	st, _ := NewStart(plan, s, func(l string) string { return l })
 	cast := func(p *script.Plan) ([]ceremony.Part, error) { return sample.Cast(p) }
 	p, err := NewPreparation(r, st, sample.Script(), cast, seen)
@@ -221,7 +221,7 @@ func TestRealSiteOffersNoSoftwareToken(t *testing.T) {
 	if _, _, wrong := RealSite(a, map[string]string{"organisation": "Northwind", "library": otherLibrary}); wrong["path"] == "" {
 		t.Errorf("a library without a path: %v", wrong)
 	}
-	plan, _ := script.Parse(sample.Script(), sample.Empty().KnownKind)
+	plan, _ := script.Parse(sample.Script(), sample.Empty().KnownKinds())
 	if f := NewFirst("/srv/site", plan); !strings.Contains(f.Needed[1], "Six people, each in one role: 1 administrator") {
 		t.Errorf("needed: %v", f.Needed)
 	}

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,16 +12,16 @@ import (
 
 // Overview is the first page.
 type Overview struct {
-	Greeting   string
-	Due        []Due
-	Keys       []Row
-	AllKeys    string // leads to the others, "" where all are here
-	NoKeys     string // what to do while there are none
-	Ceremonies []CeremonyRow
-	All        string // leads to the other ceremonies
-	NoneHeld   string
-	Starts     []Start
-	Trust      []TrustRow
+	Greeting            string
+	Due                 []Due // the gravest first
+	Keys                []Row
+	AllKeys             string // leads to the others, "" where all are here
+	NoKeys, NoKeysTitle string // what to do while there are none
+	Ceremonies          []CeremonyRow
+	All                 string // leads to the other ceremonies
+	NoneHeld            string
+	Starts              []Start
+	Trust               []TrustRow
 	// Resume names the open ceremony; while there is one no other can start.
 	Resume string
 	// ReadOnly says why nothing can be held here, nil where something can.
@@ -52,7 +53,6 @@ type TrustRow struct {
 const (
 	keysShown       = 6
 	ceremoniesShown = 5
-	dueShown        = 6
 )
 
 // NewOverview makes the first page.
@@ -81,20 +81,21 @@ func NewOverview(s ceremony.Snapshot, r Record, starts []Start, now time.Time) O
 		o.Resume = p.Number
 	}
 	o.Due = dueHere(r.State, keys, now)
-	waits := len(o.Due)
-	if waits > dueShown {
-		o.Due = append(o.Due[:dueShown:dueShown], Due{Text: "and " + count(waits-dueShown, "thing") + " more", Tone: Waiting, Ref: Ref{Place: InKeys, Label: "All keys"}})
-	}
-	o.Greeting = greeting(now) + ". " + decision(waits, o.Resume)
+	o.Greeting = greeting(now) + ". " + decision(len(o.Due), o.Resume)
 	if o.ReadOnly != nil {
 		o.Greeting = greeting(now) + ". This site is read-only."
 	}
 	if len(keys) == 0 && o.ReadOnly == nil {
-		o.NoKeys = "There is no key yet. Start with “Generate a signing key”: it takes about half an hour, and everyone whom it needs is told first."
+		o.NoKeysTitle = "No key yet"
+		o.NoKeys = "There is no key yet. Start with “Generate a signing key”: it takes about an hour, and everyone whom it needs is told first."
 	}
 	if len(r.State.People) == 0 && !r.State.Site.Practice && o.ReadOnly == nil {
 		o.Greeting = greeting(now) + ". This site is not opened yet."
 		o.NoKeys = "The site is empty. Its opening is a ceremony of its own, in which its people are enrolled and its HSM is made ready; as nobody is enrolled, it is ordered on paper. Choose “Open a site”, print its script, and have the order signed; when that is taken in, the ceremony is prepared here."
+		if len(r.State.StandingOrders(now)) > 0 {
+			o.NoKeys = "The opening is ordered. Choose “Open a site” to prepare it: whom and what it needs is told before anything begins."
+		}
+		o.NoKeysTitle = "The site is empty"
 	}
 	if len(all) == 0 {
 		o.NoneHeld = "No ceremony was held yet."
@@ -102,17 +103,21 @@ func NewOverview(s ceremony.Snapshot, r Record, starts []Start, now time.Time) O
 	return o
 }
 
-// dueHere lists what waits for people, the most urgent first.
+// dueHere lists what waits for people, the gravest first. The open ceremony goes
+// before everything: nothing else is done before it ends.
 func dueHere(s *ceremony.State, keys []*ceremony.Key, now time.Time) []Due {
-	var out []Due
+	var open, out []Due
 	if p := s.Unfinished(); p != nil {
 		state, _ := statusOf(p)
-		out = append(out, Due{fmt.Sprintf("Ceremony %s, %s: %s", p.Number, p.Plan.Title, lower(state)), Waiting, Ref{InCeremonies, p.Number, "See"}})
+		open = append(open, Due{fmt.Sprintf("Ceremony %s, %s: %s", p.Number, p.Plan.Title, lower(state)), Waiting, Ref{InCeremonies, p.Number, "See"}})
 		for _, d := range p.Deviations {
 			if d.Decided == nil {
-				out = append(out, Due{fmt.Sprintf("Deviation %d of ceremony %s is not decided", d.Raised.Number, p.Number), Waiting, Ref{InCeremonies, p.Number, "See"}})
+				open = append(open, Due{fmt.Sprintf("Deviation %d of ceremony %s is not decided", d.Raised.Number, p.Number), Waiting, Ref{InCeremonies, p.Number, "See"}})
 			}
 		}
+	}
+	if last := s.Looked; last != nil && len(last.Unknown) > 0 {
+		out = append(out, Due{"The HSM holds " + countOf(len(last.Unknown), "object", "objects") + " that this record does not know: the next ceremony asks what becomes of it", Waiting, Ref{InCustody, aToken + last.Serial, "See"}})
 	}
 	if after, n := s.CopiesDue(); n > 0 {
 		out = append(out, Due{counted(n, "verified copy of the ledger is", "verified copies of the ledger are") + " still to be made after ceremony " + after + ", on separate media", Waiting, Ref{Place: InEvidence, Label: "Copy"}})
@@ -145,20 +150,33 @@ func dueHere(s *ceremony.State, keys []*ceremony.Key, now time.Time) []Due {
 		}
 	}
 	for _, d := range s.SetsDue() {
-		ref := Ref{Place: InCustody, Label: "See"}
-		name, gone := d.Set.Body.Name, strings.Join(d.Unaccounted, ", ")
-		if d.Needed {
-			out = append(out, Due{"The old cards of set " + name + " still open a backup of " + d.Wraps + ": see that it is backed up under other cards, have the old media destroyed, then the old cards", Waiting, ref})
-		}
-		switch {
-		case gone != "" && d.Wraps != "":
-			out = append(out, Due{"A backup of " + d.Wraps + " may survive, and nobody answers for as many of the old cards of set " + name + " as open it: " + gone + ". Have the key changed", Bad, ref})
-		case gone != "":
-			out = append(out, Due{"The secret of set " + name + " must be changed: nobody answers for " + gone, Bad, ref})
-		}
+		out = append(out, setDue(d)...)
 	}
-	if last := s.Looked; last != nil && len(last.Unknown) > 0 {
-		out = append(out, Due{"The HSM holds " + countOf(len(last.Unknown), "object", "objects") + " that this record does not know: the next ceremony asks what becomes of it", Waiting, Ref{InCustody, aToken + last.Serial, "See"}})
+	slices.SortStableFunc(out, func(a, b Due) int { return cmp.Compare(a.rank(), b.rank()) })
+	return append(open, out...)
+}
+
+// rank puts first what cannot wait.
+func (d Due) rank() int {
+	if d.Tone == Bad {
+		return 0
+	}
+	return 1
+}
+
+// setDue says what a set asks for.
+func setDue(d ceremony.SetDue) []Due {
+	var out []Due
+	ref := Ref{InCustody, aSet + d.Set.Body.Set, "See"}
+	name, gone := d.Set.Body.Name, strings.Join(d.Unaccounted, ", ")
+	if d.Needed {
+		out = append(out, Due{"The old cards of set " + name + " still open a backup of " + d.Wraps + ": see that it is backed up under other cards, have the old media destroyed, then the old cards", Waiting, ref})
+	}
+	switch {
+	case gone != "" && d.Wraps != "":
+		out = append(out, Due{"A backup of " + d.Wraps + " may survive, and nobody answers for as many of the old cards of set " + name + " as open it: " + gone + ". Have the key changed", Bad, ref})
+	case gone != "":
+		out = append(out, Due{"The secret of set " + name + " must be changed: nobody answers for " + gone, Bad, ref})
 	}
 	return out
 }
@@ -321,6 +339,8 @@ type Finished struct {
 	Number, Status string   // sealed, paused, aborted
 	Report, Key    string   // paths of the report and of the site's verifier keys
 	CleanUp        []string // what an aborted ceremony left to be put right
+	Head           string   // of the tree that the HSM signed, of Size records; "" where it did not
+	Size           int64
 	Trouble        *Trouble
 	Contradicted   bool // and the site is read-only from here
 }
@@ -329,6 +349,7 @@ type Finished struct {
 type DonePage struct {
 	Title, Text string
 	Facts       []Fact
+	Heads       []Hash
 	Verify      string
 	State       string
 	Tone        Tone
@@ -363,6 +384,10 @@ func NewDone(f Finished) DonePage {
 	default:
 		d.Title, d.State, d.Tone = name+" is sealed", "Sealed", Good
 		d.Text = "Everybody who was present can check the report on any other computer, with the site's key that each of them keeps."
+		if f.Head != "" {
+			d.Text = "Everybody writes the first words of the head down and takes them home; with them, and with the site's key, each can check the report on any other computer."
+			d.Heads = []Hash{inWordsToo(fmt.Sprintf("Head of the record, %d records, signed by the HSM", f.Size), f.Head)}
+		}
 	}
 	for i, left := range f.CleanUp {
 		d.Facts = append(d.Facts, Fact{Label: fmt.Sprintf("To put right, %d", i+1), Value: capital(left)})

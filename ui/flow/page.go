@@ -20,6 +20,7 @@ type Page struct {
 	Grave bool
 
 	Kicker, Title, Text, Aloud string
+	Heard                      bool // what is said aloud was said at an earlier question of the step
 	Trouble                    *Trouble
 
 	CardTitle, Chip string
@@ -68,6 +69,7 @@ type Trouble struct{ Happened, Safe, Do, Code string }
 type Fact struct {
 	Label, Value string
 	Mono, Strong bool
+	Tone         Tone // a mark before the value, where it was judged
 }
 
 // Check is a condition and what it rests on.
@@ -87,6 +89,7 @@ type Field struct {
 	Name, Label, Hint, Value string
 	Max                      int
 	Time, Optional           bool
+	Scanned                  bool     // it stands as a bar code on the thing
 	Of                       []Choice // the only answers, where there are such
 	// When and Is: it is asked only where the field called When has one of these
 	// values.
@@ -199,9 +202,44 @@ func (pg *Page) addFacts(p ceremony.Prompt, c *ceremony.CeremonyView) {
 		case "met", "unmet":
 			pg.Checks = append(pg.Checks, Check{f.Label, f.Value, f.Style == "met"})
 		default:
-			pg.Facts = append(pg.Facts, Fact{Label: f.Label, Value: f.Value, Mono: f.Style == "mono", Strong: f.Style == "strong"})
+			value, tone := judged(f.Value)
+			pg.Facts = append(pg.Facts, Fact{Label: f.Label, Value: inLines(value), Mono: f.Style == "mono", Strong: f.Style == "strong", Tone: tone})
 		}
 	}
+}
+
+// judged takes the verdict of the workstation's checks (ceremony.HostFact) off a
+// value: a mark says it before.
+func judged(value string) (string, Tone) {
+	for verdict, tone := range map[string]Tone{"pass": Good, "fail": Bad, "not known": Waiting, "information": Neutral} {
+		if found, ok := strings.CutSuffix(value, " ("+verdict+")"); ok {
+			return found, tone
+		}
+	}
+	return value, Neutral
+}
+
+// inLines gives each part of a long value a line of its own: what is signed is
+// read before. A part without a label of its own stays with the one before it.
+func inLines(value string) string {
+	const between = " · "
+	parts := strings.Split(value, between)
+	if len(parts) < 4 {
+		return value
+	}
+	labelled := slices.ContainsFunc(parts[1:], func(p string) bool { return strings.Contains(p, ": ") })
+	var b strings.Builder
+	for i, p := range parts {
+		switch {
+		case i == 0:
+		case labelled && !strings.Contains(p, ": "):
+			b.WriteString(between)
+		default:
+			b.WriteString("\n")
+		}
+		b.WriteString(p)
+	}
+	return b.String()
 }
 
 func newHash(f ceremony.Fact) Hash {
@@ -215,7 +253,7 @@ func newHash(f ceremony.Fact) Hash {
 func (pg *Page) addEntry(p ceremony.Prompt, s ceremony.SiteView) {
 	practice := s.Practice
 	switch p.Kind {
-	case ceremony.AskConfirm:
+	case ceremony.AskConfirm, ceremony.AskPad:
 		if p.Irreversible {
 			pg.Go = p.Title // the button says what it does
 		}
@@ -263,7 +301,7 @@ func (pg *Page) addEntry(p ceremony.Prompt, s ceremony.SiteView) {
 func newFields(fields []ceremony.Field, people []ceremony.PersonView) []Field {
 	var out []Field
 	for _, f := range fields {
-		out = append(out, Field{Name: f.Name, Label: f.Label, Hint: f.Hint, Value: f.Value, Max: f.Max, Time: f.Type == "time", Optional: f.Optional, Of: choices(f.Name, f.Of, people), When: f.When, Is: f.Is})
+		out = append(out, Field{Name: f.Name, Label: f.Label, Hint: f.Hint, Value: f.Value, Max: f.Max, Time: f.Type == "time", Scanned: f.Type == "bag" || f.Type == "serial", Optional: f.Optional, Of: choices(f.Name, f.Of, people), When: f.When, Is: f.Is})
 	}
 	return out
 }

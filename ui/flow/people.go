@@ -28,7 +28,7 @@ func NewPeople(r Record) Table {
 func rolesOf(p *ceremony.Person) string {
 	out := make([]string, len(p.Body.Roles))
 	for i, r := range p.Body.Roles {
-		out[i] = strings.ReplaceAll(r, "-", " ")
+		out[i] = roleWords(r)
 	}
 	return strings.Join(out, ", ")
 }
@@ -135,7 +135,7 @@ func takenPart(s *ceremony.State, id string) Group {
 	for i := len(s.Ceremonies) - 1; i >= 0; i-- {
 		p := s.Ceremonies[i]
 		if role := p.Role(id); role != "" {
-			g.Facts = append(g.Facts, Fact{Label: p.Number, Value: p.Plan.Title + " · as " + strings.ReplaceAll(role, "-", " ")})
+			g.Facts = append(g.Facts, Fact{Label: p.Number, Value: p.Plan.Title + " · as " + roleWords(role)})
 		}
 	}
 	if len(g.Facts) == 0 {

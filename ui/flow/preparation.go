@@ -49,11 +49,11 @@ type Casting func(*script.Plan) ([]ceremony.Part, error)
 // NewPreparation makes the page of a ceremony that can be held.
 func NewPreparation(r Record, st Start, source []byte, cast Casting, token TokenSeen) (Preparation, error) {
 	s := r.State
-	plan, err := script.Parse(source, s.KnownKind)
+	plan, err := script.Parse(source, s.KnownKinds())
 	if err != nil {
 		return Preparation{}, fmt.Errorf("couldn't read the script: %w", err)
 	}
-	p := Preparation{Title: plan.Title, About: needsPeople(plan), Start: st, plan: plan, token: token,
+	p := Preparation{Title: plan.Title, About: needsPeople(s.RolesFor(plan)), Start: st, plan: plan, token: token,
 		Script: inWordsToo(fmt.Sprintf("Script %s, version %d: SHA-256", plan.Name, plan.Version), hex.EncodeToString(plan.SHA256[:]))}
 	for _, m := range plan.Materials {
 		p.Materials = append(p.Materials, material(m))
@@ -87,10 +87,10 @@ func NewPreparation(r Record, st Start, source []byte, cast Casting, token Token
 func material(m script.Material) string {
 	what := m.What
 	if m.Count > 1 {
-		what = fmt.Sprintf("%s, %d", what, m.Count)
+		what = fmt.Sprintf("%s: %d", what, m.Count)
 	}
 	if len(m.Note) > 0 {
-		what += ": its " + strings.Join(m.Note, " and ") + " number is written down"
+		what += "; its " + strings.Join(m.Note, " and ") + " number is written down"
 	}
 	return what
 }
@@ -184,22 +184,30 @@ func timePlan(plan *script.Bound, order *ceremony.Order, now time.Time) []Fact {
 		out = append(out, Fact{Label: fmt.Sprintf("%d  %s", ph.Number, ph.Title), Value: value})
 	}
 	ends := now.UTC().Add(time.Duration(all) * time.Minute)
-	out = append(out, Fact{Label: "In all", Value: fmt.Sprintf("about %s; begun now, it ends towards %s UTC", count(all, "minute"), ends.Format("15:04")), Strong: true})
+	out = append(out, Fact{Label: "In all", Value: fmt.Sprintf("about %s; begun now, it ends towards %s UTC", hours(all), ends.Format("15:04")), Strong: true})
 	if order == nil {
 		return out
 	}
 	until := minute(order.Body.Until)
 	value := fmt.Sprintf("ends %s UTC, after the ceremony would end", until.Format("2 Jan 15:04"))
 	if until.Before(ends) {
-		value = fmt.Sprintf("ends %s UTC, %s before the ceremony would end: what is not done by then needs a further order", until.Format("2 Jan 15:04"), count(int(ends.Sub(until).Minutes()), "minute"))
+		value = fmt.Sprintf("ends %s UTC, %s before the ceremony would end: what is not done by then needs a further order", until.Format("2 Jan 15:04"), hours(int(ends.Sub(until).Minutes())))
 	}
 	return append(out, Fact{Label: "The order's window", Value: value, Strong: until.Before(ends)})
+}
+
+// hours says minutes as a clock would.
+func hours(minutes int) string {
+	if minutes < 90 {
+		return count(minutes, "minute")
+	}
+	return fmt.Sprintf("%d h %02d min", minutes/60, minutes%60)
 }
 
 // NewPrinted tells where a paper script lies, and what to do with it.
 func NewPrinted(plan *script.Plan, path string, pages int) Detail {
 	return Detail{Kicker: "Paper script", Title: plan.Title, State: "✓ Written", Tone: Good,
-		Text: "Print it on paper, once for the witness and once for the approver. Its last page is the form on which a ceremony is ordered by hand.",
+		Text: "Print this file on paper, once for the witness and once for the approver. Its last page is the form on which a ceremony is ordered by hand.",
 		Groups: []Group{{Title: "The file", Facts: []Fact{code("File", path), said("Pages", fmt.Sprint(pages)), said("Script", fmt.Sprintf("%s, version %d", plan.Name, plan.Version))},
 			Hashes: []Hash{inWordsToo("SHA-256 of the script, as it stands on the paper", hex.EncodeToString(plan.SHA256[:]))}}}}
 }

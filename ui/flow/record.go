@@ -276,10 +276,7 @@ func fours(hex string) string {
 // called is a person's name as everybody can read it; who is not enrolled is
 // told by the id that the record has.
 func called(s *ceremony.State, id string) string {
-	if p := s.People[id]; p != nil {
-		return p.Body.Called()
-	}
-	return id
+	return s.Someone(id).Name
 }
 
 func calledAll(s *ceremony.State, ids []string) string {

@@ -44,18 +44,20 @@ func TestOverviewSaysWhatNeedsADecision(t *testing.T) {
 		"soon":                 {key(ceremony.Active, noon.AddDate(0, 0, 11)), "Good morning. One thing needs a decision.", []string{"root: its use ends: deactivate it, from 3 Dec 2026 on"}},
 		"over":                 {key(ceremony.Active, noon.AddDate(0, 0, -11)), "Good morning. One thing needs a decision.", []string{"root: its use ends: deactivate it"}},
 		"over, and destroyed":  {key(ceremony.Destroyed, noon.AddDate(0, 0, -11)), "Good morning. Nothing needs a decision.", nil},
-		"to be accepted":       {key(ceremony.PreActivation, later), "Good morning. One thing needs a decision.", []string{"root waits for acceptance by its owner, dana-weiss, and the approver"}},
+		"to be accepted":       {key(ceremony.PreActivation, later), "Good morning. One thing needs a decision.", []string{"root waits for acceptance by its owner, Dana Weiss, and the approver"}},
 		"compromised":          {key(ceremony.Compromised, later), "Good morning. One thing needs a decision.", []string{"root: it is compromised: have it destroyed"}},
 		"unknown object": {func(s *ceremony.State) {
 			s.Looked = &ceremony.Look{TokenInventory: ceremony.TokenInventory{Serial: "77", Unknown: make([]ceremony.ObjectSeen, 2)}}
 		}, "Good morning. One thing needs a decision.", []string{"The HSM holds 2 objects that this record does not know: the next ceremony asks what becomes of it"}},
 		"item out of its bag": {func(s *ceremony.State) {
 			s.Items["laptop 1"] = &ceremony.Item{Name: "laptop 1", Holder: "marta-brandt", State: ceremony.OutOfBag}
-		}, "Good morning. One thing needs a decision.", []string{"Laptop 1 is out of its bag, with marta-brandt"}},
+		}, "Good morning. One thing needs a decision.", []string{"Laptop 1 is out of its bag, with Marta Brandt"}},
 		"a site in use": {func(s *ceremony.State) { *s = *sample.Site() }, "Good morning. Ceremony 2026-015 waits to be finished.", []string{
 			"Ceremony 2026-015, Generate a signing key: paused at step 3",
+			"The secret of set QYDJ C02W must be changed: nobody answers for card 2 of set QYDJ C02W, card 3 of set QYDJ C02W",
 			"northwind-root-2026 waits for acceptance by its owner, Dana Weiss, and the approver", "codesign-2024: its use ends: deactivate it, from 3 Dec 2026 on", "codesign-2021: nothing is read with it any more: have it destroyed",
-			"Laptop 1 is out of its bag, with Marta Brandt"}},
+			"Laptop 1 is out of its bag, with Marta Brandt",
+			"The old cards of set QY75 UHMQ still open a backup of timestamps-2025: see that it is backed up under other cards, have the old media destroyed, then the old cards"}},
 	} {
 		s := sample.Empty()
 		c.make(s)
@@ -94,8 +96,12 @@ func TestOverviewShowsTheBeginningOfLongLists(t *testing.T) {
 		s.Items[fmt.Sprint("medium ", len(s.Items))] = &ceremony.Item{State: ceremony.OutOfBag}
 	}
 	o = NewOverview(ceremony.Snapshot{}, recordOf(s), nil, noon)
-	if n := len(o.Due); n != dueShown+1 || !strings.HasPrefix(o.Due[n-1].Text, "and ") {
-		t.Errorf("%d things due: %v", n, o.Due)
+	if n := len(o.Due); n != 67 || o.Due[0].Ref.ID != "2026-015" {
+		t.Errorf("%d things due, first %v", n, o.Due[0])
+	}
+	// What is gravest is never behind what is only due, however much that is.
+	if got := o.Due[1]; got.Tone != Bad || !strings.HasPrefix(got.Text, "The secret of set ") || got.Ref.ID != "set 1b2c3d4e" {
+		t.Errorf("after the open ceremony comes %v", got)
 	}
 }
 
@@ -423,7 +429,7 @@ func TestPagerReadsOnlyWhatIsLookedAt(t *testing.T) {
 
 func TestOnlyWhatCanBeHeldIsOffered(t *testing.T) {
 	parse := func(parameters string) *script.Plan {
-		p, err := script.Parse([]byte("ceremony: key-destruction\nversion: 1\ntitle: Destroy a key\nroles: { administrator: 1, officer: 2, witness: 1, third-party-witness: 2 }\nparameters:\n"+parameters+"phases:\n  - title: One\n    sign: [officer]\n    steps:\n      - { id: room, kind: room-check, title: Room, say: Welcome. }\n"), func(string) bool { return true })
+		p, err := script.Parse([]byte("ceremony: key-destruction\nversion: 1\ntitle: Destroy a key\nroles: { administrator: 1, officer: 2, witness: 1, third-party-witness: 2 }\nparameters:\n"+parameters+"phases:\n  - title: One\n    sign: [officer]\n    steps:\n      - { id: room, kind: room-check, title: Room, say: Welcome. }\n"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -435,7 +441,7 @@ func TestOnlyWhatCanBeHeldIsOffered(t *testing.T) {
 		t.Error("a destruction is offered where there is no key")
 	}
 	st, ok := NewStart(key, sample.Site(), free)
-	if !ok || st.About != "1 administrator, 2 officers, 1 witness, 2 third party witnesses" || st.Needs != "needs 6 people" {
+	if !ok || st.About != "1 administrator, 2 officers, 1 witness, 2 third-party witnesses" || st.Needs != "needs 6 people" {
 		t.Fatalf("%v, %+v", ok, st)
 	}
 	var keys []string
@@ -469,7 +475,7 @@ func TestChoicesAreInWords(t *testing.T) {
 			t.Errorf("%q is said as %q", got.ID, got.Label)
 		}
 	}
-	if c := choiceFor("protection", "wrap-backup"); c.Help != "Leaves only wrapped; any k cards and a backup can rebuild it outside an HSM." {
+	if c := choiceFor("protection", "wrap-backup"); c.Help != "Leaves only wrapped; a backup and enough recovery cards can rebuild it outside an HSM." {
 		t.Errorf("the consequence: %q", c.Help)
 	}
 }

@@ -41,13 +41,13 @@ func Ordered(r Record, now time.Time) []Start {
 
 // Parameter is asked before a ceremony starts. Of is empty or the choices.
 type Parameter struct {
-	Name, Ask, Default string
-	Of                 []Choice
+	Name, Ask, Default, Hint string
+	Of                       []Choice
 }
 
 // field asks for it; a choice begins with the default, as it is no decision yet.
 func (p Parameter) field() Field {
-	return Field{Name: p.Name, Label: p.Ask, Value: p.Default, Of: p.Of, Max: 200}
+	return Field{Name: p.Name, Label: p.Ask, Value: p.Default, Hint: p.Hint, Of: p.Of, Max: 200}
 }
 
 // mostChoices is how many things are listed to choose from; more are typed.
@@ -56,13 +56,15 @@ const mostChoices = 12
 // NewStart offers a script where it can be held: each thing that it asks for by
 // name has to be in the record. free makes a label that is taken into another.
 func NewStart(plan *script.Plan, s *ceremony.State, free func(string) string) (Start, bool) {
-	st := Start{Name: plan.Name, Title: plan.Title, About: needsPeople(plan), Needs: "needs " + counted(headcount(plan), "person", "people")}
+	st := Start{Name: plan.Name, Title: plan.Title, About: needsPeople(s.RolesFor(plan)), Needs: "needs " + counted(headcount(s.RolesFor(plan)), "person", "people")}
 	for _, par := range plan.Parameters {
 		p := Parameter{Name: par.Name, Ask: par.Ask, Default: par.Default}
 		var things []Choice
 		switch par.Type {
 		case "label":
 			p.Default = free(par.Default)
+		case "period":
+			p.Hint = "2y, 18m or 90d: years, months or days"
 		case "choice":
 			for _, v := range par.Of {
 				p.Of = append(p.Of, choiceFor(par.Name, v))
@@ -120,17 +122,17 @@ func choiceFor(parameter, value string) Choice {
 }
 
 // needsPeople says whom a script needs.
-func needsPeople(plan *script.Plan) string {
+func needsPeople(roles []script.RoleNeed) string {
 	var out []string
-	for _, r := range plan.Roles {
-		out = append(out, counted(r.Count, strings.ReplaceAll(r.Role, "-", " "), manyOf(r.Role)))
+	for _, r := range roles {
+		out = append(out, counted(r.Count, roleWords(r.Role), manyOf(r.Role)))
 	}
 	return strings.Join(out, ", ")
 }
 
-func headcount(plan *script.Plan) int {
+func headcount(roles []script.RoleNeed) int {
 	n := 0
-	for _, r := range plan.Roles {
+	for _, r := range roles {
 		n += r.Count
 	}
 	return n
@@ -138,9 +140,9 @@ func headcount(plan *script.Plan) int {
 
 func manyOf(role string) string {
 	if strings.HasSuffix(role, "witness") {
-		return strings.ReplaceAll(role, "-", " ") + "es"
+		return roleWords(role) + "es"
 	}
-	return strings.ReplaceAll(role, "-", " ") + "s"
+	return roleWords(role) + "s"
 }
 
 // peopleFor lists who can be named for a parameter: one that is called as a role
@@ -182,7 +184,7 @@ func setsThere(s *ceremony.State) []Choice {
 			continue // nothing is left to hold with it
 		}
 		b := s.Sets[id].Body
-		out = append(out, Choice{ID: setName(id), Label: "Card set " + setName(id), Help: fmt.Sprintf("%s, any %d of %d", b.Purpose, b.Threshold, b.Count)})
+		out = append(out, Choice{ID: setName(id), Label: setCalled(b), Help: fmt.Sprintf("%s, any %d of %d", b.Purpose, b.Threshold, b.Count)})
 	}
 	return out
 }

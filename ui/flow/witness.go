@@ -67,10 +67,16 @@ func NewWitness(s ceremony.Snapshot, p *ceremony.Prompt) Witness {
 		}
 	}
 	facts, aloud := c.Facts, c.Aloud
+	busy := p == nil
+	if busy && s.AtDevice != nil {
+		p = s.AtDevice
+	}
 	switch {
 	case p != nil:
 		w.Title = cmp.Or(p.Title, w.Title)
-		w.Next = next(*p, c)
+		if w.Next = next(*p, c); busy {
+			w.Busy, w.Next = true, s.Working
+		}
 		if len(p.Facts) > 0 {
 			facts = p.Facts
 		}
@@ -100,23 +106,23 @@ func NewWitness(s ceremony.Snapshot, p *ceremony.Prompt) Witness {
 
 // next says who acts: role, person and verb, always at the same place.
 func next(p ceremony.Prompt, c *ceremony.CeremonyView) string {
-	name, role := p.Who.Name, p.Role
+	name, as := p.Who.Name, p.Role
 	if name == "" {
 		for _, person := range c.People {
 			if person.Role == "administrator" {
-				name, role = person.Name, person.Role
+				name, as = person.Name, person.Role
 			}
 		}
 	}
 	verb := map[ceremony.PromptKind]string{
 		ceremony.AskConfirm: "goes on", ceremony.AskForm: "types what is said", ceremony.AskDecide: "types the decision",
-		ceremony.AskSignOff: "reads and signs", ceremony.AskPhrase: "types the phrase",
+		ceremony.AskPad: "goes to the device", ceremony.AskSignOff: "reads and signs", ceremony.AskPhrase: "types the phrase",
 	}[p.Kind]
 	if name == "" {
 		return capital(verb)
 	}
-	if role != "" {
-		name = capital(role) + " " + name
+	if as != "" {
+		name = role(as) + " " + name
 	}
 	return name + " " + verb
 }
@@ -125,7 +131,7 @@ func next(p ceremony.Prompt, c *ceremony.CeremonyView) string {
 // that changes while it lasts.
 func neutral(p ceremony.Prompt, c *ceremony.CeremonyView) *NeutralCard {
 	n := &NeutralCard{Title: "Private entry in progress", Text: "Please look away from the keyboard and from the other screen."}
-	role := cmp.Or(p.Role, "participant")
+	as := cmp.Or(p.Role, "participant")
 	at, of := 0, 0
 	if c != nil {
 		for _, person := range c.People {
@@ -143,7 +149,7 @@ func neutral(p ceremony.Prompt, c *ceremony.CeremonyView) *NeutralCard {
 	case p.Card.N > 0:
 		at, of = p.Card.Index, p.Card.N
 	}
-	n.Who = capital(role)
+	n.Who = role(as)
 	if at > 0 && of > 1 {
 		n.Who = fmt.Sprintf("%s %d of %d", n.Who, at, of)
 	}

@@ -43,6 +43,21 @@ func TestWitnessSeesWhatIsPublic(t *testing.T) {
 	}
 }
 
+// While people are at the device the witnesses read who does what there, and that the
+// device has the turn.
+func TestWitnessSeesWhatIsDoneAtTheDevice(t *testing.T) {
+	pad := ceremony.Prompt{Kind: ceremony.AskPad, Title: "At the device: log in as its user", Role: "custodian", Who: ceremony.Someone{ID: "lc", Name: "Li Chen"},
+		Aloud: "Li Chen: present your quorum card. No PIN is entered on this workstation.", Facts: []ceremony.Fact{{Label: "Li Chen", Value: "quorum card 1"}}}
+	s := ceremony.Snapshot{Ceremony: ceremonyView(), Working: "The device asks for what opens it", AtDevice: &pad}
+	before, during := NewWitness(s, &pad), NewWitness(s, nil)
+	if before.Title != pad.Title || before.Busy || before.Next != "Custodian Li Chen goes to the device" {
+		t.Errorf("before the call: %+v", before)
+	}
+	if !during.Busy || during.Next != "The device asks for what opens it" || during.Title != pad.Title || !cmp.Equal(before.Blocks, during.Blocks) || during.Private != nil {
+		t.Errorf("during the call: %+v", during)
+	}
+}
+
 // Of a private entry the witnesses learn who in turn enters something, and
 // nothing else, whatever the prompt and the step hold.
 func TestWitnessSeesNothingOfAPrivateEntry(t *testing.T) {

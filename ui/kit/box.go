@@ -88,6 +88,9 @@ const (
 	Info
 )
 
+// mark says the tone without its colour.
+func (t Tone) mark() string { return [...]string{"", "✓", "!", "×", "·"}[t] }
+
 func (t Tone) ink() fyne.ThemeColorName {
 	return [...]fyne.ThemeColorName{theme.Soft, theme.Green, theme.Amber, theme.Red, theme.Blue}[t]
 }

@@ -158,7 +158,7 @@ func (r *buttonRenderer) paint() {
 	}
 	r.label.Text, r.label.Color = b.Label, base.ColorForWidget(ink, b)
 	r.label.TextSize = base.SizeForWidget(theme.Text, b)
-	r.label.TextStyle.Bold = b.kind != Link
+	inFace(r.label, fyne.TextStyle{Bold: b.kind != Link})
 	r.ring.paint(b, b.has)
 }
 
@@ -176,6 +176,10 @@ func (r *buttonRenderer) Layout(size fyne.Size) {
 	}
 	r.label.Resize(size)
 	r.ring.layout(size)
+	if r.button.kind == Link {
+		r.ring.Move(fyne.NewPos(-linkAir, 0))
+		r.ring.Resize(size.AddWidthHeight(2*linkAir, 0))
+	}
 }
 
 func (r *buttonRenderer) MinSize() fyne.Size {

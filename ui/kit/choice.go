@@ -198,7 +198,7 @@ func (r *choiceRenderer) Layout(size fyne.Size) {
 		row.frame.Resize(b.size)
 		w := max(b.size.Width-left-14, 40)
 		lh := heightAt(row.label, w)
-		middle := b.at.Y + 10 + base.SizeForWidget(theme.Text, r.choice)*0.66
+		middle := b.at.Y + 10 + row.label.line()/2
 		row.mark.Move(fyne.NewPos(b.at.X+15, middle-mark/2))
 		row.mark.Resize(fyne.NewSquareSize(mark))
 		row.point.Move(fyne.NewPos(b.at.X+15+mark/4, middle-mark/4))

@@ -1,6 +1,8 @@
 package kit
 
 import (
+	"slices"
+
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
 
@@ -11,11 +13,13 @@ import (
 type FactRow struct {
 	Label, Value string
 	Mono, Strong bool
+	Tone         Tone // a mark before the value
 }
 
 // FactTable lists facts, labels at the left.
 func FactTable(rows []FactRow) fyne.CanvasObject {
 	cells := make([]fyne.CanvasObject, 0, 2*len(rows))
+	marked := slices.ContainsFunc(rows, func(r FactRow) bool { return r.Tone != Neutral })
 	for _, row := range rows {
 		weight := Regular
 		switch {
@@ -26,7 +30,12 @@ func FactTable(rows []FactRow) fyne.CanvasObject {
 		}
 		label := NewText(row.Label, Style{Ink: theme.Soft, Wrap: true})
 		label.Hidden = row.Label == ""
-		cells = append(cells, label, NewText(row.Value, Style{Weight: weight, Wrap: true}))
+		var value fyne.CanvasObject = NewText(row.Value, Style{Weight: weight, Wrap: true})
+		if marked {
+			// The values stand in one column, with a mark or without.
+			value = TopRow(8, Wide(em(theme.Text), NewText(row.Tone.mark(), Style{Ink: row.Tone.ink(), Weight: SemiBold})), Grow(value))
+		}
+		cells = append(cells, label, value)
 	}
 	return container.New(factLayout{}, cells...)
 }
@@ -112,6 +121,9 @@ func SmallMarkRow(tone Tone, words string) fyne.CanvasObject {
 }
 
 func markRow(size fyne.ThemeSizeName, tone Tone, words string) fyne.CanvasObject {
-	mark := [...]string{"·", "✓", "!", "×", "·"}[tone]
+	mark := tone.mark()
+	if mark == "" {
+		mark = "·"
+	}
 	return TopRow(8, Wide(em(size), NewText(mark, Style{Size: size, Ink: tone.ink(), Weight: SemiBold})), Grow(NewText(words, Style{Size: size, Wrap: true})))
 }

@@ -32,6 +32,20 @@ func (f *focus) gained() {
 	f.still = false
 }
 
+// InSight brings what has the focus into sight once more, where what stands around
+// it has grown meanwhile.
+func InSight(f fyne.Focusable) {
+	if r, ok := f.(interface{ show() }); ok {
+		r.show()
+	}
+}
+
+func (f *focus) show() {
+	if f.reveal != nil {
+		f.reveal()
+	}
+}
+
 // page moves the page by its keys; false for any other key.
 func (f *focus) page(key fyne.KeyName) bool {
 	if f.scroll == nil {

@@ -47,7 +47,7 @@ func gallery() map[string]func() fyne.CanvasObject {
 				Column(4, Kicker("Step 8 of 15 · Make the key"), Title("Generate the key pair")),
 				ReadAloud("The key pair now exists inside the HSM. I will read its fingerprint aloud. Please write it on your own sheet.", false),
 				Card(12, CardHead("Result", StateChip(Good, "✓ Generated in the HSM")),
-					FactTable([]FactRow{{"Label", "northwind-root-2026", false, true}, {"Algorithm", "EC P-384 · sign only", false, false}, {"Key identifier", "9c41 07be 5d20 aa13 …", true, false}}),
+					FactTable([]FactRow{{Label: "Label", Value: "northwind-root-2026", Strong: true}, {Label: "Algorithm", Value: "EC P-384 · sign only"}, {Label: "Key identifier", Value: "9c41 07be 5d20 aa13 …", Mono: true}}),
 					Kicker("Fingerprint of the public key (SHA-256)"),
 					HashBlock("7d1e40b2c9a355f018e602bd9a7c3341e0f86a152bc4d79043aa1f6eb508c2d7", []string{"topmost", "Istanbul", "Pluto", "vagabond"})),
 				Row(12, Grow(Actions(NewButton(Primary, "Sign off this step", nil), NewButton(Secondary, "Note a deviation", nil))), NewText("Waiting for the witness: Amara Okafor", Style{Ink: theme.Soft})))

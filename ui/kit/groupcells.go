@@ -377,7 +377,8 @@ func (g *GroupCells) CreateRenderer() fyne.WidgetRenderer {
 	for i := range g.code.Groups {
 		c := &cell{frame: &canvas.Rectangle{}, number: canvas.NewText(strconv.Itoa(i+1), color.Transparent), tick: canvas.NewText("", color.Transparent)}
 		c.frame.CornerRadius = 6
-		c.number.TextStyle.Monospace = true
+		inFace(c.number, fyne.TextStyle{Monospace: true})
+		inFace(c.tick, fyne.TextStyle{})
 		for j := range c.dots {
 			c.dots[j] = canvas.NewCircle(color.Transparent)
 		}

@@ -9,8 +9,8 @@ import (
 // Quiet tells a scanner's keys from a person's. A scanner is a keyboard that
 // types faster than anybody can, and ends with Enter, Tab or a line feed: such a
 // key must not press whatever button has the focus by then. Only what is typed
-// into cells, and where nothing can be typed, is counted: a busy machine hands a
-// person's words on in one piece, too.
+// into cells and fields for what bears a bar code, and where nothing can be typed, is
+// counted: a busy machine hands a person's words on in one piece, too.
 type Quiet struct {
 	now  func() time.Time
 	last time.Time

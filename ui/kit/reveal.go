@@ -152,11 +152,12 @@ func (r *revealRenderer) build() {
 		}
 		if word, ok := spoken[live[i]]; ok && r.reveal.prefixed && len(r.parts)-1 == r.reveal.at {
 			said := canvas.NewText(word, base.ColorForWidget(theme.Soft, r.reveal))
+			inFace(said, fyne.TextStyle{})
 			said.TextSize = base.SizeForWidget(theme.Heading, r.reveal)
 			r.said = append(r.said, said)
 		}
 		letter := canvas.NewText(string(live[i:i+1]), base.ColorForWidget(theme.Ink, r.reveal))
-		letter.TextStyle.Monospace, letter.TextStyle.Bold = true, true
+		inFace(letter, fyne.TextStyle{Monospace: true, Bold: true})
 		letter.TextSize = base.SizeForWidget(theme.Hash, r.reveal)
 		part.letters = append(part.letters, letter)
 	}
@@ -172,7 +173,7 @@ func (r *revealRenderer) newPart() *revealPart {
 	p.frame.FillColor = base.ColorForWidget(theme.Card, r.reveal)
 	p.frame.StrokeColor = base.ColorForWidget(theme.Line, r.reveal)
 	p.number.TextSize = base.SizeForWidget(theme.Kicker, r.reveal)
-	p.number.TextStyle.Monospace = true
+	inFace(p.number, fyne.TextStyle{Monospace: true})
 	p.number.Hidden = n == 0
 	r.parts = append(r.parts, p)
 	return p

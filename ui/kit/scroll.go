@@ -39,7 +39,11 @@ func NewScroll(content fyne.CanvasObject) *fyne.Container {
 func adopt(o fyne.CanvasObject, in, moves *container.Scroll) {
 	switch o := o.(type) {
 	case revealer:
-		o.onPage(func() { reveal(in, o) }, func(pages float32) { scrollBy(moves, pages) })
+		whole := fyne.CanvasObject(o)
+		if part, ok := o.(interface{ partOf() fyne.CanvasObject }); ok {
+			whole = part.partOf()
+		}
+		o.onPage(func() { reveal(in, whole) }, func(pages float32) { scrollBy(moves, pages) })
 	case *fyne.Container:
 		for _, child := range o.Objects {
 			adopt(child, in, moves)

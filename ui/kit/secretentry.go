@@ -18,7 +18,7 @@ import (
 type SecretEntry struct {
 	widget.BaseWidget
 	focus
-	// OnSubmitted runs on Enter when something was typed.
+	// OnSubmitted runs on Enter, whether something was typed or not.
 	OnSubmitted func()
 	// OnChanged runs after each key; the number of characters is all it learns.
 	OnChanged func(n int)
@@ -95,7 +95,7 @@ func (e *SecretEntry) TypedKey(key *fyne.KeyEvent) {
 		e.buffer.Backspace()
 		e.changed()
 	case isEnter(key.Name):
-		if e.Length() > 0 && e.OnSubmitted != nil {
+		if e.OnSubmitted != nil {
 			e.OnSubmitted()
 		}
 	}
@@ -139,7 +139,7 @@ func (r *secretRenderer) paint() {
 	r.field.StrokeColor = base.ColorForWidget(theme.Input, e)
 	r.label.Text, r.label.Color = e.label, base.ColorForWidget(theme.Muted, e)
 	r.label.TextSize = base.SizeForWidget(theme.Kicker, e)
-	r.label.TextStyle.Bold = true
+	inFace(r.label, fyne.TextStyle{Bold: true})
 	r.caret.FillColor = base.ColorForWidget(theme.Focus, e)
 	r.caret.Hidden = !e.has || e.locked
 	n := min(e.Length(), bulletsDrawn)

@@ -71,6 +71,13 @@ func (t *Text) SetInk(ink fyne.ThemeColorName) {
 
 func (t *Text) String() string { return t.content }
 
+// line is the height of one line.
+func (t *Text) line() float32 {
+	size, style, source := t.cut()
+	m, _ := fyne.CurrentApp().Driver().RenderedTextSize("X", size, style, source)
+	return m.Height
+}
+
 // natural is the width on one line.
 func (t *Text) natural() float32 {
 	size, style, source := t.cut()
@@ -93,7 +100,17 @@ func (t *Text) cut() (size float32, style fyne.TextStyle, source fyne.Resource) 
 	case MonoSemiBold:
 		style.Monospace, style.Bold = true, true
 	}
+	if source == nil {
+		source = theme.Face(style)
+	}
 	return size, style, source
+}
+
+// inFace sets the typeface of a line. For text that does not name its typeface the
+// toolkit parses fonts anew, some fifteen megabytes, for every theme override that it
+// meets, and keeps them: each private page and each change on the wall is one.
+func inFace(line *canvas.Text, style fyne.TextStyle) {
+	line.TextStyle, line.FontSource = style, theme.Face(style)
 }
 
 // The styles that come again and again.
@@ -173,7 +190,7 @@ func (r *textRenderer) breakLines(width float32) {
 func Lines(words string, width, size float32, weight Weight) []string {
 	style := fyne.TextStyle{Bold: weight == SemiBold || weight == MonoSemiBold, Monospace: weight == Mono || weight == MonoSemiBold}
 	return wrap(words, width, func(s string) float32 {
-		m, _ := fyne.CurrentApp().Driver().RenderedTextSize(s, size, style, nil)
+		m, _ := fyne.CurrentApp().Driver().RenderedTextSize(s, size, style, theme.Face(style))
 		return m.Width
 	})
 }

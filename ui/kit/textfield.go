@@ -25,6 +25,7 @@ func NewTextField(label, hint string, most int) *TextField {
 	ring.Hide()
 	f.entry.ring = ring
 	typed := container.New(ringLayout{}, ring, f.entry)
+	f.entry.part = typed
 	f.wrong.Hide()
 	typing := []fyne.CanvasObject{typed, f.wrong}
 	if label == "" {
@@ -37,11 +38,17 @@ func NewTextField(label, hint string, most int) *TextField {
 		rows = []fyne.CanvasObject{above, typed, NewText(hint, Style{Size: theme.Small, Ink: theme.Muted, Wrap: true}), f.wrong}
 	}
 	f.Object = Column(4, rows...)
+	f.entry.part = f.Object
 	return f
 }
 
-func (f *TextField) Value() string     { return f.entry.Text }
-func (f *TextField) SetValue(s string) { f.entry.SetText(s) }
+func (f *TextField) Value() string { return f.entry.Text }
+
+// SetValue fills the field; the next letter typed goes behind what is there.
+func (f *TextField) SetValue(s string) {
+	f.entry.SetText(s)
+	f.entry.CursorColumn = len([]rune(s))
+}
 
 // SetHint shows words in the field while it is empty.
 func (f *TextField) SetHint(words string) { f.entry.SetPlaceHolder(words) }
@@ -53,6 +60,10 @@ func (f *TextField) OnChanged(changed func(string)) { f.entry.OnChanged = change
 func (f *TextField) OnSubmitted(submitted func()) {
 	f.entry.OnSubmitted = func(string) { submitted() }
 }
+
+// Scanned says that a scanner may fill the field in: what it sends after its Enter
+// goes no further.
+func (f *TextField) Scanned() { f.entry.scanned = true }
 
 // Focusable is what the window gives the focus to.
 func (f *TextField) Focusable() fyne.Focusable { return f.entry }
@@ -72,17 +83,25 @@ func (f *TextField) Wrong(why string) {
 type lineEntry struct {
 	widget.Entry
 	focus
-	ring   *Box
-	most   int
-	escape func()
+	ring    *Box
+	part    fyne.CanvasObject // its label, its hint and what is wrong with it, too
+	most    int
+	escape  func()
+	quiet   *Quiet
+	scanned bool // a scanner may fill it in
+	begun   bool // a letter was typed since it has the focus
 }
+
+func (e *lineEntry) partOf() fyne.CanvasObject { return e.part }
+
+func (e *lineEntry) guard(q *Quiet) { e.quiet = q }
 
 func (e *lineEntry) TypedKey(key *fyne.KeyEvent) {
 	if key.Name == fyne.KeyEscape && e.escape != nil {
 		e.escape()
 		return
 	}
-	if e.page(key.Name) {
+	if e.page(key.Name) || isEnter(key.Name) && !e.begun && e.quiet.Scanning() {
 		return
 	}
 	e.Entry.TypedKey(key)
@@ -90,6 +109,7 @@ func (e *lineEntry) TypedKey(key *fyne.KeyEvent) {
 
 func (e *lineEntry) FocusGained() {
 	e.gained()
+	e.begun = false
 	e.ring.Show()
 	e.Entry.FocusGained()
 }
@@ -101,6 +121,10 @@ func (e *lineEntry) FocusLost() {
 }
 
 func (e *lineEntry) TypedRune(r rune) {
+	e.begun = true
+	if e.scanned {
+		e.quiet.Typed()
+	}
 	if e.most > 0 && len([]rune(e.Text)) >= e.most && e.SelectedText() == "" {
 		return
 	}

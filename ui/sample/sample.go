@@ -28,8 +28,14 @@ func hexOf(s string, n int) string { h := hash(s); return hex.EncodeToString(h[:
 
 const (
 	serial = "77004312"
-	setID  = "0a1b2c3d"
-	newest = "2026-014"
+	second = "77004313"
+	// The sets of the cards: in use, to be changed, withdrawn, and withdrawn with a
+	// backup that its cards still open.
+	setID    = "0a1b2c3d"
+	dueSet   = "1b2c3d4e"
+	oldSet   = "2c3d4e5f"
+	backedUp = "3d4e5f60"
+	newest   = "2026-014"
 )
 
 const keyScript = `ceremony: key-generation
@@ -68,7 +74,7 @@ func cast() []ceremony.Part {
 
 // plan binds the sample's script.
 func plan(label string) *script.Bound {
-	p, err := script.Parse([]byte(keyScript), func(string) bool { return true })
+	p, err := script.Parse([]byte(keyScript), nil)
 	if err == nil {
 		var b *script.Bound
 		if b, err = p.Bind(map[string]string{"label": label}); err == nil {
@@ -85,8 +91,8 @@ func Empty() *ceremony.State {
 	return s
 }
 
-// Site is a site in use: eight people, one HSM, a card set of five, five keys in
-// as many states, a ceremony that waits.
+// Site is a site in use: eight people, two HSMs, card sets in each state, five keys
+// in as many states, a ceremony that waits.
 func Site() *ceremony.State {
 	s := Empty()
 	s.Size, s.SignedTo, s.PeopleSignedTo, s.Last, s.Time = 2319, 2310, 2301, hash("last"), Noon
@@ -107,6 +113,8 @@ func Site() *ceremony.State {
 		s.People[p.id] = person
 	}
 	s.Tokens[serial] = &ceremony.Token{Leaf: hash("token"), Body: ceremony.TokenEnrolled{Serial: serial, Label: "NW-HSM-01", Manufacturer: "Northwind", Model: "HSM 7", Firmware: "2.6", Hardware: "4.1", HardwareSlot: true}}
+	s.Tokens[serial].UserSet, s.Tokens[serial].SOSet = setID, dueSet
+	s.Tokens[second] = &ceremony.Token{Leaf: hash("second token"), UserSet: setID, SOSet: dueSet, Body: ceremony.TokenEnrolled{Serial: second, Label: "NW-HSM-02", Manufacturer: "Northwind", Model: "HSM 7", Firmware: "2.6", Hardware: "4.1", HardwareSlot: true}}
 	s.LedgerKeys = []ceremony.LedgerKey{{Leaf: hash("ledger key"), Body: ceremony.LedgerKeyEnrolled{Label: "ledger-key", Algorithm: "ed25519", Serial: serial, Verifier: "claviger-practice/abcdefghijklmnopqrstuvwxyz+5ac19e70+AQk="}}}
 	s.Looked = &ceremony.Look{At: Noon.Add(-26 * time.Hour), TokenInventory: ceremony.TokenInventory{Serial: serial, Count: 11}}
 	cards(s)
@@ -116,21 +124,36 @@ func Site() *ceremony.State {
 }
 
 func cards(s *ceremony.State) {
-	b := ceremony.SetIssued{Set: setID, Purpose: "activation", Threshold: 2, Count: 3, Serials: []string{serial}, PINLength: 48, Commitment: hexOf("commitment", 32), Intent: hash("set intent")}
-	for i, holder := range []string{"li-chen", "eleni-papadopoulou", "yuliya-kovalchuk"} {
-		b.Cards = append(b.Cards, ceremony.CardIssued{Index: i + 1, Holder: holder, Fingerprint: hexOf("card "+holder, 32)})
-	}
-	s.Sets[setID] = &ceremony.Set{Body: b, Leaf: hash("set")}
-	for i, c := range b.Cards {
-		name := ceremony.CardItemName(c.Index, cardSet())
-		s.Items[name] = &ceremony.Item{Name: name, Kind: ceremony.CardItem, Bag: fmt.Sprintf("A-40711%d", i), Holder: c.Holder, Holders: []string{c.Holder}, Place: "safe 2", Set: setID, Index: c.Index, State: ceremony.InCustody}
+	for n, of := range []struct {
+		set, purpose string
+		withdrawn    bool
+		cards        [3]string
+	}{
+		{setID, ceremony.Activation, false, [3]string{ceremony.InCustody, ceremony.InCustody, ceremony.InCustody}},
+		{dueSet, ceremony.Recovery, false, [3]string{ceremony.InCustody, ceremony.Lost, ceremony.Lost}},
+		{oldSet, ceremony.Activation, true, [3]string{ceremony.Gone, ceremony.Gone, ceremony.Gone}},
+		{backedUp, ceremony.Recovery, true, [3]string{ceremony.InCustody, ceremony.InCustody, ceremony.InCustody}}} {
+		b := ceremony.SetIssued{Set: of.set, Name: cardSet(of.set), Purpose: of.purpose, Threshold: 2, Count: 3, Serials: []string{serial}, PINLength: 48, Commitment: hexOf("commitment"+of.set, 32), Intent: hash("intent of " + of.set)}
+		for i, holder := range []string{"li-chen", "eleni-papadopoulou", "yuliya-kovalchuk"} {
+			c := ceremony.CardIssued{Index: i + 1, Holder: holder, Fingerprint: hexOf("card "+of.set+holder, 32)}
+			b.Cards = append(b.Cards, c)
+			name := ceremony.CardItemName(c.Index, b.Name)
+			s.Items[name] = &ceremony.Item{Name: name, Kind: ceremony.CardItem, Bag: fmt.Sprintf("A-407%d1%d", n+1, i), Holder: c.Holder, Holders: []string{c.Holder}, Place: "safe 2", Set: of.set, Index: c.Index, State: of.cards[i]}
+		}
+		s.Sets[of.set] = &ceremony.Set{Body: b, Leaf: hash("set " + of.set), Withdrawn: of.withdrawn}
 	}
 	s.Items["laptop 1"] = &ceremony.Item{Name: "laptop 1", Kind: ceremony.LaptopItem, Bag: "A-407120", Holder: "marta-brandt", Holders: []string{"marta-brandt"}, Place: "safe 1", State: ceremony.OutOfBag}
 	s.Items["backup medium 1"] = &ceremony.Item{Name: "backup medium 1", Kind: ceremony.MediumItem, Bag: "A-407121", Holder: "rui-santos", Holders: []string{"li-chen", "rui-santos"}, Place: "bank vault", State: ceremony.Lost, Holds: hexOf("backup", 32)}
 }
 
-// cardSet is how the set is called on its cards.
-func cardSet() string { return share.Name([4]byte{0x0a, 0x1b, 0x2c, 0x3d}) }
+// cardSet is how a set is called on its cards.
+func cardSet(id string) string {
+	raw, err := hex.DecodeString(id)
+	if err != nil {
+		panic(fmt.Sprintf("sample: %v", err))
+	}
+	return share.Name([4]byte(raw))
+}
 
 // Key makes one key.
 func Key(label, algorithm string, from, until time.Time, state ceremony.KeyState) *ceremony.Key {
@@ -154,6 +177,10 @@ func keys(s *ceremony.State) {
 	active := s.KeyNamed("codesign-2024")
 	active.Changes = []ceremony.Change{{At: Noon.AddDate(-2, 0, 1), Seq: 1990, Body: ceremony.KeyChanged{At: Noon.AddDate(-2, 0, 1).Format(time.DateOnly), Key: active.Body.ID, State: ceremony.Active, Reason: "report accepted",
 		Signatures: []ceremony.SignedBy{{Person: "dana-weiss", Role: "owner"}, {Person: "tomas-novak", Role: "approver"}}}}}
+	restored := s.KeyNamed("timestamps-2025")
+	restored.Body.Protection = "wrap-backup"
+	restored.Copies = append(restored.Copies, ceremony.Copy{Form: ceremony.ModuleForm, ID: restored.Body.ID, Name: ceremony.ModuleCopy(second, restored.Body.ID), State: ceremony.CopyKept, Where: second},
+		ceremony.Copy{Form: ceremony.WrappedForm, Name: "backup medium 2", Set: backedUp, State: ceremony.CopyKept, Where: "bank vault"})
 	s.KeyNamed("dnssec-ksk-2023").Copies[0].State = ceremony.CopyDestroyed
 }
 

@@ -91,7 +91,10 @@ func (t *Theme) Color(name fyne.ThemeColorName, _ fyne.ThemeVariant) color.Color
 	return base.DefaultTheme().Color(name, variant)
 }
 
-func (t *Theme) Font(style fyne.TextStyle) fyne.Resource {
+func (t *Theme) Font(style fyne.TextStyle) fyne.Resource { return Face(style) }
+
+// Face is the typeface of a style; all appearances share it.
+func Face(style fyne.TextStyle) fyne.Resource {
 	switch {
 	case style.Symbol:
 		return base.DefaultTheme().Font(style)

@@ -48,7 +48,7 @@ func card(pg flow.Page, act Actions) *Screen {
 	cells.OnRefused = func(r rune) { say(ask.Refused(r), kit.Bad) }
 	cells.OnOtherPrefix = func(prefix string) { say(ask.OtherPrefix(prefix), kit.Bad) }
 	look()
-	anew := kit.NewButton(kit.Secondary, "Begin anew", func() {
+	anew := kit.NewButton(kit.Secondary, "Start again", func() {
 		cells.Clear()
 		focus(cells)
 	})

@@ -14,6 +14,9 @@ func Done(d flow.DonePage, back func()) *Screen {
 	if d.Text != "" {
 		column.Add(kit.Body(d.Text))
 	}
+	if card := factCard("", "", nil, d.Heads); card != nil {
+		column.Add(card)
+	}
 	if card := factCard("Evidence", "", d.Facts, nil); card != nil {
 		column.Add(card)
 	}

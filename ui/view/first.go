@@ -10,7 +10,7 @@ import (
 // First offers both kinds of site where there is none.
 func First(f flow.First, practice, real func()) *Screen {
 	begin := kit.NewButton(kit.Primary, "Open a practice site", practice)
-	found := kit.NewButton(kit.Secondary, "Found a real site", real)
+	found := kit.NewButton(kit.Secondary, "Set up a real site", real)
 	column := kit.Column(18, kit.Title("There is no site here yet"))
 	if f.Trouble != nil {
 		column.Add(trouble(f.Trouble))

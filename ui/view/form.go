@@ -10,6 +10,7 @@ import (
 
 // form takes typed answers. Enter goes to the next field, and on from the last.
 func form(pg flow.Page, act Actions) *Screen {
+	s := &Screen{}
 	column := top(pg)
 	fields := newInputs(pg.Fields)
 	var objects []fyne.CanvasObject
@@ -23,15 +24,32 @@ func form(pg flow.Page, act Actions) *Screen {
 			act.Answer(answer)
 			return
 		}
+		s.relaid()
 		focus(first)
 	}
 	chain(fields, submit)
 	column.Add(kit.Card(14, objects...))
-	s := &Screen{Object: column, Dock: foot(pg, act, kit.NewButton(kit.Primary, pg.Go, submit))}
-	if len(fields) > 0 {
-		s.First = fields[0].Focusable()
+	s.Object, s.Dock = column, foot(pg, act, kit.NewButton(kit.Primary, pg.Go, submit))
+	// Why the answer before was refused stands at the only field, too: the page may
+	// be so long that its beginning is out of sight.
+	if len(fields) == 1 && pg.Trouble != nil {
+		fields[0].Wrong(pg.Trouble.Happened)
 	}
+	s.First = firstOf(pg.Fields, fields, pg.Trouble != nil)
 	return s
+}
+
+// firstOf is where typing begins; after a refusal, at what is still missing.
+func firstOf(fields []flow.Field, inputs []input, refused bool) fyne.Focusable {
+	for i, f := range fields {
+		if !refused || f.Value == "" && !f.Optional {
+			return inputs[i].Focusable()
+		}
+	}
+	if len(inputs) > 0 {
+		return inputs[0].Focusable()
+	}
+	return nil
 }
 
 func newInputs(fields []flow.Field) []input {
@@ -46,6 +64,9 @@ func newInputs(fields []flow.Field) []input {
 		}
 		text := kit.NewTextField(f.Label, f.Hint, f.Max)
 		text.SetValue(f.Value)
+		if f.Scanned {
+			text.Scanned()
+		}
 		out[i] = typed{text}
 	}
 	return out
@@ -161,5 +182,6 @@ func focus(f fyne.Focusable) {
 	}
 	if c := fyne.CurrentApp().Driver().CanvasForObject(o); c != nil {
 		c.Focus(f)
+		kit.InSight(f)
 	}
 }

@@ -53,7 +53,7 @@ func Overview(o flow.Overview, home Home) *Screen {
 
 // noKeys says what to do first, and does it.
 func noKeys(s *Screen, o flow.Overview, home Home) fyne.CanvasObject {
-	parts := []fyne.CanvasObject{kit.Heading("No key yet"), kit.Soft(o.NoKeys)}
+	parts := []fyne.CanvasObject{kit.Heading(o.NoKeysTitle), kit.Soft(o.NoKeys)}
 	if len(o.Starts) > 0 && o.Resume == "" {
 		first := kit.NewButton(kit.Primary, o.Starts[0].Title, func() { home.Start(o.Starts[0]) })
 		s.First = first
@@ -74,7 +74,8 @@ func keyTable(keys []flow.Row, home Home) fyne.CanvasObject {
 // is the first of it, and goes on from here.
 func dueList(s *Screen, o flow.Overview, home Home) fyne.CanvasObject {
 	var lines []fyne.CanvasObject
-	for _, d := range o.Due {
+	var see *kit.Button // of the first thing that is unfolded
+	for i, d := range o.Due {
 		line := kit.Row(12, kit.Grow(kit.MarkRow(kit.Tone(d.Tone), d.Text)))
 		switch {
 		case s.First == nil && o.Resume != "" && d.Ref.Place == flow.InCeremonies && d.Ref.ID == o.Resume:
@@ -82,12 +83,33 @@ func dueList(s *Screen, o flow.Overview, home Home) fyne.CanvasObject {
 			s.First = resume
 			line.Add(resume)
 		case d.Ref.Place != "":
-			line.Add(kit.NewButton(kit.Link, d.Ref.Label, func() { home.Open(d.Ref) }))
+			link := kit.NewButton(kit.Link, d.Ref.Label, func() { home.Open(d.Ref) })
+			if i >= dueShown && see == nil {
+				see = link
+			}
+			line.Add(link)
 		}
 		lines = append(lines, line)
 	}
-	return kit.TightList(lines...)
+	if len(lines) <= dueShown+1 {
+		return kit.TightList(lines...)
+	}
+	more := kit.Column(0, kit.TightList(lines[dueShown:]...))
+	more.Hide()
+	var rest *kit.Button
+	rest = kit.NewButton(kit.Link, fmt.Sprintf("%d things more", len(lines)-dueShown), func() {
+		rest.Hide()
+		more.Show()
+		s.relaid()
+		if see != nil {
+			focus(see)
+		}
+	})
+	return kit.Column(6, kit.TightList(lines[:dueShown]...), kit.Row(0, rest), more)
 }
+
+// dueShown is as many as leave the first keys in sight; the others are one key away.
+const dueShown = 6
 
 func ceremonyList(rows []flow.CeremonyRow, home Home) fyne.CanvasObject {
 	var lines []fyne.CanvasObject

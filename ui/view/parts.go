@@ -27,7 +27,10 @@ func head(pg flow.Page) fyne.CanvasObject {
 // what to do, what is known.
 func top(pg flow.Page) *fyne.Container {
 	column := kit.Column(16, head(pg))
-	if pg.Aloud != "" {
+	switch {
+	case pg.Aloud != "" && pg.Heard:
+		column.Add(kit.NewText("Said already: “"+pg.Aloud+"”", kit.Style{Ink: theme.Soft, Wrap: true}))
+	case pg.Aloud != "":
 		column.Add(kit.ReadAloud(pg.Aloud, pg.Grave))
 	}
 	if pg.Trouble != nil {
@@ -77,7 +80,7 @@ func factCard(title, chip string, facts []flow.Fact, hashes []flow.Hash) fyne.Ca
 func factTable(facts []flow.Fact) fyne.CanvasObject {
 	rows := make([]kit.FactRow, len(facts))
 	for i, f := range facts {
-		rows[i] = kit.FactRow{Label: f.Label, Value: f.Value, Mono: f.Mono, Strong: f.Strong}
+		rows[i] = kit.FactRow{Label: f.Label, Value: f.Value, Mono: f.Mono, Strong: f.Strong, Tone: kit.Tone(f.Tone)}
 	}
 	return kit.FactTable(rows)
 }

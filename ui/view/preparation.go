@@ -38,13 +38,13 @@ func Preparation(p flow.Preparation, act PreparationActions) *Screen {
 		asked = append(asked, fields[i].object())
 	}
 	if len(asked) > 0 {
-		column.Add(kit.AtMost(56, kit.Card(14, append([]fyne.CanvasObject{kit.CardHead("What it is asked for", nil)}, asked...)...)))
+		column.Add(kit.Card(14, append([]fyne.CanvasObject{kit.CardHead("What is asked for", nil)}, asked...)...))
 	}
 	if card := factCard("What was ordered", "", p.Order, nil); card != nil {
 		column.Add(card)
 	}
 	checks := kit.Column(12)
-	column.Add(kit.Card(12, kit.CardHead("Is everything ready", nil), checks, kit.Actions(kit.NewButton(kit.Secondary, "Look at the token again", act.Look))))
+	column.Add(kit.Card(12, kit.CardHead("Is everything ready?", nil), checks, kit.Actions(kit.NewButton(kit.Secondary, "Look at the token again", act.Look))))
 	column.Add(factCard("Who takes part", "", p.People, nil))
 	if len(p.Materials) > 0 {
 		lies := []fyne.CanvasObject{kit.CardHead("What lies in the room", nil)}
@@ -55,7 +55,7 @@ func Preparation(p flow.Preparation, act PreparationActions) *Screen {
 	}
 	times := kit.Column(0)
 	column.Add(kit.Card(12, kit.CardHead("How long it takes", nil), times))
-	column.Add(factCard("What is followed", "", nil, []flow.Hash{p.Script}))
+	column.Add(factCard("The script that is followed", "", nil, []flow.Hash{p.Script}))
 
 	said, say := s.message(fyne.TextAlignLeading)
 	start := kit.NewButton(kit.Primary, "Start the ceremony", nil)
@@ -71,7 +71,7 @@ func Preparation(p flow.Preparation, act PreparationActions) *Screen {
 			times.Objects = []fyne.CanvasObject{factTable(c.Plan)}
 		}
 		if start.Enable(); !c.Ready() {
-			start.Disable("Mend what is marked first")
+			start.Disable("Correct what is marked first")
 		}
 		s.relaid()
 	}

@@ -30,7 +30,7 @@ func recordOf(s *ceremony.State) flow.Record {
 		}
 		return ""
 	}, Script: func(ledger.Hash) *script.Plan {
-		plan, err := script.Parse(sample.Script(), s.KnownKind)
+		plan, err := script.Parse(sample.Script(), s.KnownKinds())
 		if err != nil {
 			panic(err)
 		}
@@ -292,7 +292,7 @@ func beforeCeremonies(public func(string, ceremony.Snapshot, func() *Screen), de
 	ask := func(name string, make func() flow.Ask) {
 		public(name, overviewSnapshot(), func() *Screen { return Ask(make(), AskActions{}) })
 	}
-	opening, err := script.Parse(sample.Script(), r.State.KnownKind)
+	opening, err := script.Parse(sample.Script(), r.State.KnownKinds())
 	must(err)
 	public("first", ceremony.Snapshot{}, func() *Screen { return First(flow.NewFirst("/srv/claviger/site", opening), nil, nil) })
 	ask("real-site", func() flow.Ask {

@@ -22,7 +22,7 @@ func reveal(pg flow.Page, act Actions) *Screen {
 	shown := kit.NewReveal(pg.Reveal, pg.Kind == flow.PageShowCard)
 	s := &Screen{First: shown}
 	said, say := s.message(fyne.TextAlignCenter)
-	const hint = "The arrow keys go from group to group; after a minute without a key it is hidden."
+	const hint = "The arrow keys go from part to part, Tab to the button; after a minute without a key it is hidden."
 	say(hint, kit.Neutral)
 	keys, closed := 0, false
 	watch := func() {

@@ -48,15 +48,23 @@ func newPIN(pg flow.Page, act Actions) *Screen {
 			say(pg.Secret.TooShort(), kit.Bad)
 			focus(first)
 		case !first.Same(again):
-			say("The two are not the same. Type the second one again.", kit.Bad)
 			again.Clear()
+			say("The two are not the same. Type the second one again.", kit.Bad)
 			focus(again)
 		default:
 			again.Clear()
 			act.Answer(flow.Entered(first.Take()))
 		}
 	}
-	first.OnSubmitted = func() { focus(again) }
+	first.OnSubmitted = func() {
+		if first.Length() < pg.Secret.Least {
+			say(pg.Secret.TooShort(), kit.Bad)
+			return
+		}
+		focus(again)
+	}
+	typing := func(int) { say("", kit.Neutral) }
+	first.OnChanged, again.OnChanged = typing, typing
 	again.OnSubmitted = goOn.OnAct
 	practice := practiceButton(pg, act, func(b *secret.Buffer) {
 		fill(first, b, say)

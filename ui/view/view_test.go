@@ -99,6 +99,21 @@ func nothing() Actions {
 	return Actions{Answer: func(a ceremony.Answer) { a.Secret.Wipe() }, Practice: func(func(*secret.Buffer), func(string)) {}, Deviate: func() {}, Pause: func() {}, Withhold: func() {}, Later: func(time.Duration, func()) {}}
 }
 
+// atTheDevice sends two custodians to a device with a pad of its own.
+func atTheDevice(problem *ceremony.Problem) ceremony.Prompt {
+	p := ceremony.Prompt{Kind: ceremony.AskPad, Title: "At the device: log in as its user", Verb: "We are at the device", Who: someone("lc", "Li Chen", "LC"), Role: "custodian", Problem: problem,
+		Aloud: "Li Chen, Farah Noor: present your quorum cards at the device, as it asks for them. Everyone else turns away from its pad. No PIN is entered on this workstation.",
+		Text:  "Go on when everyone stands at the device. It then waits for you, for minutes if need be. To stop it, cancel on the device.",
+		Facts: []ceremony.Fact{{Label: "Serial number", Value: "7700 4312", Style: "mono"}, {Label: "Opened by, as stated", Value: "any 2 of 3 quorum cards"}, {Label: "Li Chen", Value: "quorum card 1 of set QYPZ 4XNR"}, {Label: "Farah Noor", Value: "quorum card 3 of set QYPZ 4XNR"}}}
+	if problem != nil {
+		p.Verb = "Try again at the device"
+	}
+	return p
+}
+
+var problemAtTheDevice = &ceremony.Problem{Happened: "Nobody is logged in: it was cancelled on the device, or nobody answered there in time.", Safe: "The token is closed. The attempt is recorded.",
+	Do: "Look at what the device shows. Try again when everyone is ready, or pause the ceremony.", Code: "couldn't log in as user: not allowed (CKR_FUNCTION_CANCELED)"}
+
 // prompts are one of each kind, in the words of a real step.
 func prompts() map[string]ceremony.Prompt {
 	marta, farah := someone("mb", "Marta Brandt", "MB"), someone("fn", "Farah Noor", "FN")
@@ -122,6 +137,7 @@ func prompts() map[string]ceremony.Prompt {
 			Options: []ceremony.Option{{ID: "repeat", Label: "Authorise and try again", Help: "Recorded as a deviation; two officers authorise the next attempt."}, {ID: "pause", Label: "Pause the ceremony", Help: "Everything is closed; it can be resumed later."}, {ID: "abort", Label: "Abort the ceremony", Help: "It ends here with its own report.", Danger: true}}},
 		"sign": {Kind: ceremony.AskSignOff, Act: "phase", Title: "Marta Brandt, sign off this phase", Text: "I performed these steps. What is listed here is what happened.", Who: marta, Role: "administrator", With: ceremony.SessionPIN,
 			Facts: []ceremony.Fact{{Label: "Room and clock check", Value: "Vault room 2; workstation clock +2 s against the wall clock"}, {Label: "Workstation check", Value: "No network link, swap off, core dumps off"}, {Label: "Roll call", Value: "7 people present"}}},
+		"at-the-device":   atTheDevice(problemAtTheDevice),
 		"passphrase":      {Kind: ceremony.AskPassphrase, Title: "Marta Brandt, open your key", Text: "Six words, with one space between. Everyone else: turn away from the screen.", Who: marta, With: ceremony.Passphrase, Problem: &ceremony.Problem{Happened: "That is not the passphrase of Marta Brandt.", Safe: "Nothing was recorded and the key is still closed.", Do: "Type the six words again."}},
 		"new-pin":         {Kind: ceremony.AskNewPIN, Title: "Marta Brandt, choose a session PIN", Text: "Four characters or more, for this ceremony only.", Who: marta},
 		"card":            {Kind: ceremony.AskCard, Title: "Farah Noor, enter your card", Text: "Everyone else: turn away from the screen.", Who: farah, Card: card},
@@ -208,6 +224,13 @@ func screens(look *theme.Theme) map[string]func() (fyne.CanvasObject, *Screen) {
 			return Sheet(sheet, func(ceremony.Answer) {}, func() {})
 		})
 	}
+	public("working-at-the-device", snapshot(), func() *Screen {
+		line := kit.NewProgressLine()
+		line.Set("The device asks for what opens it", "1:12")
+		p := atTheDevice(nil)
+		p.Text = "The device has the turn. To stop it, cancel on the device."
+		return Working(flow.NewPage(p, snapshot()), line)
+	})
 	public("working", snapshot(), func() *Screen {
 		line := kit.NewProgressLine()
 		line.Set("The token is making the key", "0:03")

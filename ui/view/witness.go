@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -134,16 +135,22 @@ func (w *Witness) public() fyne.CanvasObject {
 	if w.now.Busy {
 		ink, fill = theme.Soft, theme.Well
 	}
-	nextLine := kit.Row(0.5*em, kit.Grow(kit.NewText(fit(w.now.Next, w.width()-w.dots()-em, em, kit.SemiBold), kit.Style{Weight: kit.SemiBold, Ink: ink})))
 	dots := kit.Row(dotGap * em)
 	for i := range w.now.Of {
 		dots.Add(dot(i < w.now.Got, dotSize*em))
 	}
-	nextLine.Add(dots)
+	next, lines := kit.Column(0), w.next()
+	for i, line := range lines {
+		row := kit.Row(0.5*em, kit.Grow(kit.NewText(line, kit.Style{Weight: kit.SemiBold, Ink: ink})))
+		if i == len(lines)-1 {
+			row.Add(dots)
+		}
+		next.Add(row)
+	}
 	w.clock = kit.NewText(flow.RoomClock(w.at), kit.Style{Weight: kit.SemiBold})
 	foot := kit.Row(em, kit.Grow(kit.NewText(fit(w.foot(len(pages)), w.width()-9.5*em, em, kit.Regular), kit.Style{Ink: theme.Soft})), w.clock)
 	bottom := kit.Column(0,
-		kit.On(kit.NewBox(fill, 0), w.margin(), 0.25*em, nextLine),
+		kit.On(kit.NewBox(fill, 0), w.margin(), 0.25*em, next),
 		kit.On(kit.NewBox(theme.Strip, 0), w.margin(), 0.2*em, foot))
 	return container.NewBorder(top, bottom, nil, nil, kit.Inset(w.margin(), 0.3*em, body))
 }
@@ -165,10 +172,37 @@ func (w *Witness) dots() float32 { return float32(w.now.Of) * (dotSize + dotGap)
 func (w *Witness) width() float32 { return w.size.Width - 2*w.margin() }
 
 // title has two lines at most.
-func (w *Witness) title() []string {
-	lines := kit.Lines(w.now.Title, w.width(), w.em(), kit.SemiBold)
-	if len(lines) > 2 {
-		lines = append(lines[:1], fit(strings.Join(lines[1:], " "), w.width(), w.em(), kit.SemiBold))
+func (w *Witness) title() []string { return w.atMost(2, w.lines(w.now.Title, w.width()), w.width()) }
+
+// next takes more lines before anything of it is cut: a long name would push out
+// what its owner is to do. The last of them has the dots beside it. The smallest
+// part of a value keeps its three lines.
+func (w *Witness) next() []string {
+	const part = 3
+	lines, beside := w.lines(w.now.Next, w.width()), w.width()-w.dots()-w.em()
+	if last := len(lines) - 1; last >= 0 && w.now.Of > 0 {
+		lines = append(lines[:last:last], w.lines(lines[last], beside)...)
+	}
+	return w.atMost(max(w.room()-part, 1), lines, beside)
+}
+
+func (w *Witness) lines(words string, width float32) []string {
+	return kit.Lines(words, width, w.em(), kit.SemiBold)
+}
+
+// room is how many lines there are between title and foot.
+func (w *Witness) room() int {
+	room := stageLines - len(w.title()) - 1
+	if w.now.Practice {
+		room--
+	}
+	return room
+}
+
+// atMost keeps so many lines, and cuts the last of them to a width.
+func (w *Witness) atMost(most int, lines []string, width float32) []string {
+	if len(lines) > most {
+		lines = append(lines[:most-1], fit(strings.Join(lines[most-1:], " "), width, w.em(), kit.SemiBold))
 	}
 	return lines
 }
@@ -180,7 +214,11 @@ func (w *Witness) foot(pages int) string {
 			parts = append(parts, s)
 		}
 	}
-	if pages > 1 {
+	const dotted = 6 // more would be cut
+	switch {
+	case pages > dotted:
+		parts = append(parts, fmt.Sprintf("%d/%d", w.page+1, pages))
+	case pages > 1:
 		parts = append(parts, strings.Repeat("·", w.page)+"•"+strings.Repeat("·", pages-w.page-1))
 	}
 	return strings.Join(parts, "  ")
@@ -206,10 +244,7 @@ type stageLine struct {
 // pages breaks the blocks into lines and packs them: a block that does not fit
 // what is left of a page begins the next one.
 func (w *Witness) pages() [][]stageLine {
-	room := stageLines - len(w.title()) - 2
-	if w.now.Practice {
-		room--
-	}
+	room := w.room() - max(len(w.next()), 1)
 	var pages [][]stageLine
 	var page []stageLine
 	for _, b := range w.now.Blocks {

@@ -7,6 +7,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,6 +45,8 @@ func TestWallIsReadFromTheBackOfTheRoom(t *testing.T) {
 		"fingerprint": flow.NewWitness(snapshot(), nil),
 		"long": flow.NewWitness(long, &ceremony.Prompt{Kind: ceremony.AskSignOff, Title: "Юлия Ковальчук-Александровская, sign off phase 3: make the key and compare it on a second computer", Role: "witness",
 			Who: someone("yk", "Юлия Ковальчук-Александровская", "ЮК"), Facts: snapshot().Ceremony.Facts}),
+		"six to sign": flow.NewWitness(signing(), &ceremony.Prompt{Kind: ceremony.AskSignOff, Title: "Sign the statement", Role: "third-party-witness",
+			Who: someone("ap", "Dr. Anastasia-Konstantina Papadopoulou-Weatherington", "AP"), Facts: snapshot().Ceremony.Facts}),
 		"private": flow.NewWitness(snapshot(), &ceremony.Prompt{Kind: ceremony.AskCard, Role: "custodian", Card: ceremony.CardPrompt{K: 3, N: 5, Entered: []int{1}}}),
 	}
 	for _, size := range []fyne.Size{{Width: 1024, Height: 768}, {Width: 1920, Height: 1080}} {
@@ -81,6 +84,9 @@ func TestWallIsReadFromTheBackOfTheRoom(t *testing.T) {
 				}
 				w.Turn()
 			}
+			if said := strings.Join(strings.Fields(seen), " "); now.Next != "" && !strings.Contains(said, now.Next) {
+				t.Errorf("%s at %v: %q is cut", name, size, now.Next)
+			}
 			if name == "fingerprint" {
 				h := now.Blocks[1].Hash
 				for _, word := range h.Words {
@@ -91,6 +97,13 @@ func TestWallIsReadFromTheBackOfTheRoom(t *testing.T) {
 			}
 		}
 	}
+}
+
+// signing is a ceremony in which six people sign one after the other.
+func signing() ceremony.Snapshot {
+	s := snapshot()
+	s.Ceremony.Needs = []ceremony.Need{{Text: "2 of 6 attested", Got: 2, Of: 6}}
+	return s
 }
 
 // capital measures the clock's digits, which are as high as capitals, in pixels.

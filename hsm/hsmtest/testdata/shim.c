@@ -14,6 +14,13 @@
  *   hide-mechanism N                    it is not listed
  *   blind                               once an object was to be destroyed, searches find none
  *   token-flags SET CLEAR, slot-flags SET CLEAR
+ *   pad                                 tokens take no PIN: people enter it on the device
+ *
+ * At the pad the shim is the people's hands. They choose another PIN at each change,
+ * and remember the last one for which the call said that it was set, or of which they
+ * saw at the device that it was. Where that is wrong, they take the one before at the
+ * next try. PAD is the folder of their memory, PINS a list of
+ * every PIN that a call brought, by its length, with "at the pad" where it was null.
  *
  * Every function of PKCS#11 v2.40 takes at most eight arguments of a machine word,
  * so one wrapper passes any of them on.
@@ -51,6 +58,8 @@ static const char *names[68] = {
 	"C_WaitForSlotEvent",
 };
 
+enum { INIT_TOKEN = 9, INIT_PIN = 10, SET_PIN = 11, GET_SESSION_INFO = 15, LOGIN = 18 };
+enum { CKU_SO = 0, CKU_USER = 1, PIN_INCORRECT = 0xA0, PIN_INVALID = 0xA1, PROTECTED_PATH = 0x100 };
 enum { GET_SLOT_LIST = 4, GET_SLOT_INFO = 5, GET_TOKEN_INFO = 6, GET_MECHANISM_LIST = 7, DESTROY_OBJECT = 22,
 	GET_ATTRIBUTE_VALUE = 24, FIND_OBJECTS = 27, GENERATE_RANDOM = 64 };
 enum { DEVICE_REMOVED = 0x32 };
@@ -136,6 +145,93 @@ static void refresh(void)
 	fclose(f);
 }
 
+static int ordered(const char *what)
+{
+	char line[256];
+	int found = 0;
+	FILE *f = fopen(CONTROL, "re");
+	if (!f)
+		abort();
+	while (fgets(line, sizeof line, f))
+		found |= !strncmp(line, what, strlen(what)) && line[strlen(what)] == '\n';
+	fclose(f);
+	return found;
+}
+
+/* The functions that take PINs, and where in their arguments each stands. */
+static const struct { int call, pins, at[2]; } taking[] = {
+	{ INIT_TOKEN, 1, { 1 } }, { INIT_PIN, 1, { 1 } }, { SET_PIN, 2, { 1, 3 } }, { LOGIN, 1, { 2 } },
+};
+
+static void serial_of(int i, word first, char *serial)
+{
+	word session[4] = { first }, token[32] = { 0 };
+	if (i != INIT_TOKEN)
+		real->f[GET_SESSION_INFO](first, (word)session, 0, 0, 0, 0, 0, 0);
+	real->f[GET_TOKEN_INFO](session[0], (word)token, 0, 0, 0, 0, 0, 0);
+	snprintf(serial, 17, "%.16s", (char *)token + 80);
+	serial[strcspn(serial, " ")] = 0;
+}
+
+static int remembered(const char *serial, int who, int change)
+{
+	char path[4096];
+	int n = 0;
+	snprintf(path, sizeof path, "%s/%s.%s", PAD, serial, who == CKU_SO ? "so" : "user");
+	FILE *f = fopen(path, "re");
+	if (f) {
+		if (fscanf(f, "%d", &n) != 1)
+			abort();
+		fclose(f);
+	}
+	if (change) {
+		f = fopen(path, "we");
+		if (!f || fprintf(f, "%d", n += change) < 0 || fclose(f))
+			abort();
+	}
+	return n;
+}
+
+/* at_pad puts in what people enter; what it changes is in who, or -1. */
+static int last = CKU_USER; /* who logged in */
+
+static word at_pad(int i, word *a, char pins[2][32], char *serial, int *who)
+{
+	char line[64];
+	int pad = ordered("pad");
+	*who = -1;
+	for (unsigned k = 0; k < sizeof taking / sizeof *taking; k++) {
+		if (taking[k].call != i)
+			continue;
+		int sent = 0;
+		for (int p = 0; p < taking[k].pins; p++)
+			sent |= a[taking[k].at[p]] || a[taking[k].at[p] + 1];
+		snprintf(line, sizeof line, sent ? " brought a PIN" : " at the pad");
+		int fd = open(PINS, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+		if (fd < 0 || dprintf(fd, "%s%s\n", names[i], line) < 0)
+			abort();
+		close(fd);
+		if (!pad)
+			return 0;
+		if (sent)
+			return PIN_INVALID;
+		serial_of(i, a[0], serial);
+		if (i == LOGIN)
+			last = a[1];
+		int now = i == INIT_TOKEN ? CKU_SO : i == INIT_PIN ? CKU_USER : last;
+		int n = remembered(serial, now, 0);
+		if (i == INIT_PIN || i == SET_PIN)
+			*who = now;
+		for (int p = 0; p < taking[k].pins; p++) {
+			int chosen = i == INIT_PIN || p == 1;
+			snprintf(pins[p], 32, "at the pad %s %d", now == CKU_SO ? "so" : "user", n + chosen);
+			a[taking[k].at[p]] = (word)pins[p];
+			a[taking[k].at[p] + 1] = strlen(pins[p]);
+		}
+	}
+	return 0;
+}
+
 static word class_of(word session, word object)
 {
 	word class = ~0UL;
@@ -161,6 +257,8 @@ static void lie(int i, const word *a)
 			word *flags = (word *)(a[1] + 96); /* after label, manufacturer, model, serial */
 			*flags = (*flags | set) & ~clear;
 		}
+		if (i == GET_TOKEN_INFO && !strcmp(line, "pad\n"))
+			*(word *)(a[1] + 96) |= PROTECTED_PATH;
 		if (i == GET_SLOT_INFO && sscanf(line, "slot-flags %lx %lx", &set, &clear) == 2) {
 			word *flags = (word *)(a[1] + 96); /* after description, manufacturer */
 			*flags = (*flags | set) & ~clear;
@@ -202,6 +300,8 @@ static void lie(int i, const word *a)
 static word pass(int i, word *a)
 {
 	word rv, forced;
+	char pins[2][32], serial[17];
+	int who;
 	refresh();
 	counts[i]++;
 	any++;
@@ -214,11 +314,20 @@ static word pass(int i, word *a)
 		if (i > 3)
 			return DEVICE_REMOVED;
 	}
-	if (obey(i, "before", &forced))
+	if ((rv = at_pad(i, a, pins, serial, &who)))
+		return rv;
+	if (obey(i, "before", &forced)) {
+		if (who >= 0 && forced == 0)
+			remembered(serial, who, 1); /* they were told that it is set */
 		return forced;
+	}
 	if (i == 0 && *RESERVED && a[0])
 		((word *)a[0])[5] = (word)RESERVED; /* CK_C_INITIALIZE_ARGS.pReserved */
 	rv = real->f[i](a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7]);
+	if (who >= 0 && rv == 0)
+		remembered(serial, who, 1);
+	if (i == LOGIN && rv == PIN_INCORRECT && ordered("pad") && remembered(serial, last, 0) > 0)
+		remembered(serial, last, -1);
 	if (obey(i, "after", &forced)) {
 		note(names[i], " took effect");
 		return forced;
