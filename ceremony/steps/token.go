@@ -57,7 +57,7 @@ func value(lines []ceremony.Line, label string) string {
 func (identifyToken) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
 	for {
 		env.Working("Looking for the token")
-		_, lines, problem, err := look(ctx, env)
+		lines, problem, err := look(ctx, env)
 		if err != nil {
 			return err
 		}
@@ -76,19 +76,18 @@ func (identifyToken) Do(ctx context.Context, env ceremony.Env, st script.Step) e
 }
 
 // look finds the token of the ceremony, and says what it is or why it is not the one.
-func look(ctx context.Context, env ceremony.Env) (hsm.TokenInfo, []ceremony.Line, *ceremony.Problem, error) {
-	none := hsm.TokenInfo{}
+func look(ctx context.Context, env ceremony.Env) ([]ceremony.Line, *ceremony.Problem, error) {
 	m, err := env.Module(ctx)
 	if err != nil {
-		return none, nil, &ceremony.Problem{Happened: "The token's library could not be started.", Safe: "The token was not touched.", Do: "Check that the library is installed, then look again.", Code: err.Error()}, nil
+		return nil, &ceremony.Problem{Happened: "The token's library could not be started.", Safe: "The token was not touched.", Do: "Check that the library is installed, then look again.", Code: err.Error()}, nil
 	}
 	info, err := m.Info(ctx)
 	if err != nil {
-		return none, nil, nil, err
+		return nil, nil, err
 	}
 	tokens, err := m.Tokens(ctx)
 	if err != nil {
-		return none, nil, nil, err
+		return nil, nil, err
 	}
 	lines := []ceremony.Line{line("Module", info.Path), hash("Module SHA-256", info.SHA256), line("Library", strings.TrimSpace(info.Manufacturer+" "+info.Version))}
 	serial := env.State().Open.Token
@@ -100,7 +99,7 @@ func look(ctx context.Context, env ceremony.Env) (hsm.TokenInfo, []ceremony.Line
 		if serial != "" {
 			missing = fmt.Sprintf("The token with serial number %s is not attached.", serial)
 		}
-		return none, lines, &ceremony.Problem{Happened: missing, Safe: "Nothing was tried on any other token.", Do: "Connect it, then look again.", Code: attached(tokens)}, nil
+		return lines, &ceremony.Problem{Happened: missing, Safe: "Nothing was tried on any other token.", Do: "Connect it, then look again.", Code: attached(tokens)}, nil
 	}
 	t := tokens[i]
 	state := "not initialised"
@@ -108,18 +107,21 @@ func look(ctx context.Context, env ceremony.Env) (hsm.TokenInfo, []ceremony.Line
 		state = "initialised"
 	}
 	if why := notForReal(env.State().Site.Practice, t); why != "" {
-		return none, lines, &ceremony.Problem{Happened: fmt.Sprintf("The token %s, and this is a real site.", why), Safe: "It was not touched.", Do: "Connect the hardware security module that belongs to this site, then look again.", Code: cmp.Or(t.Serial, "no serial number yet")}, nil
+		return lines, &ceremony.Problem{Happened: fmt.Sprintf("The token %s, and this is a real site.", why), Safe: "It was not touched.", Do: "Connect the hardware security module that belongs to this site, then look again.", Code: cmp.Or(t.Serial, "no serial number yet")}, nil
 	}
 	if env.State().Tokens[serial] == nil && t.Initialised && !t.PracticeMark {
-		return none, lines, &ceremony.Problem{Happened: fmt.Sprintf("The token with serial number %s holds something already and is not marked for practice.", serial), Safe: "It was not touched: to prepare it would erase it.",
+		return lines, &ceremony.Problem{Happened: fmt.Sprintf("The token with serial number %s holds something already and is not marked for practice.", serial), Safe: "It was not touched: to prepare it would erase it.",
 			Do: "Connect an empty token, or one with the public data object claviger-practice."}, nil
 	}
-	lines = append(lines, mono("Serial number", cmp.Or(t.Serial, "none yet")), line("Label", t.Label), line("Manufacturer and model", strings.TrimSpace(t.Manufacturer+" "+t.Model)),
+	if t.Serial == "" {
+		t.Serial = "none yet"
+	}
+	lines = append(lines, mono("Serial number", t.Serial), line("Label", t.Label), line("Manufacturer and model", strings.TrimSpace(t.Manufacturer+" "+t.Model)),
 		line("Hardware, firmware", t.HardwareVersion+", "+t.FirmwareVersion), line("State", state))
 	if t.ProtectedPath {
 		lines = append(lines, line("PINs", "entered on the device, not here"))
 	}
-	return t, lines, nil, nil
+	return lines, nil, nil
 }
 
 // notForReal says why a token has no place on a real site: what is software has
@@ -226,12 +228,14 @@ func (k initialiseToken) Do(ctx context.Context, env ceremony.Env, st script.Ste
 		return err
 	}
 	for _, act := range acts {
-		// Once it is erased, nothing tells what it was.
-		before, err := toInitialise(ctx, env)
+		t, err := toInitialise(ctx, env)
 		if err != nil {
 			return err
 		}
-		transport, pad, err := transportPIN(ctx, env, before, "Two officers make up a new PIN, each a half, and type it one after the other. It holds until every card is read.")
+		if why := notForReal(env.State().Site.Practice, t); why != "" && t != (hsm.TokenInfo{}) {
+			return &ceremony.Problem{Happened: fmt.Sprintf("The token %s, and this is a real site.", why), Safe: "It was not touched.", Do: "Connect the one that was identified, and go on."}
+		}
+		transport, pad, err := transportPIN(ctx, env, t, "Two officers make up a new PIN, each a half, and type it one after the other. It holds until every card is read.")
 		if err != nil {
 			return err
 		}
@@ -244,11 +248,11 @@ func (k initialiseToken) Do(ctx context.Context, env ceremony.Env, st script.Ste
 			if err := env.Release(ctx); err != nil {
 				return ceremony.Found{}, err
 			}
-			t, err := m.InitToken(ctx, env.State().Open.Token, tokenLabel(intent), transport)
+			ours, err := m.InitToken(ctx, env.State().Open.Token, tokenLabel(intent), transport)
 			if err != nil {
 				return ceremony.Found{}, err
 			}
-			return enrolled(t, pad, before.PracticeMark, intent), nil
+			return enrolled(ours, pad, t.PracticeMark, intent), nil
 		})
 		transport.Wipe()
 		if err != nil {
