@@ -39,7 +39,7 @@ func TestTabGoesRoundOnEveryScreen(t *testing.T) {
 		w := show(t, object)
 		first := next(w)
 		back := false
-		for range 40 {
+		for range 100 {
 			f := w.Canvas().Focused()
 			if tab, ok := f.(fyne.Tabbable); ok && tab.AcceptsTab() {
 				t.Errorf("%s: %T keeps Tab for itself", name, f)
@@ -55,7 +55,7 @@ func TestTabGoesRoundOnEveryScreen(t *testing.T) {
 			}
 		}
 		if !back {
-			t.Errorf("%s: 40 Tabs do not come back", name)
+			t.Errorf("%s: 100 Tabs do not come back", name)
 		}
 		screen.Close()
 	}
