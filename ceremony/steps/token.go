@@ -192,12 +192,11 @@ func (initialiseToken) Check(s *ceremony.State, st script.Step, r ledger.Record,
 		if b.Label != tokenLabel(b.Intent) {
 			return broken("token.label", "the token's label does not name the intent that made it")
 		}
-		if why := notForReal(s.Site.Practice, hsm.TokenInfo{HardwareSlot: b.HardwareSlot, PracticeMark: b.PracticeMark}); why != "" {
-			rule := "token.software"
-			if b.PracticeMark {
-				rule = "token.practice"
-			}
-			return broken(rule, "a real site refuses a token that %s", why)
+		if b.PracticeMark && !s.Site.Practice {
+			return broken("token.practice", "a real site refuses a token that is marked for practice")
+		}
+		if !b.HardwareSlot && !s.Site.Practice {
+			return broken("token.software", "a real site refuses a software token")
 		}
 		if s.Tokens[b.Serial] != nil {
 			return broken("token.known", "the token %s is enrolled already", b.Serial)
