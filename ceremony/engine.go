@@ -336,7 +336,7 @@ func (e *Engine) Resume(ctx context.Context) error {
 	if p.aborting != "" {
 		return e.stop(ctx, &Stop{Err: ErrAborted, Reason: limitText(p.aborting)})
 	}
-	if err := (&env{e, script.Step{}}).decideLeft(ctx); err != nil {
+	if err := (&env{e, script.Step{}}).decideOpen(ctx); err != nil {
 		return e.stop(ctx, err)
 	}
 	for {

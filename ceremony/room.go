@@ -221,7 +221,10 @@ type LedgerView struct {
 }
 
 // HSMView: State is "absent", "present, closed", "open" or "not looked at".
-type HSMView struct{ State, Label, Serial string }
+type HSMView struct {
+	State, Label, Serial string
+	Software             bool // every token that the record knows is one
+}
 
 // CeremonyView is the open ceremony.
 type CeremonyView struct {

@@ -28,6 +28,7 @@ func (e *Engine) Snapshot() Snapshot {
 		t := s.Tokens[id].Body
 		v.HSM.Label, v.HSM.Serial = t.Label, t.Serial
 	}
+	v.HSM.Software = len(s.Tokens) > 0 && !hardware(s)
 	for _, id := range sortedKeys(s.People) {
 		h := s.People[id]
 		v.Site.People = append(v.Site.People, PersonView{Someone: s.Someone(id), Role: strings.Join(h.Body.Roles, ", "), Organisation: h.Body.Organisation})
@@ -39,6 +40,16 @@ func (e *Engine) Snapshot() Snapshot {
 		v.Sheets = map[Action][]Field{Deviate: s.DeviationFields(), Presence: s.PresenceFields(), TakeBreak: s.BreakFields(), Pause: s.PauseFields(), Abort: nil, Withhold: nil}
 	}
 	return v
+}
+
+// hardware says whether any token that the record knows told that it is.
+func hardware(s *State) bool {
+	for _, t := range s.Tokens {
+		if t.Body.HardwareSlot {
+			return true
+		}
+	}
+	return false
 }
 
 // AlgorithmName is how people write an algorithm.

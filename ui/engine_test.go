@@ -128,6 +128,8 @@ func TestEngineStaysOffTheWindowsThread(t *testing.T) {
 	})
 	before := w.calls.Load()
 	d := open(t, e)
+	d.until("overview")
+	d.shows("THIS TOKEN IS SOFTWARE")
 	d.start()
 	d.answerAll(e)
 	if e.site.Last("key-generation") == nil {

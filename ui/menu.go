@@ -44,8 +44,8 @@ func newMenu(s *Shell) *menu {
 		},
 	}
 	looks := []*fyne.MenuItem{
-		item("Larger text", fyne.KeyEqual, 0, func() { s.setLook(theme.New(s.look.Appearance, s.look.Scale+0.25)) }),
-		item("Smaller text", fyne.KeyMinus, 0, func() { s.setLook(theme.New(s.look.Appearance, s.look.Scale-0.25)) }),
+		item("Larger text", fyne.KeyEqual, 0, func() { s.setLook(theme.New(s.look.Appearance, s.look.Scale+theme.ScaleStep)) }),
+		item("Smaller text", fyne.KeyMinus, 0, func() { s.setLook(theme.New(s.look.Appearance, s.look.Scale-theme.ScaleStep)) }),
 	}
 	for i, a := range theme.Appearances {
 		key := []fyne.KeyName{fyne.Key1, fyne.Key2, fyne.Key3, fyne.Key4}[i]

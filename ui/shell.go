@@ -635,7 +635,6 @@ func (s *Shell) quit() {
 		s.Stop()
 		s.app.Quit()
 	case s.pending != nil:
-		kit.Confirm{Title: "A ceremony is under way", Text: "Pause it before the window is closed: the HSM is logged out then, secrets are wiped, and the record is signed.",
-			Act: "Pause the ceremony", Back: "Stay", OnAct: s.pause}.Show(s.window.Canvas())
+		view.UnderWay(s.pause).Show(s.window.Canvas())
 	}
 }

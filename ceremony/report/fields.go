@@ -398,13 +398,13 @@ func (d *doc) fieldsA9() group {
 			}
 			list = append(list, fact{fmt.Sprintf("Card %d", c.Index), told})
 		}
-		verified := "Every card was read back and every quorum of them rebuilt the secret before the set counted"
+		verified := words("Every card was read back and every quorum of them rebuilt the secret before the set counted")
 		if b.Made() {
-			verified = "Not here: each was presented to the device once, and opened it with others, before the set counted"
+			verified = stated("Not here: each was presented to the device once, and opened it with others, before the set counted")
 		}
 		list = append(list,
 			fact{"Bags, locations", d.bags(func(it *ceremony.Item) bool { return it.Set == b.Set })},
-			fact{"Verified by reconstruction", words(verified)})
+			fact{"Verified by reconstruction", verified})
 	}
 	if list == nil {
 		list = []fact{{"Shares", missing()}}

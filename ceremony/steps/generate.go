@@ -270,8 +270,12 @@ func (k generateKey) Do(ctx context.Context, env ceremony.Env, st script.Step) e
 		}
 	}
 	b := keyMade(env.State()).Body
-	return finish(ctx, env, st, line("Label", b.Label), line("Algorithm", ceremony.AlgorithmName(b.Algorithm)+" · "+b.Purpose+" only"), mono("Key identifier", b.ID),
+	return finish(ctx, env, st, line("Label", b.Label), line("Algorithm", algorithmOf(b)), mono("Key identifier", b.ID),
 		line("Protection", ProtectionWords(b.Protection)), line("Owner", env.State().Someone(b.Owner).Name), line("Lifetime", b.From+" → "+b.Until), hash("Fingerprint", b.Fingerprint))
+}
+
+func algorithmOf(b ceremony.KeyGenerated) string {
+	return ceremony.AlgorithmName(b.Algorithm) + " · " + b.Purpose + " only"
 }
 
 // horizon warns, before the key is made, of an algorithm that ends before its use.
@@ -522,7 +526,7 @@ func (readFingerprint) Do(ctx context.Context, env ceremony.Env, st script.Step)
 	}
 	l := hash("Fingerprint read aloud", k.Body.Fingerprint)
 	env.Shown(l)
-	p := ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "Read the fingerprint aloud", Facts: facts([]ceremony.Line{l}),
+	p := ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "Read the fingerprint aloud", Facts: facts([]ceremony.Line{line("Label", k.Body.Label), line("Algorithm", algorithmOf(k.Body)), line("Protection", ProtectionWords(k.Body.Protection)), l}),
 		Text: "Read it in groups of four. Everyone writes it on their own sheet; the witness reads it back."}
 	if w := env.State().Open.InRole("witness"); len(w) > 0 {
 		p.Who, p.Role = env.State().Someone(w[0]), "witness"

@@ -88,7 +88,7 @@ func setsDue(s *ceremony.State) map[string]ceremony.SetDue {
 func setState(s *ceremony.State, set *ceremony.Set, due ceremony.SetDue) (string, Tone) {
 	switch {
 	case set.Withdrawn && len(due.Unaccounted) > 0:
-		return "Still opens a backup", Bad
+		return "Change the key", Bad
 	case set.Withdrawn && due.Needed:
 		return "Still opens a backup", Waiting
 	case set.Withdrawn:

@@ -27,7 +27,7 @@ func TestStateOfASet(t *testing.T) {
 		"withdrawn":                            {withdrawn: true, cards: []string{gone, gone, gone}, want: "Withdrawn"},
 		"withdrawn, and its backup is gone":    {withdrawn: true, backup: ceremony.CopyDestroyed, cards: []string{lost, lost, in}, want: "Withdrawn"},
 		"withdrawn, and a backup is kept":      {withdrawn: true, backup: ceremony.CopyKept, cards: []string{in, in, in}, want: "Still opens a backup", tone: Waiting},
-		"and enough of its cards are lost":     {withdrawn: true, backup: ceremony.CopyKept, cards: []string{lost, lost, in}, want: "Still opens a backup", tone: Bad},
+		"and enough of its cards are lost":     {withdrawn: true, backup: ceremony.CopyKept, cards: []string{lost, lost, in}, want: "Change the key", tone: Bad},
 	} {
 		s := sample.Empty()
 		b := ceremony.SetIssued{Set: "00112233", Name: setName("00112233"), Purpose: ceremony.Recovery, Threshold: 2, Count: 3, Serials: []string{"77"}}

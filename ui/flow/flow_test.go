@@ -21,9 +21,13 @@ func TestFrameOfASiteAtRest(t *testing.T) {
 		snapshot ceremony.Snapshot
 		want     Frame
 	}{
+		"practice on hardware": {
+			ceremony.Snapshot{Site: ceremony.SiteView{Practice: true}, Ledger: ceremony.LedgerView{Verified: true}, HSM: ceremony.HSMView{State: "closed"}},
+			Frame{Band: practiceBand, Pills: []Pill{{"HSM closed", LampOff}}, Status: Status{"none yet", "", "verified", Good}},
+		},
 		"practice, verified": {
-			ceremony.Snapshot{Site: ceremony.SiteView{Organisation: "Northwind", Practice: true}, Ledger: ceremony.LedgerView{Records: 2319, Last: "5ac19e702d4b90fe", Verified: true}, HSM: ceremony.HSMView{State: "open", Label: "NW-HSM-01", Serial: "7700"}},
-			Frame{Band: practiceBand, Place: "Northwind", Pills: []Pill{{"HSM open · NW-HSM-01 · SN 7700", LampOn}}, Status: Status{"#2 318", "head 5ac1 9e70 2d4b …", "verified", Good}},
+			ceremony.Snapshot{Site: ceremony.SiteView{Organisation: "Northwind", Practice: true}, Ledger: ceremony.LedgerView{Records: 2319, Last: "5ac19e702d4b90fe", Verified: true}, HSM: ceremony.HSMView{State: "open", Label: "NW-HSM-01", Serial: "7700", Software: true}},
+			Frame{Band: softwareBand, Place: "Northwind", Pills: []Pill{{"HSM open · NW-HSM-01 · SN 7700", LampOn}}, Status: Status{"#2 318", "head 5ac1 9e70 2d4b …", "verified", Good}},
 		},
 		"real, not verified": {
 			ceremony.Snapshot{Site: ceremony.SiteView{Organisation: "Northwind"}, Ledger: ceremony.LedgerView{Records: 1, Last: "5ac19e702d4b90fe"}, HSM: ceremony.HSMView{State: "absent"}},
@@ -417,5 +421,45 @@ func TestCardIsCheckedAsItIsTyped(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"KC1"}, ask.Others); diff != "" {
 		t.Errorf("other prefixes: %s", diff)
+	}
+}
+
+// What is signed is read before: a long value has a line for each of its parts, and
+// a part without a label of its own stays with the one before it.
+func TestLongValuesStandInLines(t *testing.T) {
+	for _, c := range []struct{ name, value, want string }{
+		{"short", "2026-002 · Generate a signing key", "2026-002 · Generate a signing key"},
+		{"three parts", "Sensitive · made on this token · can never leave it", "Sensitive · made on this token · can never leave it"},
+		{"an act", "algorithm EC P-384 · label root · lifetime 2y · owner Dana Weiss", "algorithm EC P-384\nlabel root\nlifetime 2y\nowner Dana Weiss"},
+		{"a step", "Label: root · Algorithm: EC P-384 · sign only · Owner: Dana Weiss", "Label: root\nAlgorithm: EC P-384 · sign only\nOwner: Dana Weiss"},
+	} {
+		if got := inLines(c.value); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestChecksAreMarked(t *testing.T) {
+	for value, want := range map[string]struct {
+		said string
+		tone Tone
+	}{
+		"off (pass)": {"off", Good}, "eth0 is up (fail)": {"eth0 is up", Bad}, "could not be read (not known)": {"could not be read", Waiting},
+		"Etc/UTC (information)": {"Etc/UTC", Neutral}, "none (as stated)": {"none (as stated)", Neutral},
+	} {
+		if said, tone := judged(value); said != want.said || tone != want.tone {
+			t.Errorf("%q is shown as %q with tone %v", value, said, tone)
+		}
+	}
+}
+
+// Everybody takes the head home, so that the last page shows it, in words too.
+func TestDoneShowsTheHead(t *testing.T) {
+	d := NewDone(Finished{Number: "2026-014", Status: "sealed", Head: strings.Repeat("7d1e", 16), Size: 206})
+	if len(d.Heads) != 1 || len(d.Heads[0].Words) != 32 || !strings.Contains(d.Heads[0].Label, "206 records") {
+		t.Errorf("the head is shown as %+v", d.Heads)
+	}
+	if d := NewDone(Finished{Number: "2026-014", Status: "sealed"}); len(d.Heads) > 0 {
+		t.Errorf("a head that the HSM did not sign is shown: %+v", d.Heads)
 	}
 }

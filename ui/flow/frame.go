@@ -126,13 +126,20 @@ type Need struct {
 	Met  bool
 }
 
-const practiceBand = "PRACTICE · THIS TOKEN IS SOFTWARE · NOT EVIDENCE OF A REAL KEY"
+// Bands of a practice site. That its token is software is said where it is.
+const (
+	practiceBand = "PRACTICE · NOT EVIDENCE OF A REAL KEY"
+	softwareBand = "PRACTICE · THIS TOKEN IS SOFTWARE · NOT EVIDENCE OF A REAL KEY"
+)
 
 // NewFrame makes the frame of a snapshot.
 func NewFrame(s ceremony.Snapshot) Frame {
 	f := Frame{Place: s.Site.Organisation, Working: s.Working, Since: s.Since, Status: newStatus(s.Ledger)}
 	if s.Site.Practice {
 		f.Band = practiceBand
+		if s.HSM.Software {
+			f.Band = softwareBand
+		}
 	}
 	if s.Ledger.Holder != "" {
 		f.Held = "READ-ONLY · written by " + s.Ledger.Holder + " · close that window, then open this one again"

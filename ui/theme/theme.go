@@ -56,6 +56,9 @@ type Theme struct {
 // projectorScale is how much larger a wall's text is; 200 % stays the ceiling.
 const projectorScale = 1.5
 
+// ScaleStep is how far one key makes the text larger or smaller.
+const ScaleStep = 0.25
+
 // New makes a theme; a scale outside 1 to 2 is brought to the nearer end.
 func New(a Appearance, scale float32) *Theme {
 	return &Theme{Appearance: a, Scale: min(max(scale, 1), 2)}

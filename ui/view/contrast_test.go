@@ -16,6 +16,7 @@ import (
 
 	"claviger/ui/flow"
 	"claviger/ui/kit"
+	"claviger/ui/sample"
 	"claviger/ui/theme"
 )
 
@@ -94,25 +95,81 @@ func inked(picture *image.NRGBA, at rect) float64 {
 	return best
 }
 
-// Done, amended and failed steps are told apart where there is no colour.
+// States are told apart where there is no colour: of steps, of a card's groups, of
+// what is asked before an act, of people, and of all that a chip says in the record.
 func TestStatesAreToldApartInGrey(t *testing.T) {
 	app := test.NewTempApp(t)
+	families := map[string]map[string]func() fyne.CanvasObject{"steps": {}, "groups": {}, "gates": {}, "chips": chips(t)}
+	for name, state := range map[string]kit.RailState{"to do": kit.Todo, "done": kit.Done, "amended": kit.Amended, "failed": kit.Failed} {
+		families["steps"][name] = func() fyne.CanvasObject {
+			return kit.Rail("", []kit.RailPhase{{Title: "Phase", Steps: []kit.RailStep{{Number: 1, Title: "Step", State: state}}}})
+		}
+	}
+	for name, typed := range map[string]string{"empty": "", "begun": "QP", "fits": "QPZR", "does not fit": "QPZR"} {
+		families["groups"][name] = func() fyne.CanvasObject {
+			cells := kit.NewGroupCells(kit.Code{Prefix: "KP1", Alphabet: "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L", Groups: 1})
+			typeInto(cells, typed)
+			if name == "does not fit" {
+				cells.MarkBad(1)
+			}
+			return cells
+		}
+	}
+	for name, met := range map[string]bool{"met": true, "not met": false} {
+		families["gates"][name] = func() fyne.CanvasObject {
+			return kit.CheckList([]kit.CheckRow{{Text: "Every copy is known", Met: met}})
+		}
+	}
 	for _, a := range theme.Appearances {
 		app.Settings().SetTheme(theme.New(a.Appearance, 1))
-		var greys []image.Image
-		for _, state := range []kit.RailState{kit.Todo, kit.Done, kit.Amended, kit.Failed} {
-			w := test.NewTempWindow(t, kit.Rail("", []kit.RailPhase{{Title: "Phase", Steps: []kit.RailStep{{Number: 1, Title: "Step", State: state}}}}))
-			w.Resize(fyne.NewSize(268, 120))
-			greys = append(greys, grey(w.Canvas().Capture()))
-		}
-		for i := range greys {
-			for j := range i {
-				if n := differ(greys[i], greys[j]); n < 12 {
-					t.Errorf("%s: states %d and %d differ in %d pixels of grey", a.Name, j, i, n)
+		for family, states := range families {
+			size := fyne.NewSize(268, 120)
+			if family == "chips" {
+				size = fyne.NewSize(180, 36)
+			}
+			greys := map[string]image.Image{}
+			for name, make := range states {
+				w := test.NewTempWindow(t, make())
+				w.Resize(size)
+				greys[name] = grey(w.Canvas().Capture())
+			}
+			names := slices.Sorted(maps.Keys(greys))
+			for i, one := range names {
+				for _, other := range names[:i] {
+					if n := differ(greys[one], greys[other]); n < 12 {
+						t.Errorf("%s, %s: %q and %q differ in %d pixels of grey", a.Name, family, other, one, n)
+					}
 				}
 			}
 		}
 	}
+}
+
+// chips are all that the record's pages show, by their words. On one page a word has
+// one colour, unless the row says in words why it has another: a key's lifetime.
+func chips(t *testing.T) map[string]func() fyne.CanvasObject {
+	out := map[string]func() fyne.CanvasObject{}
+	for _, r := range []flow.Record{recordOf(sample.Site()), recordOf(odd())} {
+		for _, table := range []flow.Table{flow.NewCeremonies(r), flow.NewKeys(r, noon), flow.NewOrders(r, noon), flow.NewCustody(r), flow.NewPeople(r), flow.NewEvidence(r)} {
+			tones := map[string]flow.Tone{}
+			for _, row := range table.Rows {
+				for _, c := range row.Cells {
+					if c.Kind != flow.Chip {
+						continue
+					}
+					if before, seen := tones[c.Text]; seen && before != c.Tone && table.Title != "Keys" {
+						t.Errorf("%s: %q is shown in the tones %d and %d", table.Title, c.Text, before, c.Tone)
+					}
+					tones[c.Text] = c.Tone
+					out[c.Text] = func() fyne.CanvasObject { return kit.ChipCell(kit.Tone(c.Tone), c.Text) }
+				}
+			}
+		}
+	}
+	if len(out) < 15 {
+		t.Errorf("only %d chips were found", len(out))
+	}
+	return out
 }
 
 func grey(picture image.Image) image.Image {
@@ -130,7 +187,8 @@ func differ(a, b image.Image) int {
 	n := 0
 	for y := range a.Bounds().Dy() {
 		for x := range a.Bounds().Dx() {
-			if contrast(a.At(x, y), b.At(x, y)) > 1.5 {
+			one, other := a.At(x, y), b.At(x, y)
+			if one != other && contrast(one, other) > 1.5 {
 				n++
 			}
 		}
@@ -156,8 +214,24 @@ func TestCeremonyScreensAsMarkup(t *testing.T) {
 		drawn(t, "page-"+name, w)
 		screen.Close()
 	}
+	object, screen := all["confirm"]()
+	w := show(t, object)
+	UnderWay(func() {}).Show(w.Canvas())
+	drawn(t, "page-under-way", w)
+	screen.Close()
+	// A card half typed, and when the keyboard was taken away from it.
+	object, screen = all["card"]()
+	w = show(t, object)
+	w.Canvas().Focus(screen.First)
+	typeInto(screen.First, "QPZRY9")
+	drawn(t, "page-card-begun", w)
+	w.Canvas().Unfocus()
+	drawn(t, "page-card-left", w)
+	screen.Close()
 	prompt := prompts()["card"]
-	for name, now := range map[string]flow.Witness{"wall": flow.NewWitness(snapshot(), nil), "wall-private": flow.NewWitness(snapshot(), &prompt)} {
+	idle, calm := overviewSnapshot(), snapshot()
+	calm.Ceremony.Deviations = 0
+	for name, now := range map[string]flow.Witness{"wall": flow.NewWitness(snapshot(), nil), "wall-private": flow.NewWitness(snapshot(), &prompt), "wall-idle": flow.NewWitness(idle, nil), "wall-no-deviation": flow.NewWitness(calm, nil)} {
 		_, w := onWall(t, theme.Projector, fyne.NewSize(1024, 768), now)
 		drawn(t, name, w)
 	}

@@ -26,3 +26,9 @@ func Done(d flow.DonePage, back func()) *Screen {
 	home := kit.NewButton(kit.Primary, "Back to the overview", back)
 	return &Screen{Object: column, Dock: kit.Actions(home), First: home}
 }
+
+// UnderWay asks what becomes of a ceremony when its window is closed.
+func UnderWay(pause func()) kit.Confirm {
+	return kit.Confirm{Title: "A ceremony is under way", Text: "Pause it before the window is closed: the HSM is logged out then, secrets are wiped, and the record is signed.",
+		Act: "Pause the ceremony", Back: "Stay", OnAct: pause}
+}

@@ -21,6 +21,7 @@ type Ledger struct {
 	*Screen
 	list  *kit.List
 	found *kit.Text
+	line  *fyne.Container // that it stands in
 	row   func(i int) (flow.RecordRow, bool)
 }
 
@@ -53,7 +54,8 @@ func NewLedger(p flow.LedgerPage, q flow.Query, act LedgerActions) *Ledger {
 		told.Add(kit.NewText(p.Closed, kit.Style{Size: theme.Small, Ink: theme.Soft, Wrap: true}))
 		told.Add(kit.NewText(p.Hash, kit.Style{Size: theme.Small, Weight: kit.Mono, Wrap: true}))
 	}
-	head := kit.Column(12, kit.Row(18, kit.Grow(kit.Title(title)), l.found), told, kit.Row(12, kit.Grow(search.Object), verify))
+	l.line = kit.Row(18, kit.Grow(kit.Title(title)), l.found)
+	head := kit.Column(12, l.line, told, kit.Row(12, kit.Grow(search.Object), verify))
 	l.Screen = &Screen{Fill: kit.FillBelow(14, head, l.list.OnCard()), First: l.list}
 	return l
 }
@@ -64,12 +66,17 @@ func (l *Ledger) Show(count int, found string, row func(i int) (flow.RecordRow, 
 		return
 	}
 	l.row = row
-	l.found.Set(found)
+	l.Say(found)
 	l.list.SetCount(count)
 }
 
 // Say tells what is being done.
-func (l *Ledger) Say(what string) { l.found.Set(what) }
+func (l *Ledger) Say(what string) {
+	l.found.Set(what)
+	if l.line != nil {
+		l.line.Refresh()
+	}
+}
 
 // Renew draws the rows again: more of them are there.
 func (l *Ledger) Renew() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,6 +67,22 @@ func recordScreens(public func(string, ceremony.Snapshot, func() *Screen)) {
 		{"person", flow.InPeople, "yuliya-kovalchuk"}, {"evidence-of", flow.InEvidence, "2026-014"}, {"evidence-missing", flow.InEvidence, "2026-001"}} {
 		detail(p.name, func() flow.Detail {
 			d, ok := flow.NewDetail(r, flow.Ref{Place: p.place, ID: p.id}, noon)
+			if !ok {
+				panic(p.name)
+			}
+			return d
+		})
+	}
+	strange := recordOf(odd())
+	for _, p := range []struct {
+		name, place, id string
+		r               flow.Record
+	}{
+		{"set-due", flow.InCustody, "set 1b2c3d4e", r}, {"set-withdrawn", flow.InCustody, "set 2c3d4e5f", r}, {"set-still-opens", flow.InCustody, "set 3d4e5f60", r}, {"token-second", flow.InCustody, "token 77004313", r},
+		{"key-restored", flow.InKeys, r.State.KeyNamed("timestamps-2025").Body.ID, r}, {"key-compromised", flow.InKeys, r.State.KeyNamed("timestamps-2025").Body.ID, strange}, {"key-quarantined", flow.InKeys, r.State.KeyNamed("codesign-2024").Body.ID, strange},
+		{"person-traced", flow.InPeople, "eleni-papadopoulou", r}} {
+		detail(p.name, func() flow.Detail {
+			d, ok := flow.NewDetail(p.r, flow.Ref{Place: p.place, ID: p.id}, noon)
 			if !ok {
 				panic(p.name)
 			}
@@ -144,6 +161,49 @@ func recordScreens(public func(string, ceremony.Snapshot, func() *Screen)) {
 	public("media-none", overviewSnapshot(), func() *Screen { return Media(flow.NewMedia("the ledger", nil, nil), nil, nil, nil) })
 }
 
+// odd is a site in which keys are in states that are rare.
+func odd() *ceremony.State {
+	s := sample.Site()
+	bad := s.KeyNamed("timestamps-2025")
+	bad.State = ceremony.Compromised
+	bad.Changes = []ceremony.Change{{At: noon, Seq: 2300, Body: ceremony.KeyChanged{At: "2026-11-20", Key: bad.Body.ID, State: ceremony.Compromised, Reason: "a backup was stolen", Signatures: []ceremony.SignedBy{{Person: "dana-weiss", Role: "owner"}}}}}
+	s.KeyNamed("codesign-2024").Quarantined = true
+	s.KeyNamed("codesign-2021").State = ceremony.DestroyedCompromised
+	s.KeyNamed("dnssec-ksk-2023").State = ceremony.Suspended
+	return s
+}
+
+// Whatever stands on the page of a thing leads where it says.
+func TestDetailLeadsOn(t *testing.T) {
+	test.NewTempApp(t).Settings().SetTheme(theme.New(theme.Light, 1))
+	r := recordOf(sample.Site())
+	r.Ledger = sample.Ledger(400)
+	d, ok := flow.NewDetail(r, flow.Ref{Place: flow.InPeople, ID: "eleni-papadopoulou"}, noon)
+	if !ok {
+		t.Fatal("there is nobody")
+	}
+	d.Acts = []flow.Act{{Verb: flow.MakeAgain, Label: "Make it again"}, {Verb: flow.CopyOut, Label: "Copy it", Off: "no medium"}}
+	d.Refs = []flow.Ref{{Place: flow.InCustody, ID: "set 0a1b2c3d", Label: "Its set"}}
+	d, err := d.Traced(context.Background(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.History) == 0 || d.More == 0 {
+		t.Fatalf("%d records name her, and %d more", len(d.History), d.More)
+	}
+	var told []string
+	tell := func(what string) { told = append(told, what) }
+	s := Detail(d, DetailActions{Back: func() { tell("back") }, Open: func(r flow.Ref) { tell("open " + r.ID) }, Act: func(a flow.Act) { tell("act " + a.Label) },
+		Record: func(seq int64) { tell(fmt.Sprint("record ", seq)) }, Trace: func() { tell("trace") }})
+	for _, label := range []string{"Back", "Make it again", "Copy it", "Its set", fmt.Sprint("Record ", d.History[0].Seq), "See all in the ledger"} {
+		pressed(s, label)
+	}
+	want := []string{"back", "act Make it again", "open set 0a1b2c3d", fmt.Sprint("record ", d.History[0].Seq), "trace"}
+	if diff := cmp.Diff(want, told); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // However long a list is, a page of it makes as many rows as fit, and a key
 // makes the rows that come into sight.
 func TestLongListsMakeOnlyTheRowsThatAreSeen(t *testing.T) {
@@ -202,6 +262,18 @@ func TestListIsDrawnAgain(t *testing.T) {
 	}
 }
 
+// What the ledger's page says of a search has the room that it needs.
+func TestLedgerSaysWhatIsFound(t *testing.T) {
+	test.NewTempApp(t).Settings().SetTheme(theme.New(theme.Light, 1))
+	l := NewLedger(flow.NewLedgerPage(recordOf(sample.Site())), flow.Query{}, LedgerActions{})
+	w := test.NewTempWindow(t, l.Fill)
+	w.Resize(fyne.NewSize(1000, 700))
+	for _, found := range []string{"5 records", "Searching …", "couldn't read the ledger: it is held by process 4711", "1 of 200 records"} {
+		l.Say(found)
+		fits(t, found, w.Content(), w.Canvas().Size(), false)
+	}
+}
+
 func TestListOpensTheRowAndTypingFilters(t *testing.T) {
 	test.NewTempApp(t).Settings().SetTheme(theme.New(theme.Light, 1))
 	opened := ""
@@ -214,6 +286,7 @@ func TestListOpensTheRowAndTypingFilters(t *testing.T) {
 	for _, r := range "odesign-2021" {
 		w.Canvas().Focused().TypedRune(r)
 	}
+	fits(t, "a list that is filtered", w.Content(), w.Canvas().Size(), false)
 	w.Canvas().Focused().TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
 	if w.Canvas().Focused() != s.First {
 		t.Fatal("Enter after a filter does not lead back to the list")
@@ -260,6 +333,31 @@ func TestRecordScreensAreDrawnAsBefore(t *testing.T) {
 	quiet.Ceremonies = quiet.Ceremonies[:len(quiet.Ceremonies)-1]
 	draw("overview-quiet", ceremony.Snapshot{}, overview(overviewSnapshot(), quiet))
 	draw("overview-held", ceremony.Snapshot{}, overview(held, sample.Site()))
+}
+
+// Whatever the keys can make of the text's size, the settings show it as chosen.
+func TestSettingsKnowEverySizeOfText(t *testing.T) {
+	test.NewTempApp(t)
+	var chosen func(fyne.CanvasObject) []int
+	chosen = func(o fyne.CanvasObject) (out []int) {
+		switch o := o.(type) {
+		case *kit.Choice:
+			return []int{o.Chosen()}
+		case *fyne.Container:
+			for _, child := range o.Objects {
+				out = append(out, chosen(child)...)
+			}
+		}
+		return out
+	}
+	i := 0
+	for scale := float32(1); scale <= 2; scale += theme.ScaleStep {
+		got := chosen(Settings(theme.New(theme.Light, scale), func(*theme.Theme) {}, nil, SettingsActions{}).Object)
+		if want := []int{0, i}; !slices.Equal(got, want) {
+			t.Errorf("at %.0f %% of the text the settings have chosen %v, want %v", 100*scale, got, want)
+		}
+		i++
+	}
 }
 
 func drawn(t *testing.T, name string, w fyne.Window) {

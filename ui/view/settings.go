@@ -14,13 +14,13 @@ type SettingsActions struct {
 
 // Settings changes how the window looks; a change is seen at once.
 func Settings(now *theme.Theme, apply func(*theme.Theme), about []flow.Group, act SettingsActions) *Screen {
-	scales := []float32{1, 1.25, 1.5, 2}
+	scales := []float32{1, 1.25, 1.5, 1.75, 2}
 	var looks []kit.ChoiceItem
 	for _, a := range theme.Appearances {
 		looks = append(looks, kit.ChoiceItem{Label: a.Name, Help: a.Help})
 	}
 	look := kit.NewChoice(looks...)
-	size := kit.NewChoice(kit.ChoiceItem{Label: "Text at 100 %"}, kit.ChoiceItem{Label: "Text at 125 %"}, kit.ChoiceItem{Label: "Text at 150 %"}, kit.ChoiceItem{Label: "Text at 200 %", Help: "The panels give their room to the page."})
+	size := kit.NewChoice(kit.ChoiceItem{Label: "Text at 100 %"}, kit.ChoiceItem{Label: "Text at 125 %"}, kit.ChoiceItem{Label: "Text at 150 %"}, kit.ChoiceItem{Label: "Text at 175 %"}, kit.ChoiceItem{Label: "Text at 200 %", Help: "The panels give their room to the page."})
 	look.Choose(int(now.Appearance))
 	for i, s := range scales {
 		if s == now.Scale {

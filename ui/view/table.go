@@ -35,9 +35,11 @@ func Table(t flow.Table, act TableActions) *Screen {
 	found := kit.NewText(t.Found(len(rows)), kit.Style{Ink: theme.Soft})
 	filter := kit.NewTextField("", "", 80)
 	filter.SetHint("Type to find")
+	line := kit.Row(18, kit.Grow(kit.Title(t.Title)), found, kit.Wide(filterWidth, filter.Object))
 	filter.OnChanged(func(typed string) {
 		rows = t.Filter(typed)
 		found.Set(t.Found(len(rows)))
+		line.Refresh()
 		list.SetCount(len(rows))
 	})
 	filter.OnSubmitted(func() { focus(list) })
@@ -46,7 +48,7 @@ func Table(t flow.Table, act TableActions) *Screen {
 		filter.Focusable().TypedRune(r)
 	}
 	list.SetCount(len(rows))
-	head := kit.Column(12, kit.Row(18, kit.Grow(kit.Title(t.Title)), found, kit.Wide(filterWidth, filter.Object)))
+	head := kit.Column(12, line)
 	if len(acts) > 0 {
 		head.Add(kit.Actions(acts...))
 	}

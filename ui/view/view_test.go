@@ -5,6 +5,7 @@ import (
 	"image"
 	"image/png"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,7 +52,7 @@ func snapshot() ceremony.Snapshot {
 	return ceremony.Snapshot{
 		Site:   ceremony.SiteView{Organisation: "Northwind Root CA · vault room 2", Practice: true, People: []ceremony.PersonView{person("tn", "Tomas Novak", "TN", "approver", "", "idle"), person("mb", "Marta Brandt", "MB", "administrator", "", "idle")}},
 		Ledger: ceremony.LedgerView{Records: 2319, Last: "5ac19e702d4b90fe1b3307acaabbccdd5ac19e702d4b90fe1b3307acaabbccdd", Verified: true, SignedTo: 2310},
-		HSM:    ceremony.HSMView{State: "open", Label: "NW-HSM-01", Serial: "7700 4312"},
+		HSM:    ceremony.HSMView{State: "open", Label: "NW-HSM-01", Serial: "7700 4312", Software: true},
 		Sheets: map[ceremony.Action][]ceremony.Field{
 			ceremony.Deviate: {{Name: "expected", Label: "What was expected", Max: 1000}, {Name: "happened", Label: "What happened", Max: 1000}, {Name: "exposed", Label: "Was key material exposed", Of: []string{"yes", "no", "unknown"}},
 				{Name: "decision", Label: "Decision", Of: []string{"continue", "repeat", "replace", "lock-out", "abort"}}, {Name: "decided-by", Label: "Decided by", Of: []string{"tn"}, Value: "tn"}, {Name: "objections", Label: "Objections, who and why", Max: 1000, Optional: true}},
@@ -130,6 +131,8 @@ func prompts() map[string]ceremony.Prompt {
 				{Label: "No data still depends on it", Value: "Last use 14 Mar 2026. Confirmed by Li Chen, owner.", Style: "met"}, {Label: "Every copy is known", Value: "1 in the HSM, 2 wrapped backups (bags 004417, 004418). All in the room.", Style: "met"},
 				{Label: "Authorised", Value: "Owner 10:14:22; the approver has not signed.", Style: "unmet"}, {Label: "Object", Value: "codesign-2021", Style: "strong"}, {Label: "HSM", Value: "NW-HSM-01 · SN 7700 4312"},
 				{Label: "Fingerprint of the public key (SHA-256)", Value: "51d00aa9c9a355f018e602bd9a7c3341e0f86a152bc4d79043aa1f6eb508c2d7", Style: "hash"}}},
+		"last-try": {Kind: ceremony.AskConfirm, Title: ceremony.CouldLock, Verb: "Look again", Problem: &ceremony.Problem{Happened: "The token says of this PIN: final try. A wrong one now may lock it for good.", Safe: "No login was tried.",
+			Do: "Note a deviation that says who decides to try, as heard by two; or stop the ceremony."}},
 		"gates": {Kind: ceremony.AskForm, Title: "Answer the gates", Text: "Each gate is answered by the person whom the script names; what it rests on is typed beside it.",
 			Fields: []ceremony.Field{{Name: "gate-1", Label: "Does no data depend on this key any more?", Of: []string{"yes", "no"}}, {Name: "ref-1", Label: "What that rests on", Hint: "a ticket, a letter, a person", Max: 300},
 				{Name: "gate-2", Label: "Is every copy accounted for?", Of: []string{"yes", "no"}}, {Name: "ref-2", Label: "What that rests on", Max: 300, Optional: true}}},
@@ -209,13 +212,13 @@ func screens(look *theme.Theme) map[string]func() (fyne.CanvasObject, *Screen) {
 			Fields: []ceremony.Field{{Name: "person", Label: "Who carried it", Of: []string{"mb", "tn"}}}}, overviewSnapshot()), Actions{Answer: func(ceremony.Answer) {}, Back: func() {}})
 	})
 	public("done", overviewSnapshot(), func() *Screen {
-		return Done(flow.NewDone(flow.Finished{Number: "2026-014", Status: "sealed", Report: "/srv/claviger/evidence/2026-014/report.pdf", Key: "/srv/claviger/evidence/2026-014/site.vkey"}), func() {})
+		return Done(flow.NewDone(flow.Finished{Number: "2026-014", Status: "sealed", Head: strings.Repeat("7d1e", 16), Size: 2334, Report: "/srv/claviger/evidence/2026-014/report.pdf", Key: "/srv/claviger/evidence/2026-014/site.vkey"}), func() {})
 	})
 	public("settings", overviewSnapshot(), func() *Screen {
 		return Settings(look, func(*theme.Theme) {}, flow.NewSettings(recordOf(sample.Site())), SettingsActions{})
 	})
-	if look.Appearance == theme.Light || os.Getenv("CLAVIGER_PICTURES") != "" {
-		// Colours take no room.
+	if look.Appearance == theme.Light || full() {
+		// Colours take no room: the others are for the contrast.
 		recordScreens(func(name string, s ceremony.Snapshot, make func() *Screen) { public("record-"+name, s, make) })
 	}
 	for name, action := range map[string]ceremony.Action{"deviation": ceremony.Deviate, "pause": ceremony.Pause, "break": ceremony.TakeBreak, "presence": ceremony.Presence, "withhold": ceremony.Withhold, "abort": ceremony.Abort} {
@@ -237,6 +240,11 @@ func screens(look *theme.Theme) map[string]func() (fyne.CanvasObject, *Screen) {
 		return Working(flow.NewPage(ceremony.Prompt{Title: "Generate the key pair"}, snapshot()), line)
 	})
 	return all
+}
+
+// full says whether everything is looked at, in every appearance.
+func full() bool {
+	return os.Getenv("CLAVIGER_PROOF") != "" || os.Getenv("CLAVIGER_PICTURES") != ""
 }
 
 func picture(t *testing.T, w fyne.Window, path string) {
