@@ -172,6 +172,7 @@ type TokenEnrolled struct {
 	Manufacturer string      `json:"manufacturer"`
 	MaxPIN       int         `json:"max-pin"`
 	Model        string      `json:"model"`
+	PracticeMark bool        `json:"practice-mark,omitzero"` // it was marked for practice before it was erased
 	// ProtectedPath is how people authenticate at the device itself, as stated; absent
 	// where its PINs come from cards and are sent to it.
 	ProtectedPath string `json:"protected-path,omitzero"`

@@ -77,7 +77,8 @@ type ItemChecked struct {
 	Item    string `json:"item"`
 	Method  string `json:"method"` // bag, card
 	Person  string `json:"person"`
-	Result  string `json:"result"` // PASS, FAIL, UNKNOWN
+	Read    string `json:"read,omitzero"` // the number that was read from the bag itself
+	Result  string `json:"result"`        // PASS, FAIL, UNKNOWN
 	Witness string `json:"witness"`
 }
 
@@ -198,9 +199,11 @@ func (s *State) custody(r *record) error {
 			return r.refuse("custody.bag", "%s is in bag %s, %s, and bag %s was checked", it.Name, it.Bag, it.State, b.Bag)
 		case !slices.Contains([]string{Pass, Fail, UnknownIfAny}, b.Result):
 			return r.refuse("custody.result", "%q is neither PASS, FAIL nor UNKNOWN", b.Result)
+		case b.Read != "" && bagNumber(b.Read) != bagNumber(b.Bag) && b.Result != Fail:
+			return r.refuse("custody.result", "bag %s was read where the record has bag %s, and the check is called %s", b.Read, b.Bag, b.Result)
 		}
-		if it.Kind == CardItem && b.Method == "card" && b.Result == Fail {
-			s.Open.failedCard = it.Name
+		if b.Result == Fail && !slices.Contains(s.Open.failedChecks, it.Name) {
+			s.Open.failedChecks = append(s.Open.failedChecks, it.Name)
 		}
 		it.touched(r)
 	case *ItemLost:
@@ -315,8 +318,13 @@ func (s *State) itemDestroyed(r *record, b *ItemDestroyed) error {
 		return r.refuse("custody.category", "%q is neither clear, purge nor destroy (NIST SP 800-88)", b.Category)
 	case !slices.Contains([]string{Pass, Fail, UnknownIfAny}, b.Result):
 		return r.refuse("custody.result", "%q is neither PASS, FAIL nor UNKNOWN", b.Result)
+	case b.Intent.IsZero() && s.onItem(it):
+		return r.refuse("destroy.intent", "a copy of a key lies on %s: it ends in a ceremony that two officers authorise, and by a durable intent that names it", it.Name)
 	}
 	if it.Kind == CardItem {
+		if s.inUse(it) {
+			return r.refuse("set.in-use", "%s belongs to set %s, which is in use: change its custodians first", it.Name, s.Sets[it.Set].Body.Name)
+		}
 		if left := s.NeededFor(it.Set); len(left) > 0 {
 			return r.refuse("set.still-wraps", "%s opens the wrapped backup of %s, which still exists", it.Name, Labels(left))
 		}
@@ -330,6 +338,32 @@ func (s *State) itemDestroyed(r *record, b *ItemDestroyed) error {
 		s.copyEnds(it.Name, CopyUnknown)
 	}
 	return nil
+}
+
+// onItem says whether a copy of a key lies, or may lie, on an item.
+func (s *State) onItem(it *Item) bool {
+	if it.Holds != "" {
+		return true
+	}
+	for _, k := range s.Keys {
+		if slices.ContainsFunc(k.Copies, func(c Copy) bool { return c.Name == it.Name && c.State != CopyDestroyed }) {
+			return true
+		}
+	}
+	return false
+}
+
+// EndsInCustody says whether an item may be destroyed without more than its holder
+// and a witness: no copy of a key lies on it, and it is no card by which a set that is
+// in use, or a backup, is opened.
+func (s *State) EndsInCustody(it *Item) bool {
+	return !s.onItem(it) && (it.Kind != CardItem || !s.inUse(it) && len(s.NeededFor(it.Set)) == 0)
+}
+
+// inUse: the card's set was handed out, and no other has taken its place.
+func (s *State) inUse(it *Item) bool {
+	set := s.Sets[it.Set]
+	return set != nil && !set.Withdrawn
 }
 
 // statedCopy is a copy of a key that people told of, as an item: it was never in

@@ -133,7 +133,7 @@ func (s *State) deviationDecided(r *record, b *DeviationDecided) error {
 		return r.refuse("deviation.corrective", "a day like 2026-03-31 goes with what is done until then, and %q does not", b.Due)
 	}
 	d.Decided = b
-	p.jumped, p.brokenSeal, p.failedCard = false, "", ""
+	p.jumped, p.brokenSeal, p.failedChecks = false, "", nil
 	if about := p.Steps[d.Raised.Step]; about != nil && (b.Decision == DecideContinue || b.Decision == DecideReplace) {
 		about.Deviated = true
 	}
@@ -266,7 +266,7 @@ func (s *State) DeviationFields() []Field {
 		{Name: "severity", Label: "How grave it is", Type: "text", Of: severities(), Max: 10},
 		{Name: "effect", Label: "What the evidence cannot claim because of it", Type: "text", Max: 1000, When: "severity", Is: []string{MajorDeviation, CriticalDeviation}},
 		{Name: "containment", Label: "What was done at once", Type: "text", Max: 1000, Optional: true},
-		{Name: "video", Label: "Where it is on the video", Type: "text", Hint: "camera and time code, like 2, 00:41:07", Max: 100, Optional: true},
+		{Name: "video", Label: "Where it is on the video", Type: "text", Hint: "like camera 2, 00:41:07", Max: 100, Optional: true},
 		{Name: "decision", Label: "Decision", Type: "text", Of: decisions(), Max: 10},
 		{Name: "decided-by", Label: "Decided by", Type: "text", Value: by, Of: deciders, Max: 100},
 		{Name: "signed", Label: "How it was decided", Type: "text", Value: "heard", Of: []string{"heard", "signed"}, Hint: "heard by administrator and witness, or signed here by who decides", Max: 10, Optional: true},
@@ -307,44 +307,21 @@ func (e *env) deviationOf(ctx context.Context, p Prompt, known map[string]string
 	}
 }
 
-// decideLeft has people decide about a deviation that an end of the program left
-// without its decision: nothing else goes on before.
-func (e *env) decideLeft(ctx context.Context) error {
-	d, waits := e.state.Open.undecided()
-	if !waits {
-		return nil
-	}
-	raised := map[string]string{"class": d.Raised.Class, "containment": d.Raised.Containment, "expected": d.Raised.Expected, "exposed": d.Raised.Exposed,
-		"happened": d.Raised.Happened, "severity": d.Raised.Severity, "video": d.Raised.Video}
-	err := e.deviationOf(ctx, Prompt{Kind: AskForm, Title: fmt.Sprintf("Decide about deviation %d", d.Raised.Number), Verb: "Record the decision",
-		Text:  "It was recorded before the interruption, and its decision was not.",
-		Facts: []Fact{{Label: "Expected", Value: d.Raised.Expected}, {Label: "Happened", Value: d.Raised.Happened}}}, raised)
-	if err == nil && e.state.Open.aborting != "" {
-		return &Stop{Err: ErrAborted, Reason: limitText(e.state.Open.aborting)}
-	}
-	return err
-}
-
 // deviation records what did not go as scripted and what was decided.
 func (e *env) deviation(ctx context.Context, f map[string]string) error {
 	number := len(e.state.Open.Deviations) + 1
-	raised := []Entry{{DeviationRaisedKind, DeviationRaised{Class: f["class"], Containment: f["containment"], Expected: f["expected"], Exposed: f["exposed"], Happened: f["happened"],
-		Number: number, Severity: f["severity"], Step: e.step.ID, Video: f["video"]}}}
-	if d, waits := e.state.Open.undecided(); waits {
-		number, raised = d.Raised.Number, nil
-	}
+	raised := Entry{DeviationRaisedKind, DeviationRaised{Class: f["class"], Containment: f["containment"], Expected: f["expected"], Exposed: f["exposed"], Happened: f["happened"],
+		Number: number, Severity: f["severity"], Step: e.step.ID, Video: f["video"]}}
 	b := DeviationDecided{By: f["decided-by"], Corrective: f["corrective"], Decision: f["decision"], Due: f["due"], Effect: f["effect"], HeardBy: []string{}, Number: number, Objections: f["objections"], Person: f["person"], Reason: f["reason"],
 		Signatures: []SignedBy{}, Text: f["text"]}
 	if f["signed"] != "signed" {
 		b.HeardBy = e.hearers(b.By)
-		_, err := e.append(ctx, nil, append(raised, Entry{DeviationDecidedKind, b})...)
+		_, err := e.append(ctx, nil, raised, Entry{DeviationDecidedKind, b})
 		return err
 	}
 	// What was seen is recorded first: the decision signs the record that it answers.
-	if raised != nil {
-		if _, err := e.append(ctx, nil, raised...); err != nil {
-			return err
-		}
+	if _, err := e.append(ctx, nil, raised); err != nil {
+		return err
 	}
 	h := e.state.People[b.By]
 	if h == nil {

@@ -64,6 +64,9 @@ type Config struct {
 	// CheckCard says why a typed card is not the one with this fingerprint, "" if it
 	// is, in a process of its own.
 	CheckCard CardChecker
+	// Work is the work factor of scrypt for people's keys; only tests, whose real sites
+	// guard nothing, set another than 0.
+	Work int
 }
 
 // CardChecker compares one card with its fingerprint and forgets it.
@@ -74,7 +77,7 @@ type CardChecker func(ctx context.Context, text *secret.Buffer, fingerprint [32]
 func NewEngine(ctx context.Context, c Config) (*Engine, error) {
 	e := &Engine{store: c.Store, kinds: c.Kinds, room: c.Room, host: c.Host, folder: c.Folder, load: c.Module, check: c.CheckCard, told: c.Told,
 		staged: map[ledger.Hash][]byte{}, sessions: map[string]hsm.Session{}, seen: "not looked at"}
-	e.keys = newKeyring(c.Folder, func() bool { return e.state.Site.Practice })
+	e.keys = newKeyring(c.Folder, func() bool { return e.state.Site.Practice }, c.Work)
 	if held, ok := c.Store.(ledger.Held); ok {
 		e.holder = held.Holder
 	}
@@ -333,7 +336,7 @@ func (e *Engine) Resume(ctx context.Context) error {
 	if p.aborting != "" {
 		return e.stop(ctx, &Stop{Err: ErrAborted, Reason: limitText(p.aborting)})
 	}
-	if err := (&env{e, script.Step{}}).decideLeft(ctx); err != nil {
+	if err := (&env{e, script.Step{}}).decideOpen(ctx); err != nil {
 		return e.stop(ctx, err)
 	}
 	for {

@@ -399,7 +399,11 @@ func secretProblem(name string, with SecretKind, err error) *Problem {
 	if errors.Is(err, errReason) {
 		return &Problem{Happened: name + " disagrees, and no reason was typed.", Safe: "Nothing was signed.", Do: "Type the reason; it is printed in the report."}
 	}
-	return &Problem{Happened: fmt.Sprintf("That is not the %s of %s.", with, name), Safe: "Nothing was signed and nothing was recorded.", Do: "Type it again, slowly."}
+	again := "Type it again, slowly."
+	if with == SessionPIN {
+		again += " It is the one that was chosen at the roll call."
+	}
+	return &Problem{Happened: fmt.Sprintf("That is not the %s of %s.", with, name), Safe: "Nothing was signed and nothing was recorded.", Do: again}
 }
 
 func (e *env) sign(ctx context.Context, ask SignOffAsk, a Answer) (SignOff, error) {

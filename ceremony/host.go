@@ -14,6 +14,20 @@ type Host interface {
 	Facts(site string) []HostFact
 }
 
-// HostFact: Verdict is "pass", "fail", "not known", or "information" where there
-// is nothing to judge; a fail needs mending or a deviation.
+// HostFact is one statement with its verdict; a fail needs mending or a deviation.
 type HostFact struct{ Label, Value, Verdict string }
+
+// Verdicts about the workstation.
+const (
+	HostPass    = "pass"
+	HostFail    = "fail"
+	HostUnknown = "not known"
+	HostInforms = "information" // there is nothing to judge
+)
+
+// HostFacts names what is asked of every workstation: each has an answer with a
+// verdict, or the check was not made.
+func HostFacts() []string {
+	return []string{"Network", "Radios", "Swap", "Core dumps", "Memory of this program", "Other people logged in", "Hardware clock", "Time zone",
+		"Disk of the site", "Who may read the site's folder", "Printer queue", "Removable media", "Kernel", "System", "Root file system", "Kernel's entropy count"}
+}

@@ -141,6 +141,8 @@ type KeyChanged struct {
 	Reason     string     `json:"reason"`
 	Signatures []SignedBy `json:"signatures"`
 	State      KeyState   `json:"state"`
+	// Waived: the key is used without a backup, and the reason says why.
+	Waived bool `json:"waived,omitzero"`
 }
 
 // SignedBy is one signature under a record that several people sign. All of them
@@ -155,17 +157,22 @@ type SignedBy struct {
 // transition is one row of SP 800-57's diagram: from where, to where, and whose
 // signatures it takes; each entry of by is one way.
 type transition struct {
-	from []KeyState
-	by   [][]string
+	from, to KeyState
+	by       [][]string
 }
 
 // transitions holds the rows that need no act on a token. What leads to
 // Destroyed is key.destroyed, in a ceremony of its own.
-var transitions = map[KeyState]transition{
-	Active:      {[]KeyState{PreActivation, Suspended}, [][]string{{"owner", "approver"}}},                                     // T4, T11
-	Suspended:   {[]KeyState{Active}, [][]string{{"approver"}, {"owner"}}},                                                     // T7
-	Deactivated: {[]KeyState{Active, Suspended}, [][]string{{"owner"}}},                                                        // T8, T12
-	Compromised: {[]KeyState{PreActivation, Active, Suspended, Deactivated}, [][]string{{"approver"}, {"officer", "officer"}}}, // T3, T6, T10, T14
+var transitions = []transition{
+	{PreActivation, Active, [][]string{{"owner", "approver"}}},              // T4
+	{Suspended, Active, [][]string{{"owner", "approver"}}},                  // T11
+	{Active, Deactivated, [][]string{{"owner"}}},                            // T8
+	{Suspended, Deactivated, [][]string{{"owner"}}},                         // T12
+	{Active, Suspended, [][]string{{"approver"}, {"owner"}}},                // T7
+	{PreActivation, Compromised, [][]string{{"approver"}}},                  // T3
+	{Active, Compromised, [][]string{{"approver"}, {"officer", "officer"}}}, // T6
+	{Suspended, Compromised, [][]string{{"approver"}}},                      // T10
+	{Deactivated, Compromised, [][]string{{"approver"}}},                    // T14
 }
 
 // KeyWay is a state that a key can be brought to by people's word, and whose: a
@@ -173,50 +180,103 @@ var transitions = map[KeyState]transition{
 type KeyWay struct {
 	To KeyState
 	By []string
+	// Waives: who signs says why the key is used without a backup.
+	Waives bool
 }
 
-// Ways lists where a key can be brought from its state.
-func (k *Key) Ways() []KeyWay {
+// Ways lists where a key can be brought from its state now.
+func (s *State) Ways(k *Key) []KeyWay {
 	var out []KeyWay
-	for _, to := range []KeyState{Active, Deactivated, Suspended, Compromised} {
-		if t := transitions[to]; slices.Contains(t.from, k.State) && (!k.Quarantined || to == Compromised) {
-			for _, by := range t.by {
-				out = append(out, KeyWay{to, by})
+	for _, t := range transitions {
+		if t.from != k.State || k.Quarantined && t.to != Compromised {
+			continue
+		}
+		waives := false
+		if t.from == PreActivation && t.to == Active {
+			if s.Unaccepted(k) != nil {
+				continue
 			}
+			waives = s.Unbacked(k) != nil
+		}
+		for _, by := range t.by {
+			out = append(out, KeyWay{t.to, by, waives})
 		}
 	}
 	return out
 }
 
+// Unaccepted says, as a *Broken, why nobody can have accepted a new key yet: what
+// owner and approver accept is a report that somebody made.
+func (s *State) Unaccepted(k *Key) error {
+	if s.partial || k.State != PreActivation || s.reported(k.Ceremony) {
+		return nil
+	}
+	return &Broken{"key.unreported", fmt.Sprintf("no report of ceremony %s was made yet, and %s is accepted by its report: make it first", k.Ceremony, k.Body.Label)}
+}
+
+// Unbacked says, as a *Broken, why a new key cannot be used before its backup is
+// decided on: one that may leave its token wrapped is meant to have a backup, which
+// was tried; or owner and approver waive it.
+func (s *State) Unbacked(k *Key) error {
+	if k.State != PreActivation || k.Body.Protection != "wrap-backup" || s.backedUp(k) {
+		return nil
+	}
+	return &Broken{"key.no-backup", k.Body.Label + " has no backup: hold key-backup, or have owner and approver waive it"}
+}
+
+// backedUp: a backup is kept that was restored and compared, or whose restore owner
+// and approver waived.
+func (s *State) backedUp(k *Key) bool {
+	for _, c := range k.Backups() {
+		for _, p := range s.Ceremonies {
+			restored := slices.ContainsFunc(p.Restored, func(b KeyRestored) bool { return b.Key == k.Body.ID && b.From.String() == c.SHA256 })
+			made := slices.ContainsFunc(p.Stored, func(b ArtifactStored) bool { return b.Key == k.Body.ID && b.SHA256 == c.SHA256 })
+			waived := slices.ContainsFunc(p.Waived, func(b RestoreWaived) bool { return b.Key == k.Body.ID })
+			if restored || made && waived {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // keyChanged: who may say it, and that the signatures are theirs.
 func (s *State) keyChanged(r *record, b *KeyChanged) error {
 	k := s.Keys[b.Key]
-	t, known := transitions[b.State]
 	switch {
 	case r.Ceremony != "":
 		return r.refuse("key.change-place", "a key's state is changed outside of ceremonies")
 	case k == nil:
 		return r.refuse("key.unknown", "no key with id %s is known here", b.Key)
-	case !known || r.Kind != "key."+changedKind(b.State):
-		return r.refuse("key.state", "a %s cannot say %q", r.Kind, b.State)
-	case !slices.Contains(t.from, k.State):
-		return r.refuse("key.state", "%s is %s and cannot become %s", k.Body.Label, k.State, b.State)
+	}
+	i := slices.IndexFunc(transitions, func(t transition) bool { return t.from == k.State && t.to == b.State })
+	switch {
+	case i < 0 || r.Kind != "key."+changedKind(b.State):
+		return r.refuse("key.state", "%s is %s, and by a %s it cannot become %s", k.Body.Label, k.State, r.Kind, b.State)
 	case k.Quarantined && b.State != Compromised:
 		return r.refuse("key.quarantined", "%s is quarantined: it may only be inspected or destroyed", k.Body.Label)
 	case b.Reason == "":
 		return r.refuse("key.state", "a reason is missing")
 	case !isDay(b.At):
 		return r.refuse("key.state", "%q is not a day like 2026-11-22", b.At)
-	case b.State == Active && k.State == PreActivation && !s.partial && !s.reported(k.Ceremony):
-		// T4: what owner and approver accept is a report that somebody made.
-		return r.refuse("key.unreported", "no report of ceremony %s was made, so nobody can have accepted %s", k.Ceremony, k.Body.Label)
+	case b.At < k.since():
+		return r.refuse("key.day", "%s is %s since %s and cannot have become %s on %s", k.Body.Label, k.State, k.since(), b.State, b.At)
+	}
+	if b.State == Active {
+		if err := s.Unaccepted(k); err != nil {
+			return r.refuse(ruleOf(err, "key.unreported"), "%v", err)
+		}
+	}
+	if err := s.backupDecided(r, k, b); err != nil {
+		return err
 	}
 	roles, err := s.signedBy(r, b.Signatures, func(site string) ([]byte, error) { return KeyChangedMessage(*b, r.Prev, site) })
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(t.by, func(way []string) bool { return slices.Equal(slices.Sorted(slices.Values(way)), roles) }) {
-		return r.refuse("key.change-by", "%s becomes %s by the word of %v, and %v signed", k.Body.Label, b.State, t.by, roles)
+	by := transitions[i].by
+	if !slices.ContainsFunc(by, func(way []string) bool { return slices.Equal(slices.Sorted(slices.Values(way)), roles) }) {
+		return r.refuse("key.change-by", "%s becomes %s by the word of %v, and %v signed", k.Body.Label, b.State, by, roles)
 	}
 	for _, sg := range b.Signatures {
 		if sg.Role == "owner" && sg.Person != k.Body.Owner {
@@ -226,6 +286,30 @@ func (s *State) keyChanged(r *record, b *KeyChanged) error {
 	k.State = b.State
 	k.Changes = append(k.Changes, Change{Body: *b, Leaf: r.Leaf, Seq: r.Seq, At: r.Time})
 	return nil
+}
+
+// backupDecided: a new key is used with a backup, or with a waiver of it, and a waiver
+// stands nowhere else. A report alone does not tell of the ceremony that made one.
+func (s *State) backupDecided(r *record, k *Key, b *KeyChanged) error {
+	if s.partial {
+		return nil
+	}
+	err := s.Unbacked(k)
+	switch {
+	case b.Waived && (b.State != Active || err == nil):
+		return r.refuse("key.waiver", "the backup of %s is waived where nothing asks for one", k.Body.Label)
+	case b.State == Active && err != nil && !b.Waived:
+		return r.refuse(ruleOf(err, "key.no-backup"), "%v", err)
+	}
+	return nil
+}
+
+// since is the day from which a key is in its state.
+func (k *Key) since() string {
+	if n := len(k.Changes); n > 0 {
+		return k.Changes[n-1].Body.At
+	}
+	return k.Body.From
 }
 
 func isDay(s string) bool {
@@ -283,7 +367,8 @@ func KeyChangedMessage(b KeyChanged, prev ledger.Hash, site string) ([]byte, err
 		Reason   string      `json:"reason"`
 		Site     string      `json:"site"`
 		State    KeyState    `json:"state"`
-	}{b.At, "", b.Key, prev, b.Reason, site, b.State})
+		Waived   bool        `json:"waived,omitzero"`
+	}{b.At, "", b.Key, prev, b.Reason, site, b.State, b.Waived})
 }
 
 // keyFact moves the fold for a fact about a key. The step's kind has judged it.

@@ -14,8 +14,10 @@ type Keyring struct {
 	folder *Folder
 	// practice says whether the PINs guard nothing.
 	practice func() bool
-	gated    map[string]*signoff.Locked // behind a session PIN
-	free     map[string]*signoff.Key
+	// work is the work factor of scrypt for enrolled keys, 0 for that of the site.
+	work  int
+	gated map[string]*signoff.Locked // behind a session PIN
+	free  map[string]*signoff.Key
 	// released: whose attestation has also consented to cosign the seal. The keys
 	// belong to gated and free.
 	released map[string]*signoff.Key
@@ -24,8 +26,20 @@ type Keyring struct {
 // ErrSecret: the passphrase or session PIN is not the right one.
 var ErrSecret = errors.New("that is not the right one")
 
-func newKeyring(f *Folder, practice func() bool) *Keyring {
-	return &Keyring{folder: f, practice: practice, gated: map[string]*signoff.Locked{}, free: map[string]*signoff.Key{}, released: map[string]*signoff.Key{}}
+func newKeyring(f *Folder, practice func() bool, work int) *Keyring {
+	return &Keyring{folder: f, practice: practice, work: work, gated: map[string]*signoff.Locked{}, free: map[string]*signoff.Key{}, released: map[string]*signoff.Key{}}
+}
+
+// Work is the work factor with which a person's key is sealed: low in practice, where
+// nothing is at stake and a dozen keys are opened by a test.
+func (k *Keyring) Work() int {
+	switch {
+	case k.work != 0:
+		return k.work
+	case k.practice():
+		return signoff.PracticeWork
+	}
+	return signoff.RealWork
 }
 
 // Open unseals a person's enrolled key. The caller wipes it.

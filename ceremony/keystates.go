@@ -45,6 +45,9 @@ func (s *State) KeysDue() []KeyDue {
 		switch k.State {
 		case PreActivation:
 			d.What, d.By, d.From = "accept the key, or have it destroyed", []string{"owner", "approver"}, k.Time
+			if s.Unbacked(k) != nil {
+				d.What = "have it backed up, or accept it without a backup"
+			}
 		case Active, Suspended:
 			d.What, d.By, d.From = "its use ends: deactivate it", []string{"owner"}, until
 		case Deactivated:
@@ -113,6 +116,9 @@ func (e *Engine) ChangeKey(ctx context.Context, b KeyChanged, people []Part) err
 	b.Signatures = []SignedBy{}
 	facts := []Fact{{Label: "Key", Value: k.Body.Label}, {Label: "Fingerprint", Value: k.Body.Fingerprint, Style: "hash"}, {Label: "Owner", Value: e.state.Someone(k.Body.Owner).Name},
 		{Label: "Is now", Value: string(k.State)}, {Label: "Becomes", Value: string(b.State)}, {Label: "From", Value: b.At}, {Label: "Reason", Value: b.Reason}}
+	if b.Waived {
+		facts = append(facts, Fact{Label: "Backup", Value: "none; it is waived, for that reason"})
+	}
 	var signed []SignedBy
 	for _, part := range people {
 		a, err := e.askOutside(ctx, Prompt{Kind: AskConfirm, Title: fmt.Sprintf("%s becomes %s", k.Body.Label, b.State), Verb: "Go on to the signature", Who: e.state.Someone(part.Person), Role: part.Role,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"claviger/ceremony/script"
 	"claviger/hsm"
@@ -154,19 +155,22 @@ func (s *Stop) Unwrap() error { return s.Err }
 // World is the model that a script is played on before anyone acts: what can
 // be relied on at each step. A script that cannot work is refused at load.
 type World struct {
-	Founding    bool // no person is known before
-	PeopleKnown bool
-	TokenNamed  bool
-	TokenOpen   bool
-	SetIssued   bool
-	LedgerKey   bool
-	WrappingKey bool
-	Attested    bool
+	Founding bool // no person is known before
+	// Looked at before anybody is called: room and clock, and the workstation.
+	RoomChecked, WorkstationChecked bool
+	PeopleKnown                     bool
+	TokenNamed                      bool
+	TokenOpen                       bool
+	SetIssued                       bool
+	LedgerKey                       bool
+	WrappingKey                     bool
+	Attested                        bool
 	// Of a destruction: the steps that answer its conditions and list its copies,
 	// whether owner and approver have signed both, and whether the key was deleted.
 	GatesAnswered, CopiesRegistered string
 	DestructionApproved, KeyDeleted bool
 	Sealed                          bool
+	Unread                          string            // the step that makes a key whose fingerprint nobody has read yet
 	Authorised                      map[string]bool   // by step id
 	OutOfBag                        map[string]string // items, and the step that opened their bag
 }
@@ -188,6 +192,23 @@ func PlayScript(plan *script.Bound, kinds Kinds) error {
 	}
 	if !w.Sealed {
 		return errors.New("the script has no step of kind seal, so its ceremony could never end")
+	}
+	for _, ph := range plan.Phases {
+		attests := slices.ContainsFunc(ph.Steps, func(st script.Step) bool { return st.Kind == AttestStep })
+		if len(ph.Sign) == 0 && !attests {
+			return fmt.Errorf("phase %d, %q, is signed by nobody (sign: [administrator, witness]); only the one in which everybody attests needs no other signatures", ph.Number, ph.Title)
+		}
+	}
+	return nil
+}
+
+// CheckedFirst says what has to be looked at before people come to the keyboard.
+func (w *World) CheckedFirst() error {
+	switch {
+	case !w.RoomChecked:
+		return errors.New("the room and its clock are checked before (room-check)")
+	case !w.WorkstationChecked:
+		return errors.New("the workstation is checked before anybody types a secret on it (workstation-check)")
 	}
 	return nil
 }

@@ -24,8 +24,9 @@ type Policy struct {
 	Algorithms    []PolicyAlgorithm `json:"algorithms"` // what is not named is refused
 	Apart         []Apart           `json:"apart"`
 	Cryptoperiods []Cryptoperiod    `json:"cryptoperiods"`
-	Deciders      []string          `json:"deciders"`    // roles that decide a deviation while no approver is present
-	OneManager    bool              `json:"one-manager"` // custodians enough to open a token may all report to one person
+	Deciders      []string          `json:"deciders"`            // roles that decide a deviation while no approver is present
+	Mechanisms    []PolicyAlgorithm `json:"mechanisms,omitzero"` // where there are any, what is not named is refused
+	OneManager    bool              `json:"one-manager"`         // custodians enough to open a token may all report to one person
 	Quorums       []Quorum          `json:"quorums"`
 	Title         string            `json:"title"`
 }
@@ -43,6 +44,12 @@ type Apart struct {
 	Roles  []string `json:"roles"`
 	Source string   `json:"source"`
 }
+
+// What stands in the place of a cryptoperiod whose key nobody keeps.
+const (
+	NotManaged = "not managed" // it lives inside a generator, by the design of that
+	OneStep    = "one step"    // it is wiped when the step that made it ends
+)
 
 // Cryptoperiod is how long a key is used: of a pair or a secret key, by purpose.
 type Cryptoperiod struct {
@@ -101,12 +108,15 @@ func (p Policy) SHA256() (ledger.Hash, error) {
 }
 
 func (p Policy) check() error {
-	for _, a := range p.Algorithms {
+	for _, a := range slices.Concat(p.Algorithms, p.Mechanisms) {
 		if !slices.Contains([]string{"allow", "exception", "refuse"}, a.Verdict) {
 			return fmt.Errorf("the policy says %q of %s: allow, exception or refuse", a.Verdict, a.Name)
 		}
 	}
 	for _, c := range p.Cryptoperiods {
+		if c.unkept() {
+			continue
+		}
 		for _, v := range []string{c.Default, c.Ceiling} {
 			if _, err := script.ParsePeriod(v); err != nil {
 				return fmt.Errorf("the policy's cryptoperiod to %s: %w", c.Purpose, err)
@@ -119,6 +129,11 @@ func (p Policy) check() error {
 		}
 	}
 	return nil
+}
+
+// unkept: such a key is never kept, so no period is counted.
+func (c Cryptoperiod) unkept() bool {
+	return c.Default == c.Ceiling && (c.Default == NotManaged || c.Default == OneStep)
 }
 
 // policyAdopted judges a site.policy. It is in force from the result of its step.
@@ -187,10 +202,40 @@ func (s *State) KeyAllowed(algorithm, purpose, lifetime string, excepted bool) e
 	if !ok {
 		return &Broken{"policy.purpose", fmt.Sprintf("the policy has no cryptoperiod for a key of %s to %s", algorithm, purpose)}
 	}
+	if c.unkept() {
+		return &Broken{"policy.purpose", fmt.Sprintf("a key of %s to %s is not kept: %s (%s)", algorithm, purpose, c.Default, c.Source)}
+	}
 	if longer(lifetime, c.Ceiling) && !excepted {
 		return &Broken{"policy.lifetime", fmt.Sprintf("%s is longer than %s, the ceiling for this key (%s); owner and approver can decide an exception", lifetime, c.Ceiling, c.Source)}
 	}
 	return nil
+}
+
+// MechanismAllowed says, as a *Broken, why the policy in force does not let something
+// be done so. A policy from before it named mechanisms says nothing of them.
+func (s *State) MechanismAllowed(name string) error {
+	if s.Policy == nil || len(s.Policy.Adopted.Policy.Mechanisms) == 0 {
+		return nil
+	}
+	rows := s.Policy.Adopted.Policy.Mechanisms
+	i := slices.IndexFunc(rows, func(m PolicyAlgorithm) bool { return m.Name == name })
+	switch {
+	case i < 0:
+		return &Broken{"policy.mechanism", fmt.Sprintf("the policy does not name the mechanism %s", name)}
+	case rows[i].Verdict != "allow":
+		return &Broken{"policy.mechanism", fmt.Sprintf("the policy does not allow %s (%s)", name, rows[i].Source)}
+	}
+	return nil
+}
+
+// QuantumHorizon warns of a pair that is meant to be used when its algorithm will not
+// be: until is the last day of its use. "" where there is nothing to say.
+func QuantumHorizon(algorithm, until string) string {
+	classical := strings.HasPrefix(algorithm, "rsa-") || strings.HasPrefix(algorithm, "ec-") || strings.HasPrefix(algorithm, "ed")
+	if !classical || until < "2036" {
+		return ""
+	}
+	return "It is meant to be used past 2035, from when NIST IR 8547 (a draft) disallows " + AlgorithmName(algorithm) + ": plan its successor."
 }
 
 // longer counts from a day with no leap day near, so that 1y is 12m and 365d.

@@ -105,7 +105,7 @@ type Progress struct {
 	login          *ledger.Record
 	tried          *LoginTried
 	brokenSeal     string
-	failedCard     string          // does not agree with its fingerprint, and nobody has decided about it
+	failedChecks   []string        // items whose check failed, and nobody has decided about them
 	usedItems      map[string]bool // taken out of their bags in this run, or out when it began
 	founding       bool
 	anew           bool            // the run under way names an order that no run before was held on
@@ -578,9 +578,15 @@ func (p *Progress) decidedToTry(step string, number int) bool {
 // deviation has decided, "" if there is none.
 func (p *Progress) BrokenSeal() string { return p.brokenSeal }
 
-// FailedCard names a card that did not agree with its fingerprint and about which no
-// deviation has decided, "" if there is none.
-func (p *Progress) FailedCard() string { return p.failedCard }
+// FailedCheck names an item whose check failed and about which no deviation has decided,
+// "" if there is none: a bag that is not as the record has it, or a card that does not
+// agree with its fingerprint.
+func (p *Progress) FailedCheck() string {
+	if len(p.failedChecks) == 0 {
+		return ""
+	}
+	return p.failedChecks[0]
+}
 
 // DeviatedIn says whether a deviation was noted in a step, whatever was decided.
 func (p *Progress) DeviatedIn(step string) bool {

@@ -32,6 +32,14 @@ func NewMemory() *Memory {
 	return &Memory{tree: new(Tree), head: Empty(), blobs: map[Hash][]byte{}}
 }
 
+// Clone returns a ledger with the same content, which goes on by itself.
+func (m *Memory) Clone() *Memory {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	// Lines, hashes and blobs that are there are never changed, only added to.
+	return &Memory{tree: &Tree{size: m.tree.size, peaks: slices.Clone(m.tree.peaks)}, head: m.head, lines: slices.Clip(m.lines), hashes: slices.Clip(m.hashes), blobs: maps.Clone(m.blobs)}
+}
+
 // Head returns where the ledger ends.
 func (m *Memory) Head(context.Context) (Head, error) {
 	m.mu.RLock()

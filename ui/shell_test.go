@@ -1241,6 +1241,40 @@ func TestSnapshotLeavesThePageAlone(t *testing.T) {
 	})
 }
 
+// While people are busy at the device the page says who does what there, and no key
+// does anything; then the next question comes.
+func TestNothingIsTypedWhilePeopleAreAtTheDevice(t *testing.T) {
+	pad := ceremony.Prompt{Kind: ceremony.AskPad, Step: "open", Title: "At the device: log in as its user", Verb: "We are at the device", Who: marta, Aloud: "Present your card. No PIN is entered on this workstation."}
+	returned := make(chan struct{})
+	p := &play{snapshot: practiceSite()}
+	p.run = func(ctx context.Context, room ceremony.Room) (flow.Finished, error) {
+		if _, err := room.Ask(ctx, pad); err != nil {
+			return flow.Finished{}, err
+		}
+		s := practiceSite()
+		s.Ceremony, s.Working, s.AtDevice = &ceremony.CeremonyView{Step: &ceremony.StepView{ID: "open", Title: "Open the HSM"}}, "The device asks for what opens it", &pad
+		room.Show(s)
+		<-returned
+		_, err := room.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Step: "open", Title: "What is in the token"})
+		return flow.Finished{Status: "sealed"}, err
+	}
+	d := open(t, p)
+	d.start()
+	d.until("· pad ·")
+	d.shows("No PIN is entered on this workstation.")
+	d.press(fyne.KeyReturn)
+	d.until("· open · working")
+	d.shows("At the device: log in as its user")
+	d.shows("The device asks for what opens it")
+	if d.shell.screen.First != nil || d.shell.window.Canvas().Focused() != nil {
+		t.Error("a key would reach something while people are at the device")
+	}
+	close(returned)
+	d.until("confirm")
+	d.press(fyne.KeyReturn)
+	d.until("done")
+}
+
 const scanned = "claviger-practice/abc\n12\nAAAA\n\n— claviger-practice/abc BBBB\n"
 
 // A carried checkpoint by keys: a scanner's Enters do not end it early, who

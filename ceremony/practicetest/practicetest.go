@@ -59,5 +59,9 @@ func (Workstation) Now() time.Time            { return time.Now() }
 func (Workstation) Elapsed() time.Duration    { return time.Since(started) }
 func (Workstation) Program() ceremony.Program { return ceremony.Program{Version: "test"} }
 func (Workstation) Facts(string) []ceremony.HostFact {
-	return []ceremony.HostFact{{Label: "Network", Value: "no interface is up", Verdict: "pass"}}
+	var facts []ceremony.HostFact
+	for _, label := range ceremony.HostFacts() {
+		facts = append(facts, ceremony.HostFact{Label: label, Value: "as the tests expect it", Verdict: ceremony.HostPass})
+	}
+	return facts
 }

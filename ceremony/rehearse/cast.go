@@ -166,8 +166,9 @@ func (c cast) Ask(_ context.Context, p ceremony.Prompt) (ceremony.Answer, error)
 	case p.Problem != nil && p.Title == ceremony.CouldLock:
 		// An interrupted change of PINs leaves it open which one the token takes; a
 		// practice token locks none.
-		return ceremony.Answer{Action: ceremony.Deviate, Fields: map[string]string{"expected": "a login whose PIN is known to be right", "happened": p.Problem.Happened,
-			"exposed": "no", "class": "equipment", "severity": "minor", "decision": "continue", "decided-by": "tomas-novak", "reason": "a practice token locks no PIN"}}, nil
+		return notes("equipment", "a login whose PIN is known to be right", p.Problem.Happened, "a practice token locks no PIN"), nil
+	case p.Problem != nil && p.Problem.Code == "person.rekey":
+		return notes("person", "a person who knows the passphrase", "it was forgotten", "a practice person is given a new key"), nil
 	case p.Problem != nil && p.Kind != ceremony.AskDecide:
 		return ceremony.Answer{}, p.Problem
 	}
@@ -181,6 +182,12 @@ func (c cast) Ask(_ context.Context, p ceremony.Prompt) (ceremony.Answer, error)
 	return ceremony.Answer{Secret: b, Verdict: ceremony.Agree, Fields: Fill(p), Choice: "pause"}, nil
 }
 
+// notes is a deviation after which the ceremony goes on.
+func notes(class, expected, happened, reason string) ceremony.Answer {
+	return ceremony.Answer{Action: ceremony.Deviate, Fields: map[string]string{"expected": expected, "happened": happened,
+		"exposed": "no", "class": class, "severity": "minor", "decision": "continue", "decided-by": "tomas-novak", "reason": reason}}
+}
+
 // Fill answers a form as a practice person would.
 func Fill(p ceremony.Prompt) map[string]string {
 	out := map[string]string{}
@@ -192,6 +199,8 @@ func Fill(p ceremony.Prompt) map[string]string {
 		case !f.Asked(out):
 		case f.Name == "exposed":
 			out[f.Name] = "no"
+		case f.Optional && f.Value == "" && strings.HasPrefix(f.Hint, "like "):
+			out[f.Name] = "" // an example of what need not be there
 		case f.Name == "place" && f.Value == "":
 			out[f.Name] = "Practice room"
 		case f.Name == "wall":
@@ -213,7 +222,7 @@ func Fill(p ceremony.Prompt) map[string]string {
 		case f.Type == "text" && f.Value == "" && !f.Optional:
 			out[f.Name] = "Practice answer"
 		default:
-			out[f.Name] = cmp.Or(f.Value, f.Hint)
+			out[f.Name] = cmp.Or(f.Value, strings.TrimPrefix(f.Hint, "for example: "))
 		}
 	}
 	if asks(p, "name") && asks(p, "manager") {

@@ -23,7 +23,11 @@ func handled(t *testing.T, acts ...[2]string) (*Site, *troupe) {
 		}
 		a.Fields = map[string]string{"do": "nothing more"}
 		if len(acts) > 0 {
-			a.Fields = map[string]string{"do": acts[0][0], "item": acts[0][1]}
+			field := "item"
+			if acts[0][0] == "destroy it" {
+				field = "end"
+			}
+			a.Fields = map[string]string{"do": acts[0][0], field: acts[0][1]}
 			acts = acts[1:]
 		}
 	}
@@ -123,6 +127,79 @@ func TestWrongBagNeedsADecision(t *testing.T) {
 	if !slices.ContainsFunc(p.Steps["items"].Facts, func(l ceremony.Line) bool { return l.Label == card && strings.HasSuffix(l.Value, "FAIL") }) {
 		t.Errorf("the failed check is not among the facts: %v", p.Steps["items"].Facts)
 	}
+	holds(t, s, 0)
+
+	here := func(kind string) func(ledger.Record, any) bool {
+		return func(r ledger.Record, _ any) bool { return r.Ceremony == p.Number && r.Kind == kind }
+	}
+	ofCard := func(r ledger.Record, b any) bool {
+		checked, ok := b.(*ceremony.ItemChecked)
+		return ok && r.Ceremony == p.Number && checked.Item == card
+	}
+	eachRefused(t, s, everything(t, s), map[string]forgery{
+		// Whatever the step says of it in words.
+		"the step ends before anybody decides": {rule: "custody.failed", at: here(ceremony.DeviationRaisedKind), forge: func(_ *testing.T, upTo []ledger.Record, _ any) ledger.Draft {
+			r := upTo[len(upTo)-1]
+			return ledger.Draft{Ceremony: r.Ceremony, Kind: ceremony.ResultKind, V: 1, Time: r.Time, Body: ceremony.Result{Attempt: 1, Facts: []ceremony.Line{{Label: card, Value: "its bag read, seal intact: PASS"}}, Outcome: ceremony.Finished, Step: "items"}}
+		}},
+		"another bag is called a pass": {rule: "custody.result", at: ofCard, forge: func(_ *testing.T, upTo []ledger.Record, b any) ledger.Draft {
+			checked := b.(*ceremony.ItemChecked)
+			if checked.Read != "A-OTHER" {
+				t.Errorf("bag %q was read, on record", checked.Read)
+			}
+			checked.Result = ceremony.Pass
+			return draft(upTo[len(upTo)-1], checked)
+		}},
+	})
+}
+
+// TestKeyCopiesEndElsewhere: a copy of a key, and a card of a set that is in use, are
+// destroyed in no ordinary custody ceremony: they are not offered, and a record of it is
+// refused.
+func TestKeyCopiesEndElsewhere(t *testing.T) {
+	s, tr := openSite(t, setting(copySite(t), nil))
+	if err := s.provide(t.Context(), "key-restore"); err != nil {
+		t.Fatal(err)
+	}
+	key := s.newestKey(wrapped)
+	if len(key.Backups()) == 0 {
+		t.Fatal("the key has no backup")
+	}
+	var offered []string
+	acts := [][2]string{{"take a new thing into custody", ""}, {"destroy it", safeKey}, {"nothing more", ""}}
+	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+		if p.Title != "Choose what is handled next" {
+			return
+		}
+		a.Fields, acts = map[string]string{"do": acts[0][0], "end": acts[0][1]}, acts[1:]
+		for _, f := range p.Fields {
+			if f.Name == "end" {
+				offered = append(offered, f.Of...)
+			}
+		}
+	}
+	if err := s.Begin(t.Context(), source(t, "custody"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(offered, []string{safeKey}) {
+		t.Errorf("offered for destruction: %v", offered)
+	}
+	holds(t, s, 1)
+
+	instead := func(name string) func(*testing.T, []ledger.Record, any) ledger.Draft {
+		return func(t *testing.T, upTo []ledger.Record, b any) ledger.Draft {
+			d := b.(*ceremony.ItemDestroyed)
+			d.Item, d.Person = name, s.State().Items[name].Holder
+			return draft(upTo[len(upTo)-1], d)
+		}
+	}
+	end := func(r ledger.Record, _ any) bool {
+		return r.Ceremony == s.Last("custody").Number && r.Kind == ceremony.ItemDestroyedKind
+	}
+	eachRefused(t, s, everything(t, s), map[string]forgery{
+		"a backup destroyed among other things":    {rule: "destroy.intent", at: end, forge: instead(key.Backups()[0].Name)},
+		"a card in use destroyed among the things": {rule: "set.in-use", at: end, forge: instead(cardHeldBy(t, s, "li-chen"))},
+	})
 }
 
 // TestCustodyRules: each rule refuses a record by its name, and the checker finds
@@ -223,12 +300,6 @@ func custodyForgeries(t *testing.T, s *Site, all []ledger.Record) map[string]for
 		}},
 		"the step ends while it is out of its bag": {"custody.unbagged", func() (int, ledger.Draft) {
 			return of(ceremony.ItemSealedKind), draft(all[of(ceremony.ResultKind)], must(ceremony.Body(all[of(ceremony.ResultKind)])))
-		}},
-		"a failed check that nobody decided about": {"custody.failed", func() (int, ledger.Draft) {
-			return forged(ceremony.ResultKind, func(b any) {
-				res := b.(*ceremony.Result)
-				res.Facts = append(res.Facts, ceremony.Line{Label: "card", Value: "another bag: FAIL"})
-			})
 		}},
 		"a thing that became another": {"custody.item", func() (int, ledger.Draft) {
 			return forged(ceremony.ItemSealedKind, func(b any) { b.(*ceremony.ItemSealed).Kind = ceremony.MediumItem })

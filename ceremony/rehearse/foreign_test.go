@@ -35,7 +35,7 @@ func TestForeignObjectStopsTheCeremony(t *testing.T) {
 				if len(s.State().Keys) > 0 {
 					t.Error("a key was made before people had decided")
 				}
-				*a = deviation(*a, decision)
+				*a = otherwise(*a, decided("exposed", "unknown", "severity", "major", "effect", "nothing is claimed of it", "decision", decision))
 			}
 			err = s.Begin(t.Context(), generation(t), nil)
 			p := newest(s, "key-generation")

@@ -23,7 +23,7 @@ var typed = map[string]bool{
 	"Break.Reason": false, "CheckpointCompared.Detail": true, "CheckpointCompared.Source": true, "ClockChecked.Wall": true, "Copy.Where": true,
 	"DeviationDecided.Corrective": true, "DeviationDecided.Due": true, "DeviationDecided.Objections": true, "DeviationDecided.Reason": true, "DeviationDecided.Text": true,
 	"DeviationRaised.Class": true, "DeviationRaised.Containment": true, "DeviationRaised.Expected": true, "DeviationRaised.Exposed": true, "DeviationRaised.Happened": true, "DeviationRaised.Severity": true,
-	"Item.Bag": true, "Item.Place": true, "ItemChecked.Bag": true, "ItemDestroyed.Evidence": true, "ItemDestroyed.Method": true, "ItemDestroyed.Tool": true, "ItemDestroyed.Verification": true,
+	"Item.Bag": true, "Item.Place": true, "ItemChecked.Bag": true, "ItemChecked.Read": true, "ItemDestroyed.Evidence": true, "ItemDestroyed.Method": true, "ItemDestroyed.Tool": true, "ItemDestroyed.Verification": true,
 	"ItemLost.How": true, "ItemMoved.Place": true, "ItemOpened.Bag": true, "ItemOpened.Purpose": true, "ItemSealed.Bag": true, "ItemSealed.Place": false,
 	"KeyChanged.Reason": true, "KeyDeleted.UseFails": true, "KeyQuarantined.Reason": true, "KeyRestored.Check": true, "KeyWrapped.KCVMethod": true, "Left.Reason": true, "Left.Statement": false,
 	"Line.Value": true, "Observer.Name": true, "Observer.Organisation": true, "Observer.Statement": true, "Ordered.Reference": true, "Paused.Reason": true,
@@ -236,7 +236,7 @@ func accept(t *testing.T, s *Site) {
 		t.Fatal(err)
 	}
 	key := s.State().KeyNamed("signing-key")
-	if err := s.ChangeKey(t.Context(), ceremony.KeyChanged{At: "2026-11-23", Key: key.Body.ID, Reason: "accepted", State: ceremony.Active}, []ceremony.Part{owner, approver}); err != nil {
+	if err := s.ChangeKey(t.Context(), ceremony.KeyChanged{At: key.Body.From, Key: key.Body.ID, Reason: "accepted", State: ceremony.Active}, []ceremony.Part{owner, approver}); err != nil {
 		t.Fatal(err)
 	}
 }

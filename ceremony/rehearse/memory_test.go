@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,6 +29,7 @@ type scene struct {
 	token *hsmtest.Model
 	dir   string
 	kinds ceremony.Kinds // nil for those of the program
+	seen  account        // of the records so far
 }
 
 // shipped lists the shipped scripts by name, the opening first. Every harness
@@ -61,6 +63,16 @@ const atPad = "at the pad: "
 // go with clear.
 func before(t testing.TB, name string) *scene {
 	t.Helper()
+	dir, err := os.MkdirTemp("", "claviger-scene-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ready(t, name).copy(t, dir)
+}
+
+// ready plays what a script needs, once.
+func ready(t testing.TB, name string) *scene {
+	t.Helper()
 	readied.Lock()
 	defer readied.Unlock()
 	sc := readied.scenes[name]
@@ -82,16 +94,13 @@ func before(t testing.TB, name string) *scene {
 		if err := s.Engine.Close(); err != nil {
 			t.Fatal(err)
 		}
+		sc.accountable(t)
 		if readied.scenes == nil {
 			readied.scenes = map[string]*scene{}
 		}
 		readied.scenes[name] = sc
 	}
-	dir, err := os.MkdirTemp("", "claviger-scene-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return sc.copy(t, dir)
+	return sc
 }
 
 // clear removes the scene's files.
@@ -105,32 +114,17 @@ func clearScenes() {
 
 func (sc *scene) copy(t testing.TB, dir string) *scene {
 	t.Helper()
-	c := &scene{store: ledger.NewMemory(), token: sc.token.Clone(), dir: filepath.Join(dir, "site")}
-	head, err := sc.store.Head(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b ledger.Batch
-	for r, err := range sc.store.Records(context.Background(), 0, head.Size) {
-		if err != nil {
+	c := &scene{store: sc.store.Clone(), token: sc.token.Clone(), dir: filepath.Join(dir, "site"), seen: sc.seen.clone()}
+	// What evidence was made lies beside the site and is of no use to a ceremony.
+	for _, name := range []string{"people", "practice"} {
+		if _, err := os.Stat(filepath.Join(sc.dir, name)); err != nil {
+			continue
+		}
+		if err := os.CopyFS(filepath.Join(c.dir, name), os.DirFS(filepath.Join(sc.dir, name))); err != nil {
 			t.Fatal(err)
 		}
-		b.Records = append(b.Records, r)
 	}
-	for h, err := range sc.store.Blobs(context.Background()) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		blob, err := sc.store.Blob(context.Background(), h)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.Blobs = append(b.Blobs, blob)
-	}
-	if _, err := c.store.Append(context.Background(), ledger.Empty(), b); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.CopyFS(c.dir, os.DirFS(sc.dir)); err != nil {
+	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Chmod(c.dir, 0o700); err != nil {
@@ -379,6 +373,20 @@ func (sc *scene) sound(t failer) *ceremony.State {
 	return s
 }
 
+// account is what records told that were looked at once: a ledger only grows.
+type account struct {
+	size           int64
+	known, deleted map[string]bool // ids of keys that an intent names; that are called deleted
+	signed         map[ledger.Hash]ceremony.SignOff
+	used           map[string]bool
+	roles          map[string][]string // of each person, in every ceremony and enrolment
+	parts          map[string]string   // of the people of the ceremony under way
+}
+
+func (a account) clone() account {
+	return account{a.size, maps.Clone(a.known), maps.Clone(a.deleted), maps.Clone(a.signed), maps.Clone(a.used), maps.Clone(a.roles), maps.Clone(a.parts)}
+}
+
 // accountable is what sound demands beyond a ledger that verifies.
 func (sc *scene) accountable(t failer) {
 	t.Helper()
@@ -386,76 +394,112 @@ func (sc *scene) accountable(t failer) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known, deleted := map[string]bool{}, map[string]bool{}
-	signed := map[ledger.Hash]ceremony.SignOff{}
-	used := map[string]bool{}
-	roles := map[string][]string{}
-	for r, err := range sc.store.Records(context.Background(), 0, head.Size) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch r.Kind {
-		case ceremony.StartedKind, ceremony.ResumedKind, ceremony.SignOffKind, ceremony.KeyDeletedKind, ceremony.IntentKind:
-		default:
-			continue
-		}
-		body, err := ceremony.Body(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		switch b := body.(type) {
-		case *ceremony.Started:
-			seen := map[string]bool{}
-			for _, part := range b.People {
-				if seen[part.Person] {
-					t.Fatalf("record %d: %s takes part twice", r.Seq, part.Person)
-				}
-				seen[part.Person] = true
-				roles[part.Person] = append(roles[part.Person], part.Role)
-			}
-			clear(signed)
-		case *ceremony.Resumed:
-			// Authorisations lapse at a pause.
-			clear(signed)
-		case *ceremony.SignOff:
-			if b.Act == ceremony.ActAuthorise && b.Verdict == ceremony.Agree {
-				signed[r.Leaf] = *b
-			}
-		case *ceremony.KeyDeleted:
-			deleted[b.ID] = true
-		case *ceremony.Intent:
-			// Whatever is made under this intent has its name.
-			known[hex.EncodeToString(r.Leaf[:20])] = true
-			givers := map[string]bool{}
-			for _, leaf := range b.Authorisations {
-				so, ok := signed[leaf]
-				if !ok || so.Step != b.Step || so.Attempt != b.Attempt || so.Role == "witness" || so.Role == "observer" {
-					t.Fatalf("record %d: %q leans on something that is no authorisation of it: %+v", r.Seq, b.Act.Do, so)
-				}
-				act := leaf.String() + fmt.Sprint(b.Act)
-				if used[act] {
-					t.Fatalf("record %d: %q is done a second time on one authorisation", r.Seq, b.Act.Do)
-				}
-				used[act], givers[so.Person] = true, true
-			}
-			if len(givers) < 2 {
-				t.Fatalf("record %d: %q was authorised by %d people", r.Seq, b.Act.Do, len(givers))
-			}
-		}
+	a := &sc.seen
+	if a.known == nil {
+		*a = account{known: map[string]bool{}, deleted: map[string]bool{}, signed: map[ledger.Hash]ceremony.SignOff{}, used: map[string]bool{}, roles: map[string][]string{}, parts: map[string]string{}}
 	}
+	for r, err := range sc.store.Records(context.Background(), a.size, head.Size) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.tells(t, r)
+	}
+	a.size = head.Size
 	for _, o := range sc.token.Objects() {
 		switch id := hex.EncodeToString(o.ID); {
 		case !strings.HasSuffix(o.Class, "-key"):
-		case !known[id]:
+		case !a.known[id]:
 			t.Fatalf("the token holds %s %q with id %s, and no intent names it", o.Class, o.Label, id)
-		case deleted[id]:
+		case a.deleted[id]:
 			t.Fatalf("the token holds %s %q with id %s, which the ledger calls deleted", o.Class, o.Label, id)
 		}
 	}
-	for person, had := range roles {
-		slices.Sort(had)
-		if had = slices.Compact(had); len(had) > 1 && slices.Contains(had, "witness") {
+	for person, had := range a.roles {
+		if len(had) > 1 && slices.Contains(had, "witness") {
 			t.Fatalf("%s was witness, and also %v", person, had)
+		}
+	}
+}
+
+// tells takes one record in.
+func (a *account) tells(t failer, r ledger.Record) {
+	t.Helper()
+	switch r.Kind {
+	case ceremony.StartedKind, ceremony.ResumedKind, ceremony.SignOffKind, ceremony.KeyDeletedKind, ceremony.IntentKind, ceremony.LeftKind, ceremony.SubstitutedKind,
+		ceremony.BreakKind, ceremony.DeviationDecidedKind, ceremony.PersonEnrolledKind, ceremony.PersonChangedKind:
+	default:
+		return
+	}
+	body, err := ceremony.Body(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	acts := func(person string, roles ...string) {
+		for _, role := range roles {
+			if !slices.Contains(a.roles[person], role) {
+				a.roles[person] = append(slices.Clip(a.roles[person]), role)
+			}
+		}
+	}
+	// Nobody's authorisation stays when the person does not.
+	lapse := func(gone func(person string) bool) {
+		maps.DeleteFunc(a.signed, func(_ ledger.Hash, so ceremony.SignOff) bool { return gone(so.Person) })
+	}
+	switch b := body.(type) {
+	case *ceremony.Started:
+		clear(a.parts)
+		for _, part := range b.People {
+			if a.parts[part.Person] != "" {
+				t.Fatalf("record %d: %s takes part twice", r.Seq, part.Person)
+			}
+			a.parts[part.Person] = part.Role
+			acts(part.Person, part.Role)
+		}
+		clear(a.signed)
+	case *ceremony.Resumed:
+		// Authorisations lapse at a pause.
+		clear(a.signed)
+	case *ceremony.Substituted:
+		comes := b.Comes.Enrolled.Person
+		if a.parts[b.Leaves] != b.Role || a.parts[comes] != "" {
+			t.Fatalf("record %d: %s, who is %q, takes over from %s, who is %q, as %s", r.Seq, comes, a.parts[comes], b.Leaves, a.parts[b.Leaves], b.Role)
+		}
+		delete(a.parts, b.Leaves)
+		a.parts[comes] = b.Role
+		acts(comes, b.Role)
+	case *ceremony.PersonEnrolled:
+		acts(b.Person, b.Roles...)
+	case *ceremony.PersonChanged:
+		acts(b.Person, b.Roles...)
+	case *ceremony.Left:
+		lapse(func(person string) bool { return person == b.Person })
+	case *ceremony.Break:
+		lapse(func(person string) bool { return !b.Ended && !slices.Contains(b.Stay, person) })
+	case *ceremony.DeviationDecided:
+		lapse(func(person string) bool { return b.Decision == ceremony.DecideLockOut && person == b.Person })
+	case *ceremony.SignOff:
+		if b.Act == ceremony.ActAuthorise && b.Verdict == ceremony.Agree {
+			a.signed[r.Leaf] = *b
+		}
+	case *ceremony.KeyDeleted:
+		a.deleted[b.ID] = true
+	case *ceremony.Intent:
+		// Whatever is made under this intent has its name.
+		a.known[hex.EncodeToString(r.Leaf[:20])] = true
+		givers := map[string]bool{}
+		for _, leaf := range b.Authorisations {
+			so, ok := a.signed[leaf]
+			if !ok || so.Step != b.Step || so.Attempt != b.Attempt || so.Role == "witness" || so.Role == "observer" || a.parts[so.Person] != so.Role {
+				t.Fatalf("record %d: %q leans on something that is no authorisation of it: %+v", r.Seq, b.Act.Do, so)
+			}
+			act := leaf.String() + fmt.Sprint(b.Act)
+			if a.used[act] {
+				t.Fatalf("record %d: %q is done a second time on one authorisation", r.Seq, b.Act.Do)
+			}
+			a.used[act], givers[so.Person] = true, true
+		}
+		if len(givers) < 2 {
+			t.Fatalf("record %d: %q was authorised by %d people", r.Seq, b.Act.Do, len(givers))
 		}
 	}
 }

@@ -3,6 +3,7 @@ package rehearse
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"claviger/assets"
 	"claviger/ceremony"
+	"claviger/ledger"
 )
 
 // TestPolicyIsAdopted: the opening adopts the shipped policy, and what it does
@@ -22,9 +24,10 @@ func TestPolicyIsAdopted(t *testing.T) {
 	long := bytes.Replace(generation(t), []byte("ceiling: 3y"), []byte("ceiling: 9y"), 1)
 	plan := s.plan(t, long, map[string]string{"lifetime": "4y"})
 	refusedBy(t, s.Hold(t.Context(), plan), "policy.lifetime")
+	// What this program makes no keys of is no script, whatever a policy says.
 	old := bytes.Replace(generation(t), []byte("ed25519]"), []byte("ed25519, rsa-2048, ec-p224, sm2]"), 1)
 	for _, algorithm := range []string{"rsa-2048", "ec-p224", "sm2"} {
-		refusedBy(t, s.Hold(t.Context(), s.plan(t, old, map[string]string{"algorithm": algorithm})), "policy.algorithm")
+		refusedBy(t, s.Hold(t.Context(), s.plan(t, old, map[string]string{"algorithm": algorithm})), "script.invalid")
 	}
 	other := bytes.Replace(generation(t), []byte("of: [sign]"), []byte("of: [sign, guess]"), 1)
 	refusedBy(t, s.Hold(t.Context(), s.plan(t, other, map[string]string{"purpose": "guess"})), "policy.purpose")
@@ -51,7 +54,11 @@ func brokenBy(t *testing.T, err error, rule string) {
 // TestExceptionIsTheOwners: another owner than the key's decides no exception.
 func TestExceptionIsTheOwners(t *testing.T) {
 	s, _ := openSite(t, setting(copySite(t), nil))
-	refusedBy(t, s.Begin(t.Context(), longLife(t), map[string]string{"lifetime": "5y", "owner": "farah-noor"}), "policy.exception")
+	err := s.Begin(t.Context(), longLife(t), map[string]string{"lifetime": "5y", "owner": "farah-noor"})
+	var refusal *ceremony.Refusal
+	if !errors.As(err, &refusal) || refusal.Rule != "policy.exception" {
+		t.Errorf("got %v", err)
+	}
 	holds(t, s, 0)
 }
 
@@ -105,6 +112,11 @@ func TestPolicyIsChangedInACeremony(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := bytes.Replace(assets.Policy(), []byte(`"ceiling": "3y"`), []byte(`"ceiling": "1y"`), 1)
+	for algorithm, verdict := range map[string]string{"ec-p256": "refuse", "rsa-3072": "exception"} {
+		row := fmt.Sprintf("{ \"name\": %q, \"verdict\": ", algorithm)
+		file = bytes.Replace(file, []byte(row+`"allow"`), fmt.Appendf(nil, "%s%q", row, verdict), 1)
+	}
+	file = bytes.Replace(file, []byte(`"name": "ed25519"`), []byte(`"name": "ed448"`), 1)
 	read, err := ceremony.ReadPolicy(file)
 	if err != nil {
 		t.Fatal(err)
@@ -134,5 +146,75 @@ func TestPolicyIsChangedInACeremony(t *testing.T) {
 	}
 	tr.asked = nil
 	refusedBy(t, s.Begin(t.Context(), generation(t), nil), "policy.lifetime")
+	for _, algorithm := range []string{"ec-p256", "rsa-3072", "ed25519"} {
+		refusedBy(t, s.Begin(t.Context(), generation(t), map[string]string{"algorithm": algorithm, "lifetime": "1y"}), "policy.algorithm")
+	}
 	holds(t, s, 0)
+}
+
+// TestMechanismsOfThePolicy: what the policy refuses wraps nothing: a record that says
+// otherwise is refused. A policy that keeps no key of a kind says so.
+func TestMechanismsOfThePolicy(t *testing.T) {
+	s, _ := openSite(t, setting(copySite(t), nil))
+	if err := s.provide(t.Context(), "key-restore"); err != nil {
+		t.Fatal(err)
+	}
+	here := func(kind string) func(ledger.Record, any) bool {
+		return func(r ledger.Record, _ any) bool { return r.Kind == kind }
+	}
+	by := func(mechanism string) func(*testing.T, []ledger.Record, any) ledger.Draft {
+		return func(_ *testing.T, upTo []ledger.Record, b any) ledger.Draft {
+			b.(*ceremony.KeyWrapped).Mechanism = mechanism
+			return draft(upTo[len(upTo)-1], b)
+		}
+	}
+	eachRefused(t, s, everything(t, s), map[string]forgery{
+		"wrapped by PKCS #1 v1.5":      {rule: "policy.mechanism", at: here(ceremony.KeyWrappedKind), forge: by("CKM_RSA_PKCS")},
+		"wrapped by what nobody knows": {rule: "policy.mechanism", at: here(ceremony.KeyWrappedKind), forge: by("")},
+	})
+	for name, want := range map[string]string{"aes-kwp": "", "rsa-oaep-sha1": "", "md5": "policy.mechanism", "rsa-pkcs1-wrap": "policy.mechanism", "own": "policy.mechanism"} {
+		if got := ruleOf(s.State().MechanismAllowed(name)); got != want {
+			t.Errorf("%s is refused by %q, want %q", name, got, want)
+		}
+	}
+	for _, c := range []struct{ algorithm, purpose, lifetime, want string }{
+		{"ec-p384", "certify-root", "15y", ""}, {"ec-p384", "certify-root", "16y", "policy.lifetime"}, {"ec-p384", "sign-code", "15m", ""},
+		{"aes-256", "random-bits", "1d", "policy.purpose"}, {"ec-p384", "agree-once", "1d", "policy.purpose"}, {"ml-dsa-65", "sign", "1y", "policy.algorithm"},
+	} {
+		if got := ruleOf(s.State().KeyAllowed(c.algorithm, c.purpose, c.lifetime, false)); got != c.want {
+			t.Errorf("%+v: refused by %q", c, got)
+		}
+	}
+}
+
+func ruleOf(err error) string {
+	var b *ceremony.Broken
+	if errors.As(err, &b) {
+		return b.Rule
+	}
+	return ""
+}
+
+// TestQuantumHorizon: a pair whose use goes past 2035 is told of before it is made, and
+// on paper.
+func TestQuantumHorizon(t *testing.T) {
+	for until, want := range map[string]bool{"2035-12-31": false, "2036-01-01": true, "2046-01-01": true, "": false} {
+		for algorithm, classical := range map[string]bool{"ec-p384": true, "rsa-4096": true, "ed25519": true, "aes-256": false, "ml-dsa-65": false} {
+			if got := ceremony.QuantumHorizon(algorithm, until) != ""; got != (want && classical) {
+				t.Errorf("%s until %q warns: %v", algorithm, until, got)
+			}
+		}
+	}
+	s, tr := openSite(t, setting(copySite(t), nil))
+	src := bytes.Replace(longLife(t), []byte("ceiling: 9y"), []byte("ceiling: 20y"), 1)
+	if err := s.Begin(t.Context(), src, map[string]string{"lifetime": "15y"}); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(tr.asked, func(p ceremony.Prompt) bool {
+		return p.Verb == "Generate now" && slices.ContainsFunc(p.Facts, func(f ceremony.Fact) bool { return f.Label == "Quantum horizon" })
+	}) {
+		t.Error("nobody was warned before the key was made")
+	}
+	paper, _ := onPaper(t, s, s.Last("key-generation").Number)
+	hasAll(t, paper, "used past 2035, from when NIST IR 8547")
 }

@@ -321,6 +321,56 @@ func TestDeciders(t *testing.T) {
 	}
 }
 
+// TestRaisedAndNotDecided: the disk is full between what was noted and the signed
+// decision about it. The next run asks for the decision before any step begins;
+// without it the ceremony could never be sealed.
+func TestRaisedAndNotDecided(t *testing.T) {
+	t.Parallel()
+	for decision, ends := range map[string]ceremony.Status{"continue": ceremony.SealedStatus, "abort": ceremony.AbortedStatus} {
+		t.Run(decision, func(t *testing.T) {
+			sc := before(t, "key-generation")
+			defer sc.clear()
+			f := &fate{}
+			s, tr := sc.open(t, f, nil)
+			sheets := with(&sheet{step: "identify", kind: ceremony.AskConfirm, answer: decided("severity", "major", "effect", "nothing is claimed of the token", "signed", "signed")})
+			tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+				sheets(p, a)
+				if strings.HasSuffix(p.Title, "sign your decision") {
+					f.full = 100
+				}
+			}
+			if err := s.Begin(t.Context(), generation(t), nil); err == nil {
+				t.Fatal("the disk was not full")
+			}
+			s.Engine.Close()
+			s, tr = sc.open(t, &fate{}, nil)
+			asked := 0
+			tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
+				if p.Title != "Decide about deviation 1" {
+					return
+				}
+				if asked++; asked == 1 {
+					a.Fields = map[string]string{"decision": "continue", "decided-by": "li-chen", "effect": "nothing is claimed of the token"}
+					return
+				}
+				if p.Problem == nil || p.Problem.Code != "deviation.decider" {
+					t.Errorf("a custodian decided: %v", p.Problem)
+				}
+				a.Fields = map[string]string{"decision": decision, "decided-by": "tomas-novak", "effect": "nothing is claimed of the token", "reason": "as agreed"}
+			}
+			if err := s.Resume(t.Context()); (err == nil) != (ends == ceremony.SealedStatus) {
+				t.Fatal(err)
+			}
+			p := s.State().Ceremonies[len(s.State().Ceremonies)-1]
+			if asked != 2 || p.Status != ends || p.Deviations[0].Decided == nil {
+				t.Errorf("asked %d times, %s, %+v", asked, p.Status, p.Deviations)
+			}
+			s.Engine.Close()
+			sc.sound(t)
+		})
+	}
+}
+
 // TestPauseSaysWhoStays.
 func TestPauseSaysWhoStays(t *testing.T) {
 	s, tr := openSite(t, setting(copySite(t), nil))

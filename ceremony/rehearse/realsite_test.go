@@ -11,7 +11,9 @@ import (
 
 	"claviger/ceremony"
 	"claviger/ceremony/audit"
+	"claviger/ceremony/practicetest"
 	"claviger/ceremony/script"
+	"claviger/ceremony/signoff"
 	"claviger/ceremony/site"
 	"claviger/hsm"
 	"claviger/hsm/hsmtest"
@@ -19,13 +21,12 @@ import (
 )
 
 // realSite is a site that is not practice, made as the program makes one, with
-// people who answer as the cast does; their keys are sealed with the full work
-// factor, so it takes a while.
-func realSite(t *testing.T, token *hsmtest.Model) *Site {
+// people who answer as the cast does; only their keys are sealed with little work.
+func realSite(t *testing.T, c site.Setting) (*Site, *troupe) {
 	t.Helper()
 	tr := &troupe{}
-	s, err := site.Create(t.Context(), site.Setting{Dir: filepath.Join(t.TempDir(), "site"), Host: clock{}, Room: tr, Module: os.Args[0],
-		Load: func(ctx context.Context) (hsm.Module, error) { return token.Start(ctx, "", nil) }}, "Northwind Root CA")
+	c.Dir, c.Host, c.Room, c.Work = filepath.Join(t.TempDir(), "site"), clock{}, tr, signoff.PracticeWork
+	s, err := site.Create(t.Context(), c, "Northwind Root CA")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +37,12 @@ func realSite(t *testing.T, token *hsmtest.Model) *Site {
 			a.Fields = map[string]string{"paper": strings.Repeat("ab", 32)}
 		}
 	}
-	return tr.site
+	return tr.site, tr
+}
+
+// on is a setting whose module is a model of a device.
+func on(token *hsmtest.Model) site.Setting {
+	return site.Setting{Module: os.Args[0], Load: func(ctx context.Context) (hsm.Module, error) { return token.Start(ctx, "", nil) }}
 }
 
 // orderOpening has the opening ordered on paper, as nobody is enrolled yet.
@@ -51,7 +57,7 @@ func orderOpening(t *testing.T, s *Site) (ceremony.Plan, ledger.Hash) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := ceremony.Plan{Script: src, People: people}
+	p := ceremony.Plan{Script: src, People: people, Token: s.Token()}
 	now := time.Now()
 	leaf, err := s.Order(t.Context(), ceremony.OrderPlan{Plan: p, Approver: "tomas-novak", Owner: "dana-weiss", Reference: "SM-2026-1", From: now.Add(-time.Hour), Until: now.Add(24 * time.Hour), Paper: true, Witness: "amara-okafor"})
 	if err != nil {
@@ -62,7 +68,7 @@ func orderOpening(t *testing.T, s *Site) (ceremony.Plan, ledger.Hash) {
 
 // TestRealSiteNeedsAnOrder: without an order a real site begins nothing.
 func TestRealSiteNeedsAnOrder(t *testing.T) {
-	s := realSite(t, hsmtest.NewModel())
+	s, _ := realSite(t, on(hsmtest.NewModel()))
 	plan, _ := orderOpening(t, s)
 	var refusal *ceremony.Refusal
 	if err := s.Hold(t.Context(), plan); !errors.As(err, &refusal) || refusal.Rule != "order.missing" {
@@ -70,26 +76,87 @@ func TestRealSiteNeedsAnOrder(t *testing.T) {
 	}
 }
 
-// TestRealSiteRefusesSoftware: a software token never becomes a real site's own.
-func TestRealSiteRefusesSoftware(t *testing.T) {
-	if !full() {
-		t.Skip("each founder's key is sealed at the full cost of scrypt, minutes of computing in all; make proof does it")
-	}
-	s := realSite(t, hsmtest.NewModel())
+// turnedAway holds the opening of a real site on a token that has no place there, and
+// gives what people were told.
+func turnedAway(t *testing.T, c site.Setting) string {
+	t.Helper()
+	s, tr := realSite(t, c)
 	_, leaf := orderOpening(t, s)
 	if err := s.HoldOrdered(t.Context(), leaf); err == nil || len(s.State().Tokens) > 0 {
-		t.Errorf("a software token was taken: %v", err)
+		t.Fatalf("the token was taken: %v", err)
+	}
+	outsideHolds(t, s)
+	last := tr.asked[len(tr.asked)-1]
+	if last.Problem == nil {
+		t.Fatalf("the last question was %q", last.Title)
+	}
+	return last.Problem.Happened
+}
+
+// TestRealSiteRefusesSoftware: a software token never becomes a real site's own.
+func TestRealSiteRefusesSoftware(t *testing.T) {
+	if told := turnedAway(t, on(hsmtest.NewModel())); told != "The token says of itself that it is software, and this is a real site." {
+		t.Errorf("told %q", told)
+	}
+}
+
+// TestRealSiteRefusesPractice: a device that is marked for practice stays practice,
+// though its slot says that it is hardware.
+func TestRealSiteRefusesPractice(t *testing.T) {
+	device := hsmtest.NewHardwareModel()
+	k := hsmtest.Fresh(t, device.Start, "", nil, "")
+	if err := k.Session(t).PutData(t.Context(), hsm.Data{Application: "claviger", Label: hsm.PracticeMark, Value: []byte("practice")}); err != nil {
+		t.Fatal(err)
+	}
+	c := on(device)
+	c.Serial = k.Serial
+	if told := turnedAway(t, c); told != "The token is marked for practice, and this is a real site." {
+		t.Errorf("told %q", told)
+	}
+}
+
+// TestRealSiteOpens: on a device whose slot says that it is hardware, ordered on
+// paper, a real site is opened to its end, and a ledger key signs it. What is forged of
+// its token and its workstation is refused.
+func TestRealSiteOpens(t *testing.T) {
+	s := founded(t, on(hsmtest.NewHardwareModel()))
+	enrolled := func(r ledger.Record, _ any) bool { return r.Kind == ceremony.TokenEnrolledKind }
+	token := func(change func(*ceremony.TokenEnrolled)) func(*testing.T, []ledger.Record, any) ledger.Draft {
+		return func(_ *testing.T, upTo []ledger.Record, b any) ledger.Draft {
+			change(b.(*ceremony.TokenEnrolled))
+			return draft(upTo[len(upTo)-1], b)
+		}
+	}
+	eachRefused(t, s, everything(t, s), map[string]forgery{
+		"a software token":          {rule: "token.software", at: enrolled, forge: token(func(b *ceremony.TokenEnrolled) { b.HardwareSlot = false })},
+		"a token that was practice": {rule: "token.practice", at: enrolled, forge: token(func(b *ceremony.TokenEnrolled) { b.PracticeMark = true })},
+		"a network that nobody decided about": {rule: "workstation.failed", at: checked("workstation"), forge: facts(func(lines []ceremony.Line) []ceremony.Line {
+			lines[0].Value = "eth0 is up (fail)"
+			return lines
+		})},
+	})
+	outsideHolds(t, s)
+}
+
+// TestRealSiteOpensThroughPKCS11: the same through the library of a vendor, in its own
+// process: here SoftHSM's, whose slot says that it is hardware.
+func TestRealSiteOpensThroughPKCS11(t *testing.T) {
+	library, control := hsmtest.Shim(t)
+	control.SlotFlags(0x4, 0) // CKF_HW_SLOT
+	_, env := hsmtest.Store(t)
+	s := founded(t, site.Setting{Module: library, Worker: practicetest.Worker(), Env: env})
+	for serial, token := range s.State().Tokens {
+		if !token.Body.HardwareSlot || token.Body.PracticeMark || serial == "" {
+			t.Errorf("the token is told as %+v", token.Body)
+		}
 	}
 	outsideHolds(t, s)
 }
 
-// TestRealSiteOpens: on a device whose slot says that it is hardware, ordered on
-// paper, a real site is opened to its end, and a ledger key signs it.
-func TestRealSiteOpens(t *testing.T) {
-	if !full() {
-		t.Skip("each founder's key is sealed at the full cost of scrypt, minutes of computing in all; make proof does it")
-	}
-	s := realSite(t, hsmtest.NewHardwareModel())
+// founded is a real site whose opening was held.
+func founded(t *testing.T, c site.Setting) *Site {
+	t.Helper()
+	s, _ := realSite(t, c)
 	_, leaf := orderOpening(t, s)
 	if err := s.HoldOrdered(t.Context(), leaf); err != nil {
 		t.Fatal(err)
@@ -103,7 +170,7 @@ func TestRealSiteOpens(t *testing.T) {
 	if _, due := s.State().CopiesDue(); due != 2 {
 		t.Errorf("%d copies of the ledger are due, want 2", due)
 	}
-	outsideHolds(t, s)
+	return s
 }
 
 // outsideHolds closes a site and has its ledger checked from outside.

@@ -283,8 +283,8 @@ func TestMediumOfTheOtherCopy(t *testing.T) {
 // and has the medium bagged.
 func TestCopyWrittenAndNotRecorded(t *testing.T) {
 	for _, c := range stopped(t) {
-		if c.script != "key-backup" && c.title == c.script {
-			continue
+		if c.script != "key-backup" && c.title != "change-custodians of a recovery set" && c.title != "change-custodians of a wrapping key alone" {
+			continue // no backup is written
 		}
 		t.Run(c.title, func(t *testing.T) {
 			f := &fate{}

@@ -4,9 +4,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -123,13 +125,18 @@ func secretsOf(t *testing.T, s *Site, known *ceremony.Set) []hunted {
 		t.Cleanup(of.Wipe)
 		out = append(out, hunted{what, of})
 	}
+	for _, serial := range slices.Sorted(maps.Keys(s.State().Tokens)) {
+		if known.Body.Purpose == ceremony.Activation {
+			pin, err := share.UserPIN(S, serial, known.Body.PINLength)
+			derive("user PIN of "+serial, pin, err)
+			continue
+		}
+		pin, err := share.SOPIN(S, serial, known.Body.PINLength)
+		derive("security officer's PIN of "+serial, pin, err)
+	}
 	if known.Body.Purpose == ceremony.Activation {
-		pin, err := share.UserPIN(S, s.Token(), known.Body.PINLength)
-		derive("user PIN", pin, err)
 		return out
 	}
-	pin, err := share.SOPIN(S, s.Token(), known.Body.PINLength)
-	derive("security officer's PIN", pin, err)
 	key, err := share.WrappingKey(S)
 	derive("wrapping key", key, err)
 	return out

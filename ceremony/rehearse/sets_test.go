@@ -294,7 +294,7 @@ func TestBackupWithoutSecondToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	refusedBy(t, s.Begin(t.Context(), source(t, "key-restore"), map[string]string{"key": "signing-key"}), "key.no-backup")
-	refusedBy(t, s.Begin(t.Context(), source(t, "change-custodians"), map[string]string{"set": "NONE 0000"}), "set.none")
+	refusedBy(t, s.Begin(t.Context(), source(t, "change-custodians"), map[string]string{"set": "QQQQ QQQQ"}), "set.none")
 	tr.change = func(p ceremony.Prompt, a *ceremony.Answer) {
 		if strings.HasPrefix(p.Title, "Try the backup of") {
 			a.Fields["reason"] = "the second HSM comes next week"

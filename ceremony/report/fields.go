@@ -288,11 +288,19 @@ func (d *doc) fieldsA6() group {
 		{"Size or curve", words(ceremony.AlgorithmName(k.Algorithm))},
 		{"Template attributes", words("All were read back; see the table of attributes")},
 		{"Source of randomness", words("The token's own generator: the token states that the key is local")},
-		{"Cryptoperiod", words(dateWords(k.From) + " to " + dateWords(k.Until))},
+		{"Cryptoperiod", words(dateWords(k.From) + " to " + dateWords(k.Until) + horizon(k))},
 		{"Tier", missing()},
 		{"Parent key", missing()},
 		{"Extractability", extract},
 	}}
+}
+
+// horizon warns of a key whose algorithm ends before its use.
+func horizon(k ceremony.KeyGenerated) string {
+	if why := ceremony.QuantumHorizon(k.Algorithm, k.Until); why != "" {
+		return ". " + why
+	}
+	return ""
 }
 
 // mechanismName spells the CKM_ numbers of PKCS #11 v2.40 that make our keys.
@@ -390,13 +398,13 @@ func (d *doc) fieldsA9() group {
 			}
 			list = append(list, fact{fmt.Sprintf("Card %d", c.Index), told})
 		}
-		verified := "Every card was read back and every quorum of them rebuilt the secret before the set counted"
+		verified := words("Every card was read back and every quorum of them rebuilt the secret before the set counted")
 		if b.Made() {
-			verified = "Not here: each was presented to the device once, and opened it with others, before the set counted"
+			verified = stated("Not here: each was presented to the device once, and opened it with others, before the set counted")
 		}
 		list = append(list,
 			fact{"Bags, locations", d.bags(func(it *ceremony.Item) bool { return it.Set == b.Set })},
-			fact{"Verified by reconstruction", words(verified)})
+			fact{"Verified by reconstruction", verified})
 	}
 	if list == nil {
 		list = []fact{{"Shares", missing()}}

@@ -171,7 +171,11 @@ func (d *doc) laterWords(r ledger.Record) (what string, says []run, by string) {
 		}
 		return receiptWords(b.Kind), append(says, code.pt(7.9).of(b.SHA256.String())...), d.signedWords(b.Signatures)
 	case *ceremony.KeyChanged:
-		return "Key is " + string(b.State), cells.of(fmt.Sprintf("From %s: %s (as stated)", dateWords(b.At), b.Reason)), d.signedWords(b.Signatures)
+		waived := ""
+		if b.Waived {
+			waived = "Its backup is waived. "
+		}
+		return "Key is " + string(b.State), cells.of(fmt.Sprintf("%sFrom %s: %s (as stated)", waived, dateWords(b.At), b.Reason)), d.signedWords(b.Signatures)
 	}
 	return "", nil, ""
 }
@@ -242,7 +246,11 @@ func (d *doc) accepted(role string) []run {
 	for _, c := range d.key.Changes {
 		for _, sg := range c.Body.Signatures {
 			if c.Body.State == ceremony.Active && sg.Role == role {
-				return words(fmt.Sprintf("%s, %s, record %d: %s", d.name(sg.Person), stamp(c.At), c.Seq, c.Body.Reason))
+				waived := ""
+				if c.Body.Waived {
+					waived = "; its backup is waived"
+				}
+				return words(fmt.Sprintf("%s, %s, record %d: %s%s", d.name(sg.Person), stamp(c.At), c.Seq, c.Body.Reason, waived))
 			}
 		}
 	}

@@ -208,7 +208,11 @@ func tell(records []ledger.Record) (*story, error) {
 		case *ceremony.ItemMoved:
 			t.moves(now, b.Item, "moved to "+b.Place, b.Bag, "", b.To, b.Witness)
 		case *ceremony.ItemChecked:
-			t.moves(now, b.Item, "checked by "+b.Method+": "+b.Result, b.Bag, none, b.Person, b.Witness)
+			found := "checked by " + b.Method + ": " + b.Result
+			if b.Read != "" && b.Read != b.Bag {
+				found += ", bag " + b.Read + " was read"
+			}
+			t.moves(now, b.Item, found, b.Bag, none, b.Person, b.Witness)
 		case *ceremony.ItemLost:
 			t.moves(now, b.Item, "lost: "+b.How, none, none, b.Person, b.Witness)
 		case *ceremony.ClockChecked:

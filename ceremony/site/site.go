@@ -58,6 +58,8 @@ type Setting struct {
 	// module in another way than through a worker.
 	Kinds ceremony.Kinds
 	Load  func(context.Context) (hsm.Module, error)
+	// Work is the work factor of scrypt for people's keys; only tests set it.
+	Work int
 }
 
 // Site is an open site.
@@ -236,7 +238,7 @@ func on(ctx context.Context, c Setting, folder *ceremony.Folder, store ledger.St
 	if c.Kinds == nil {
 		c.Kinds = steps.Kinds()
 	}
-	engine, err := ceremony.NewEngine(ctx, ceremony.Config{Store: store, Kinds: c.Kinds, Room: c.Room, Host: c.Host, Folder: folder, Module: c.loader(folder), CheckCard: c.checker()})
+	engine, err := ceremony.NewEngine(ctx, ceremony.Config{Store: store, Kinds: c.Kinds, Room: c.Room, Host: c.Host, Folder: folder, Module: c.loader(folder), CheckCard: c.checker(), Work: c.Work})
 	if err != nil {
 		return nil, err
 	}

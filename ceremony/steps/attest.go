@@ -26,6 +26,9 @@ func (attest) Play(w *ceremony.World, _ script.Step) error {
 	for item, step := range w.OutOfBag {
 		return fmt.Errorf("step %q opens the bag of %s, and none closes it before people attest", step, item)
 	}
+	if w.Unread != "" {
+		return fmt.Errorf("step %q makes a key, and none reads its fingerprint aloud before people attest (read-fingerprint)", w.Unread)
+	}
 	w.Attested = true
 	return nil
 }

@@ -2,6 +2,7 @@ package steps
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -110,6 +111,10 @@ func checkBackup(s *ceremony.State, st script.Step, r ledger.Record, body any) e
 		if b.Act.Do == writeCopy && !slices.ContainsFunc(s.Open.Wrapped, func(w ceremony.KeyWrapped) bool { return w.ID == b.Act.With["id"] }) {
 			return broken("key.unwrapped", "nothing was wrapped that a medium could hold")
 		}
+		if b.Act.Do == wrapKey {
+			// Which of them the token takes shows only when it has done so.
+			return cmp.Or(s.MechanismAllowed("aes-kwp"), s.MechanismAllowed("aes-kw"))
+		}
 		return nil
 	case *ceremony.KeyWrapped:
 		k := s.Keys[b.ID]
@@ -126,7 +131,7 @@ func checkBackup(s *ceremony.State, st script.Step, r ledger.Record, body any) e
 		case b.Bytes < 40:
 			return broken("key.wrapped", "%d bytes are no wrapped key", b.Bytes)
 		}
-		return nil
+		return s.MechanismAllowed(wrapName(b.Mechanism))
 	case *ceremony.ArtifactStored:
 		sum := slices.ContainsFunc(s.Open.Wrapped, func(w ceremony.KeyWrapped) bool {
 			return w.ID == b.Key && w.SHA256.String() == b.SHA256 && w.Set == b.Set && w.Bytes == b.Bytes
@@ -158,6 +163,17 @@ func checkBackup(s *ceremony.State, st script.Step, r ledger.Record, body any) e
 		return nil
 	}
 	return foreign(st, r)
+}
+
+// wrapName is how a policy calls a mechanism that wraps keys.
+func wrapName(mechanism string) string {
+	switch mechanism {
+	case "CKM_AES_KEY_WRAP":
+		return "aes-kw"
+	case "CKM_AES_KEY_WRAP_PAD", "CKM_AES_KEY_WRAP_KWP":
+		return "aes-kwp"
+	}
+	return mechanism
 }
 
 func (k backUpKey) Do(ctx context.Context, env ceremony.Env, st script.Step) error {

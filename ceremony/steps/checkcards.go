@@ -52,7 +52,7 @@ func (checkCards) Check(s *ceremony.State, st script.Step, r ledger.Record, body
 		if len(b.Facts) == 0 {
 			return broken("set.unchecked", "no card was looked at")
 		}
-		if name := s.Open.FailedCard(); name != "" {
+		if name := s.Open.FailedCheck(); name != "" {
 			return broken("set.card-failed", "%s does not agree with its fingerprint, and no deviation has decided about it", name)
 		}
 		return nil
@@ -112,8 +112,8 @@ func (checkCards) Do(ctx context.Context, env ceremony.Env, st script.Step) erro
 // decideFailed waits for people to decide about a card that is not as it was handed
 // out: one card less, and nobody knows since when.
 func decideFailed(ctx context.Context, env ceremony.Env) error {
-	for env.State().Open.FailedCard() != "" {
-		name := env.State().Open.FailedCard()
+	for env.State().Open.FailedCheck() != "" {
+		name := env.State().Open.FailedCheck()
 		if _, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "The card failed", Verb: "Look again", Facts: facts([]ceremony.Line{line("Item", name)}),
 			Problem: &ceremony.Problem{Happened: "The " + name + " does not agree with its fingerprint: it opens nothing.", Safe: "The failed check is recorded, and the card is in its bag.",
 				Do: "Note a deviation that says what follows, such as a change of custodians, or stop the ceremony."}}); err != nil {

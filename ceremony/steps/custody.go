@@ -97,10 +97,8 @@ func (custody) Check(s *ceremony.State, st script.Step, r ledger.Record, body an
 		case st.With["do"] == "" && len(s.Unbagged()) > 0:
 			return broken("custody.unbagged", "%s is out of its bag", s.Unbagged()[0])
 		}
-		for _, l := range b.Facts {
-			if strings.HasSuffix(l.Value, ceremony.Fail) && !s.Open.Steps[st.ID].Deviated {
-				return broken("custody.failed", "the check of %s failed, and no deviation decides about it", l.Label)
-			}
+		if name := s.Open.FailedCheck(); name != "" {
+			return broken("custody.failed", "the check of %s failed, and no deviation has decided about it", name)
 		}
 		return nil
 	}
@@ -108,6 +106,9 @@ func (custody) Check(s *ceremony.State, st script.Step, r ledger.Record, body an
 }
 
 func (custody) Do(ctx context.Context, env ceremony.Env, st script.Step) error {
+	if err := decideBags(ctx, env); err != nil {
+		return err
+	}
 	var lines []ceremony.Line
 	seen := map[string]bool{}
 	one := custodyActs[st.With["do"]]
@@ -174,10 +175,17 @@ func things(s *ceremony.State) []string {
 func nextThing(ctx context.Context, env ceremony.Env, seen map[string]bool) (do, item string, err error) {
 	all := things(env.State())
 	left := slices.DeleteFunc(slices.Clone(all), func(n string) bool { return seen[n] })
+	// What holds a key, or opens something, ends in a ceremony of its own.
+	ends := slices.DeleteFunc(slices.Clone(all), func(n string) bool { return !env.State().EndsInCustody(env.State().Items[n]) })
+	acts := []string{doCheck, doMove, doOpen, doClose, doTakeIn, doLose, doDestroy, doneHere}
+	if len(ends) == 0 {
+		acts = slices.DeleteFunc(acts, func(a string) bool { return a == doDestroy })
+	}
 	p := ceremony.Prompt{Kind: ceremony.AskForm, Title: "Choose what is handled next", Text: fmt.Sprintf("%d things are in custody here; %d were not handled yet.", len(all), len(left)),
 		Fields: []ceremony.Field{
-			{Name: "do", Label: "What is done", Type: "text", Of: []string{doCheck, doMove, doOpen, doClose, doTakeIn, doLose, doDestroy, doneHere}, Value: doneHere, Max: 40},
-			{Name: "item", Label: "With what", Type: "text", Of: all, Max: 120, Optional: true},
+			{Name: "do", Label: "What is done", Type: "text", Of: acts, Value: doneHere, Max: 40},
+			{Name: "item", Label: "With what", Type: "text", Of: all, Max: 120, Optional: true, When: "do", Is: []string{doCheck, doMove, doOpen, doClose, doLose}},
+			{Name: "end", Label: "What is destroyed", Type: "text", Of: ends, Max: 120, Optional: true, When: "do", Is: []string{doDestroy}},
 		}}
 	if len(left) > 0 {
 		p.Fields[0].Value, p.Fields[1].Value = doCheck, left[0]
@@ -187,7 +195,10 @@ func nextThing(ctx context.Context, env ceremony.Env, seen map[string]bool) (do,
 		if err != nil {
 			return "", "", err
 		}
-		switch do, item = a["do"], a["item"]; {
+		if do, item = a["do"], a["item"]; do == doDestroy {
+			item = a["end"]
+		}
+		switch {
 		case do == doneHere, do == doTakeIn:
 			return do, "", nil
 		case item != "":
@@ -252,7 +263,7 @@ func checkBag(ctx context.Context, env ceremony.Env, it *ceremony.Item) (string,
 			p.Problem = &ceremony.Problem{Happened: fmt.Sprintf("The record has bag %s, and bag %s was read.", it.Bag, bag), Safe: "Nothing was recorded.", Do: "Read it again from the bag. If it is another bag, type it once more: the check fails."}
 			continue
 		}
-		b := ceremony.ItemChecked{Bag: it.Bag, Item: it.Name, Method: "bag", Person: it.Holder, Result: ceremony.Pass, Witness: w}
+		b := ceremony.ItemChecked{Bag: it.Bag, Item: it.Name, Method: "bag", Person: it.Holder, Read: a["bag"], Result: ceremony.Pass, Witness: w}
 		switch {
 		case a["bag"] != it.Bag || a["seal"] == sealBroken:
 			b.Result = ceremony.Fail
@@ -262,21 +273,20 @@ func checkBag(ctx context.Context, env ceremony.Env, it *ceremony.Item) (string,
 		if err := env.Record(ctx, []ceremony.Entry{{Kind: ceremony.ItemCheckedKind, Body: b}}); err != nil {
 			return "", err
 		}
-		told := fmt.Sprintf("bag %s read, seal %s: %s", a["bag"], a["seal"], b.Result)
-		for b.Result == ceremony.Fail && !deviated(env) {
-			if _, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "The check failed", Verb: "Look again", Facts: facts([]ceremony.Line{line("Item", it.Name), line("Found", told)}),
-				Problem: &ceremony.Problem{Happened: "The bag of " + it.Name + " is not as the record has it.", Safe: "What was found is recorded.", Do: "Note a deviation that says who decides what follows, or stop the ceremony."}}); err != nil {
-				return "", err
-			}
-		}
-		return told, nil
+		return fmt.Sprintf("bag %s read, seal %s: %s", a["bag"], a["seal"], b.Result), decideBags(ctx, env)
 	}
 }
 
-// deviated says whether people have decided about the step under way.
-func deviated(env ceremony.Env) bool {
-	st, ok := env.State().Open.Current()
-	return ok && env.State().Open.Steps[st.ID].Deviated
+// decideBags waits for people to decide about a bag that is not as the record has it.
+func decideBags(ctx context.Context, env ceremony.Env) error {
+	for env.State().Open.FailedCheck() != "" {
+		name := env.State().Open.FailedCheck()
+		if _, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "The check failed", Verb: "Look again", Facts: facts([]ceremony.Line{line("Item", name)}),
+			Problem: &ceremony.Problem{Happened: "The bag of " + name + " is not as the record has it.", Safe: "What was found is recorded.", Do: "Note a deviation that says who decides what follows, or stop the ceremony."}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // move hands an item, in its bag, to another person of the room.

@@ -32,7 +32,7 @@ func (enrolFounders) Play(w *ceremony.World, _ script.Step) error {
 		return fmt.Errorf("people are known already")
 	}
 	w.PeopleKnown = true
-	return nil
+	return w.CheckedFirst()
 }
 
 func (enrolFounders) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
@@ -242,7 +242,6 @@ func acceptDuties(ctx context.Context, env ceremony.Env, who ceremony.Someone, r
 // to its owner and typed back. Public key and SHA-256 of the sealed file go where
 // they are wanted; the caller wipes the key.
 func makeKey(ctx context.Context, env ceremony.Env, who ceremony.Someone, role string, public, sealedSum *string) (*signoff.Key, error) {
-	s := env.State()
 	passphrase, err := signoff.Passphrase(assets.PassphraseWords())
 	if err != nil {
 		return nil, fmt.Errorf("couldn't generate a passphrase: %w", err)
@@ -252,7 +251,7 @@ func makeKey(ctx context.Context, env ceremony.Env, who ceremony.Someone, role s
 		Title: who.Name + ", write down your passphrase", Text: "Six words. It is shown once; nobody can bring it back."}); err != nil {
 		return nil, err
 	}
-	pub, sealed, err := signoff.Make(passphrase, workFactor(s.Site.Practice), rand.Reader)
+	pub, sealed, err := signoff.Make(passphrase, env.People().Work(), rand.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("couldn't make the key of %s: %w", who.Name, err)
 	}
@@ -316,13 +315,4 @@ func checkPerson(p *ceremony.Prompt, typed map[string]string) *ceremony.Problem 
 
 func isLatin(name string) bool {
 	return strings.ContainsFunc(name, unicode.IsLetter) && !ledger.NeedsTranscription(name)
-}
-
-// workFactor of scrypt: low in practice, where nothing is at stake and a dozen
-// keys are opened by a test.
-func workFactor(practice bool) int {
-	if practice {
-		return signoff.PracticeWork
-	}
-	return signoff.RealWork
 }

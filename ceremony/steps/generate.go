@@ -47,7 +47,17 @@ func (generateKey) Play(w *ceremony.World, st script.Step) error {
 		return fmt.Errorf("no step before it authorises it")
 	case st.With["label"] == "" || st.With["algorithm"] == "" || st.With["protection"] == "":
 		return fmt.Errorf("it does not say label, algorithm and protection (with)")
+	case w.Unread != "":
+		return fmt.Errorf("the fingerprint of the key that step %q makes is read aloud before another is made (read-fingerprint)", w.Unread)
 	}
+	spec := keySpec(ceremony.Act{With: st.With}, ledger.Hash{})
+	if err := spec.Check(); err != nil {
+		return err
+	}
+	if spec.Algorithm.Secret() || spec.Purpose != hsm.Sign {
+		return fmt.Errorf("it makes a pair that signs, and a key of %s to %s is none", spec.Algorithm, spec.Purpose)
+	}
+	w.Unread = st.ID
 	return nil
 }
 
@@ -237,6 +247,7 @@ func (k generateKey) Do(ctx context.Context, env ceremony.Env, st script.Step) e
 	for _, act := range acts {
 		lines = append(lines, env.State().ActLine(act))
 	}
+	lines = append(lines, horizon(env, st)...)
 	if _, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Title: st.Title, Verb: "Generate now", Facts: facts(lines),
 		Text: "The token does exactly this, and reads back every attribute of what it made."}); err != nil {
 		return err
@@ -259,8 +270,24 @@ func (k generateKey) Do(ctx context.Context, env ceremony.Env, st script.Step) e
 		}
 	}
 	b := keyMade(env.State()).Body
-	return finish(ctx, env, st, line("Label", b.Label), line("Algorithm", ceremony.AlgorithmName(b.Algorithm)+" · "+b.Purpose+" only"), mono("Key identifier", b.ID),
+	return finish(ctx, env, st, line("Label", b.Label), line("Algorithm", algorithmOf(b)), mono("Key identifier", b.ID),
 		line("Protection", ProtectionWords(b.Protection)), line("Owner", env.State().Someone(b.Owner).Name), line("Lifetime", b.From+" → "+b.Until), hash("Fingerprint", b.Fingerprint))
+}
+
+func algorithmOf(b ceremony.KeyGenerated) string {
+	return ceremony.AlgorithmName(b.Algorithm) + " · " + b.Purpose + " only"
+}
+
+// horizon warns, before the key is made, of an algorithm that ends before its use.
+func horizon(env ceremony.Env, st script.Step) []ceremony.Line {
+	period, err := script.ParsePeriod(st.With["lifetime"])
+	if err != nil {
+		return nil // the script says no period, and the rule that wants one says so
+	}
+	if why := ceremony.QuantumHorizon(st.With["algorithm"], ceremony.Date(period.From(env.Host().Now().UTC()))); why != "" {
+		return []ceremony.Line{line("Quantum horizon", why)}
+	}
+	return nil
 }
 
 // ProtectionWords tells people what a protection means.
@@ -476,6 +503,7 @@ func (readFingerprint) Play(w *ceremony.World, _ script.Step) error {
 	if !w.TokenOpen {
 		return fmt.Errorf("no key was made before")
 	}
+	w.Unread = ""
 	return nil
 }
 
@@ -498,7 +526,7 @@ func (readFingerprint) Do(ctx context.Context, env ceremony.Env, st script.Step)
 	}
 	l := hash("Fingerprint read aloud", k.Body.Fingerprint)
 	env.Shown(l)
-	p := ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "Read the fingerprint aloud", Facts: facts([]ceremony.Line{l}),
+	p := ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "Read the fingerprint aloud", Facts: facts([]ceremony.Line{line("Label", k.Body.Label), line("Algorithm", algorithmOf(k.Body)), line("Protection", ProtectionWords(k.Body.Protection)), l}),
 		Text: "Read it in groups of four. Everyone writes it on their own sheet; the witness reads it back."}
 	if w := env.State().Open.InRole("witness"); len(w) > 0 {
 		p.Who, p.Role = env.State().Someone(w[0]), "witness"

@@ -334,7 +334,7 @@ func rekey(ctx context.Context, env ceremony.Env, st script.Step, person string)
 	deviation := env.State().Open.DecidedIn(st.ID)
 	for ; deviation == 0; deviation = env.State().Open.DecidedIn(st.ID) {
 		if _, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Title: who.Name + " needs a new key", Verb: "Look again",
-			Problem: &ceremony.Problem{Happened: "A forgotten passphrase is a deviation, and none is decided.", Safe: "The old key stands.", Do: "Note a deviation that says what happened and who decided, or stop the ceremony."}}); err != nil {
+			Problem: &ceremony.Problem{Happened: "A forgotten passphrase is a deviation, and none is decided.", Safe: "The old key stands.", Do: "Note a deviation that says what happened and who decided, or stop the ceremony.", Code: "person.rekey"}}); err != nil {
 			return err
 		}
 	}

@@ -69,7 +69,7 @@ func (adoptPolicy) Signs(s *ceremony.State, _ script.Step) ([]ceremony.Line, err
 }
 
 func policyLines(b ceremony.SitePolicy) []ceremony.Line {
-	var allowed, excepted, refused, periods, quorums, apart []string
+	var allowed, excepted, refused, mechanisms, periods, quorums, apart []string
 	for _, a := range b.Policy.Algorithms {
 		switch a.Verdict {
 		case "allow":
@@ -83,6 +83,13 @@ func policyLines(b ceremony.SitePolicy) []ceremony.Line {
 	for _, c := range b.Policy.Cryptoperiods {
 		periods = append(periods, fmt.Sprintf("%s key to %s %s", c.Of, c.Purpose, c.Ceiling))
 	}
+	for _, m := range b.Policy.Mechanisms {
+		if m.Verdict == "refuse" {
+			refused = append(refused, m.Name)
+		} else {
+			mechanisms = append(mechanisms, m.Name)
+		}
+	}
 	for _, q := range b.Policy.Quorums {
 		quorums = append(quorums, fmt.Sprintf("%s: %d cards or more open, %d at most", q.Purpose, q.Least, q.Most))
 	}
@@ -93,10 +100,14 @@ func policyLines(b ceremony.SitePolicy) []ceremony.Line {
 	if b.Policy.OneManager {
 		manager = "allowed"
 	}
-	return []ceremony.Line{line("Policy", fmt.Sprintf("%s, version %d", b.Policy.Title, b.Version)), hash("Policy SHA-256", b.SHA256.String()),
-		line("Algorithms", strings.Join(allowed, ", ")), line("By exception", strings.Join(excepted, ", ")), line("Refused", strings.Join(refused, ", ")),
+	lines := []ceremony.Line{line("Policy", fmt.Sprintf("%s, version %d", b.Policy.Title, b.Version)), hash("Policy SHA-256", b.SHA256.String()),
+		line("Algorithms", strings.Join(allowed, ", ")), line("By exception", strings.Join(excepted, ", ")), line("Refused", strings.Join(refused, ", "))}
+	if mechanisms != nil {
+		lines = append(lines, line("Mechanisms", strings.Join(mechanisms, ", ")))
+	}
+	return append(lines,
 		line("Longest use", strings.Join(periods, "; ")), line("Quorums", strings.Join(quorums, "; ")), line("Nobody has two of", strings.Join(apart, "; ")),
-		line("Custodians under one manager", manager), line("Deviations without the approver", strings.Join(b.Policy.Deciders, ", "))}
+		line("Custodians under one manager", manager), line("Deviations without the approver", strings.Join(b.Policy.Deciders, ", ")))
 }
 
 func (k adoptPolicy) Do(ctx context.Context, env ceremony.Env, st script.Step) error {

@@ -25,7 +25,7 @@ func (rollCall) Doc() string {
 
 func (rollCall) Play(w *ceremony.World, _ script.Step) error {
 	w.PeopleKnown = true
-	return nil
+	return w.CheckedFirst()
 }
 
 func (rollCall) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {

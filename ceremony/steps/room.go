@@ -21,7 +21,10 @@ func (roomCheck) Version() int { return 1 }
 func (roomCheck) Doc() string {
 	return "The place is named, the witness compares the workstation's clock with the wall clock, and the materials are ticked off."
 }
-func (roomCheck) Play(*ceremony.World, script.Step) error { return nil }
+func (roomCheck) Play(w *ceremony.World, _ script.Step) error {
+	w.RoomChecked = true
+	return nil
+}
 
 func (roomCheck) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
 	switch b := body.(type) {
@@ -50,6 +53,12 @@ func (roomCheck) Check(s *ceremony.State, st script.Step, r ledger.Record, body 
 				return broken("materials.unchecked", "nobody looked whether %q lies ready", m.What)
 			case strings.HasPrefix(v, missingMaterial) && !s.Open.Steps[st.ID].Deviated:
 				return broken("materials.missing", "%q is missing, and no deviation says how to go on", m.What)
+			case strings.HasPrefix(v, materialHere):
+				for _, n := range m.Note {
+					if !strings.Contains(v, ", "+n+" ") {
+						return broken("materials.unchecked", "nobody read the %s number of %q", n, m.What)
+					}
+				}
 			}
 		}
 		return nil

@@ -31,8 +31,14 @@ func TestRoomAndWorkstation(t *testing.T) {
 	bags := func(v string) []ceremony.Line {
 		return []ceremony.Line{line("Bags, 3", v), line("Laptop", "here, serial L-1, as stated")}
 	}
+	// Everything that is asked of a workstation, with one answer about the network.
 	net := func(v string) []ceremony.Line {
-		return []ceremony.Line{line("Network", v), line(bootMedium, "not compared, as stated")}
+		lines := []ceremony.Line{line(bootMedium, "not compared, as stated")}
+		for _, label := range ceremony.HostFacts() {
+			lines = append(lines, judged(ceremony.HostFact{Label: label, Value: "off", Verdict: ceremony.HostPass}))
+		}
+		lines[1].Value = v
+		return lines
 	}
 	for name, c := range map[string]struct {
 		kind     ceremony.Kind
@@ -46,11 +52,16 @@ func TestRoomAndWorkstation(t *testing.T) {
 		"bags missing":               {roomCheck{}, room, false, false, bags("missing, as stated"), "materials.missing"},
 		"bags missing, decided":      {roomCheck{}, room, false, true, bags("missing, as stated"), ""},
 		"nobody looked":              {roomCheck{}, room, false, true, bags("")[:1], "materials.unchecked"},
+		"no number was read":         {roomCheck{}, room, false, true, []ceremony.Line{line("Bags, 3", "here, as stated"), line("Laptop", "here, as stated")}, "materials.unchecked"},
 		"network up":                 {workstationCheck{}, check, false, false, net("eth0 is up (fail)"), "workstation.failed"},
 		"network up, decided":        {workstationCheck{}, check, false, true, net("eth0 is up (fail)"), ""},
 		"network up, practice":       {workstationCheck{}, check, true, false, net("eth0 is up (fail)"), ""},
 		"not known":                  {workstationCheck{}, check, false, false, net("could not be read (not known)"), ""},
-		"nobody spoke of the medium": {workstationCheck{}, check, true, false, net("no interface is up (pass)")[:1], "workstation.facts"},
+		"nobody spoke of the medium": {workstationCheck{}, check, true, false, net("no interface is up (pass)")[1:], "workstation.facts"},
+		"one fact is left out":       {workstationCheck{}, check, true, true, net("no interface is up (pass)")[:16], "workstation.facts"},
+		"a fact without a verdict":   {workstationCheck{}, check, true, false, net("no interface is up"), "workstation.facts"},
+		"a verdict of its own":       {workstationCheck{}, check, true, false, net("no interface is up (good)"), "workstation.facts"},
+		"all is well":                {workstationCheck{}, check, false, false, net("no interface is up (pass)"), ""},
 		"nothing was read, at all":   {workstationCheck{}, check, true, true, nil, "workstation.facts"},
 	} {
 		s := underWay(c.practice, plan, c.step, c.deviated)

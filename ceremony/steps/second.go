@@ -180,7 +180,7 @@ func (addToken) initialise(ctx context.Context, env ceremony.Env, act ceremony.A
 		if err != nil {
 			return ceremony.Found{}, err
 		}
-		return enrolled(t, pad, intent), nil
+		return enrolled(t, pad, free.PracticeMark, intent), nil
 	})
 }
 
@@ -197,16 +197,22 @@ func freeToken(ctx context.Context, env ceremony.Env) (hsm.TokenInfo, error) {
 			return hsm.TokenInfo{}, err
 		}
 		var free []hsm.TokenInfo
+		passed := ""
 		for _, t := range tokens {
-			if env.State().Tokens[t.Serial] == nil && (!t.Initialised || t.PracticeMark && env.State().Site.Practice) {
-				free = append(free, t)
+			if env.State().Tokens[t.Serial] != nil || t.Initialised && !t.PracticeMark {
+				continue
 			}
+			if why := notForReal(env.State().Site.Practice, t); why != "" {
+				passed += fmt.Sprintf(" Another %s, and this is a real site.", why)
+				continue
+			}
+			free = append(free, t)
 		}
 		if len(free) == 1 {
 			return free[0], nil
 		}
 		if _, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "Connect the second HSM", Verb: "Look again",
-			Problem: &ceremony.Problem{Happened: fmt.Sprintf("%d tokens are attached that are empty and not of this site; one is needed.", len(free)), Safe: "No token was touched.",
+			Problem: &ceremony.Problem{Happened: fmt.Sprintf("%d tokens are attached that are empty and not of this site; one is needed.%s", len(free), passed), Safe: "No token was touched.",
 				Do: "Connect exactly one empty token beside that of the site."}}); err != nil {
 			return hsm.TokenInfo{}, err
 		}

@@ -75,6 +75,7 @@ func (identifyToken) Do(ctx context.Context, env ceremony.Env, st script.Step) e
 	}
 }
 
+// look finds the token of the ceremony, and says what it is or why it is not the one.
 func look(ctx context.Context, env ceremony.Env) ([]ceremony.Line, *ceremony.Problem, error) {
 	m, err := env.Module(ctx)
 	if err != nil {
@@ -191,8 +192,12 @@ func (initialiseToken) Check(s *ceremony.State, st script.Step, r ledger.Record,
 		if b.Label != tokenLabel(b.Intent) {
 			return broken("token.label", "the token's label does not name the intent that made it")
 		}
-		if !b.HardwareSlot && !s.Site.Practice {
-			return broken("token.software", "a real site refuses a software token")
+		if why := notForReal(s.Site.Practice, hsm.TokenInfo{HardwareSlot: b.HardwareSlot, PracticeMark: b.PracticeMark}); why != "" {
+			rule := "token.software"
+			if b.PracticeMark {
+				rule = "token.practice"
+			}
+			return broken(rule, "a real site refuses a token that %s", why)
 		}
 		if s.Tokens[b.Serial] != nil {
 			return broken("token.known", "the token %s is enrolled already", b.Serial)
@@ -227,6 +232,9 @@ func (k initialiseToken) Do(ctx context.Context, env ceremony.Env, st script.Ste
 		if err != nil {
 			return err
 		}
+		if why := notForReal(env.State().Site.Practice, t); why != "" && t != (hsm.TokenInfo{}) {
+			return &ceremony.Problem{Happened: fmt.Sprintf("The token %s, and this is a real site.", why), Safe: "It was not touched.", Do: "Connect the one that was identified, and go on."}
+		}
 		transport, pad, err := transportPIN(ctx, env, t, "Two officers make up a new PIN, each a half, and type it one after the other. It holds until every card is read.")
 		if err != nil {
 			return err
@@ -240,11 +248,11 @@ func (k initialiseToken) Do(ctx context.Context, env ceremony.Env, st script.Ste
 			if err := env.Release(ctx); err != nil {
 				return ceremony.Found{}, err
 			}
-			t, err := m.InitToken(ctx, env.State().Open.Token, tokenLabel(intent), transport)
+			ours, err := m.InitToken(ctx, env.State().Open.Token, tokenLabel(intent), transport)
 			if err != nil {
 				return ceremony.Found{}, err
 			}
-			return enrolled(t, pad, intent), nil
+			return enrolled(ours, pad, t.PracticeMark, intent), nil
 		})
 		transport.Wipe()
 		if err != nil {
@@ -308,12 +316,12 @@ func initialisingNow(env ceremony.Env, pad, what string) {
 	env.AtDevice(what, at)
 }
 
-func enrolled(t hsm.TokenInfo, pad string, intent ledger.Hash) ceremony.Found {
+func enrolled(t hsm.TokenInfo, pad string, marked bool, intent ledger.Hash) ceremony.Found {
 	return ceremony.Found{Outcome: ceremony.Done,
 		Facts: []ceremony.Line{mono("Serial number", t.Serial), line("Label", t.Label)},
 		Records: []ceremony.Entry{{Kind: ceremony.TokenEnrolledKind, Body: ceremony.TokenEnrolled{
 			Firmware: t.FirmwareVersion, Hardware: t.HardwareVersion, HardwareSlot: t.HardwareSlot, Intent: intent, Label: t.Label,
-			Manufacturer: t.Manufacturer, MaxPIN: t.MaxPIN, Model: t.Model, ProtectedPath: pad, Serial: t.Serial}}}}
+			Manufacturer: t.Manufacturer, MaxPIN: t.MaxPIN, Model: t.Model, PracticeMark: marked, ProtectedPath: pad, Serial: t.Serial}}}}
 }
 
 func (initialiseToken) Reconcile(ctx context.Context, env ceremony.Env, _ script.Step, in ceremony.KnownIntent) (ceremony.Found, error) {
@@ -331,7 +339,7 @@ func (initialiseToken) Reconcile(ctx context.Context, env ceremony.Env, _ script
 			if err != nil {
 				return ceremony.Found{}, err
 			}
-			return enrolled(t, pad, in.Leaf), nil
+			return enrolled(t, pad, t.PracticeMark, in.Leaf), nil
 		}
 	}
 	return ceremony.Found{Outcome: ceremony.NotDone, Facts: []ceremony.Line{line("Token", "none with the label "+tokenLabel(in.Leaf))}}, nil

@@ -19,20 +19,25 @@ func (workstationCheck) Version() int { return 1 }
 func (workstationCheck) Doc() string {
 	return "The workstation's statements about itself are read, and people say who compared the medium it was started from with what. What fails is mended, or a deviation decides."
 }
-func (workstationCheck) Play(*ceremony.World, script.Step) error { return nil }
+func (workstationCheck) Play(w *ceremony.World, _ script.Step) error {
+	w.WorkstationChecked = true
+	return nil
+}
 
-const (
-	failed     = " (fail)"
-	bootMedium = "Boot medium"
-)
+const bootMedium = "Boot medium"
 
 func (workstationCheck) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
 	b, ok := body.(*ceremony.Result)
 	if !ok || !isFinish(b) {
 		return foreign(st, r)
 	}
-	if len(b.Facts) == 0 || value(b.Facts, bootMedium) == "" {
-		return broken("workstation.facts", "the workstation was not checked, or nobody said who compared its boot medium")
+	for _, label := range ceremony.HostFacts() {
+		if verdict(value(b.Facts, label)) == "" {
+			return broken("workstation.facts", "no verdict is given about %q of the workstation", label)
+		}
+	}
+	if value(b.Facts, bootMedium) == "" {
+		return broken("workstation.facts", "nobody said who compared the boot medium of the workstation")
 	}
 	// A practice site has no workstation of its own: it is told, and no more.
 	if s.Site.Practice || s.Open.Steps[st.ID].Deviated {
@@ -46,8 +51,21 @@ func (workstationCheck) Check(s *ceremony.State, st script.Step, r ledger.Record
 
 func failing(lines []ceremony.Line) string {
 	for _, l := range lines {
-		if strings.HasSuffix(l.Value, failed) {
+		if verdict(l.Value) == ceremony.HostFail {
 			return l.Label
+		}
+	}
+	return ""
+}
+
+// judged is how a statement and its verdict stand in the record; verdict takes the
+// latter from it, "" if there is none.
+func judged(f ceremony.HostFact) ceremony.Line { return line(f.Label, f.Value+" ("+f.Verdict+")") }
+
+func verdict(value string) string {
+	for _, v := range []string{ceremony.HostPass, ceremony.HostFail, ceremony.HostUnknown, ceremony.HostInforms} {
+		if strings.HasSuffix(value, " ("+v+")") {
+			return v
 		}
 	}
 	return ""
@@ -87,7 +105,7 @@ func (workstationCheck) Do(ctx context.Context, env ceremony.Env, st script.Step
 func workstation(env ceremony.Env) []ceremony.Line {
 	var lines []ceremony.Line
 	for _, f := range env.Host().Facts(env.Site().Dir) {
-		lines = append(lines, line(f.Label, f.Value+" ("+f.Verdict+")"))
+		lines = append(lines, judged(f))
 	}
 	program := env.Host().Program()
 	lines = append(lines, line("Program", "Claviger "+program.Version+", says of itself"))

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,18 +22,35 @@ import (
 // A value that only informs has the verdict "information".
 
 const (
-	pass      = "pass"
-	fail      = "fail"
-	unknown   = "not known"
-	notJudged = "information"
+	pass      = ceremony.HostPass
+	fail      = ceremony.HostFail
+	unknown   = ceremony.HostUnknown
+	notJudged = ceremony.HostInforms
 )
 
 // Facts reads everything that a ceremony asks of the machine.
-func (host) Facts(site string) []ceremony.HostFact {
+func (host) Facts(site string) []ceremony.HostFact { return machine("/").facts(site) }
+
+// machine is where the kernel's own files and those of the system lie.
+type machine string
+
+func (m machine) facts(site string) []ceremony.HostFact {
 	return []ceremony.HostFact{
-		network(), radios(), swap(), coreDumps(), dumpable(), sessions(), hardwareClock(time.Now()), timeZone(),
-		fileSystem(site), permissions(site), spool(), media(), kernel(), system(), bootMedium(), entropy(),
+		m.network(), m.radios(), m.swap(), coreDumps(), dumpable(), m.sessions(os.Getuid()), m.hardwareClock(time.Now()), m.timeZone(),
+		fileSystem(site), permissions(site), m.spool(), m.media(), kernel(), m.system(), m.bootMedium(), m.entropy(),
 	}
+}
+
+func (m machine) path(name string) string { return filepath.Join(string(m), name) }
+
+// list gives the paths of what lies in a folder.
+func (m machine) list(dir string) ([]string, error) {
+	entries, err := os.ReadDir(m.path(dir))
+	var out []string
+	for _, e := range entries {
+		out = append(out, filepath.Join(m.path(dir), e.Name()))
+	}
+	return out, err
 }
 
 func fact(label, value, verdict string) ceremony.HostFact {
@@ -54,8 +69,8 @@ func found(label, none string, some []string) ceremony.HostFact {
 }
 
 // network: links of every kind that are up, with or without an address.
-func network() ceremony.HostFact {
-	up, err := linksUp()
+func (m machine) network() ceremony.HostFact {
+	up, err := m.linksUp()
 	if err != nil {
 		return unread("Network")
 	}
@@ -66,23 +81,37 @@ func network() ceremony.HostFact {
 }
 
 // linksUp names the interfaces over which somebody else could be reached.
-func linksUp() ([]string, error) {
-	links, err := net.Interfaces()
+func linksUp() ([]string, error) { return machine("/").linksUp() }
+
+func (m machine) linksUp() ([]string, error) {
+	const isUp, loopback = 0x1, 0x8 // IFF_UP, IFF_LOOPBACK
+	links, err := m.list("sys/class/net")
 	if err != nil {
 		return nil, fmt.Errorf("couldn't list the network interfaces: %w", err)
 	}
 	var up []string
 	for _, l := range links {
-		if l.Flags&net.FlagUp != 0 && l.Flags&net.FlagLoopback == 0 {
-			up = append(up, l.Name)
+		text, err := readTrimmed(filepath.Join(l, "flags"))
+		if err != nil {
+			continue // no interface: a setting of the bonding driver lies beside them
+		}
+		flags, err := strconv.ParseUint(text, 0, 32)
+		if err != nil {
+			return nil, fmt.Errorf("couldn't read whether %s is up: %w", filepath.Base(l), err)
+		}
+		if flags&isUp != 0 && flags&loopback == 0 {
+			up = append(up, filepath.Base(l))
 		}
 	}
 	return up, nil
 }
 
 // radios: wireless devices that are not blocked (rfkill), bluetooth among them.
-func radios() ceremony.HostFact {
-	switches, err := filepath.Glob("/sys/class/rfkill/*")
+func (m machine) radios() ceremony.HostFact {
+	switches, err := m.list("sys/class/rfkill")
+	if _, told := os.Stat(m.path("sys/class")); os.IsNotExist(err) && told == nil {
+		err = nil // the kernel knows no radio
+	}
 	if err != nil {
 		return unread("Radios")
 	}
@@ -100,8 +129,8 @@ func radios() ceremony.HostFact {
 	return found("Radios", "none, or all blocked", on)
 }
 
-func swap() ceremony.HostFact {
-	b, err := os.ReadFile("/proc/swaps")
+func (m machine) swap() ceremony.HostFact {
+	b, err := os.ReadFile(m.path("proc/swaps"))
 	if err != nil {
 		return unread("Swap")
 	}
@@ -137,32 +166,53 @@ func dumpable() ceremony.HostFact {
 // sessions: whose programs run here besides this user's and the system's own.
 // A login leaves a process of its user; that is harder to hide than a line in a
 // log of logins, and needs no such log.
-func sessions() ceremony.HostFact {
-	dirs, err := filepath.Glob("/proc/[0-9]*")
-	if err != nil || len(dirs) == 0 {
-		return unread("Other people logged in")
-	}
+func (m machine) sessions(me int) ceremony.HostFact {
+	const label = "Other people logged in"
+	entries, err := m.list("proc")
 	const firstPerson = 1000 // Debian policy 9.2.2: people have the ids from here
 	const nobody = 65534
 	var others []string
-	for _, dir := range dirs {
-		var st unix.Stat_t
-		if unix.Stat(dir, &st) != nil {
+	seen := 0
+	for _, dir := range entries {
+		if _, err := strconv.Atoi(filepath.Base(dir)); err != nil {
+			continue
+		}
+		status, err := os.ReadFile(filepath.Join(dir, "status"))
+		if err != nil {
 			continue // it ended while we looked
 		}
-		if uid := int(st.Uid); uid >= firstPerson && uid != nobody && uid != os.Getuid() {
+		uid, ok := userOf(string(status))
+		if !ok {
+			return unread(label)
+		}
+		seen++
+		if uid >= firstPerson && uid != nobody && uid != me {
 			others = append(others, fmt.Sprintf("programs of user %d run", uid))
 		}
 	}
-	return found("Other people logged in", "none", others)
+	if err != nil || seen == 0 {
+		return unread(label)
+	}
+	return found(label, "none", others)
+}
+
+// userOf is who started a program, by its status in the kernel's words.
+func userOf(status string) (uid int, ok bool) {
+	_, rest, ok := strings.Cut(status, "\nUid:")
+	fields := strings.Fields(rest)
+	if !ok || len(fields) == 0 {
+		return 0, false
+	}
+	uid, err := strconv.Atoi(fields[0])
+	return uid, err == nil
 }
 
 // hardwareClock: the clock on the board and the system's, which took its time
 // from there or from nowhere.
-func hardwareClock(now time.Time) ceremony.HostFact {
+func (m machine) hardwareClock(now time.Time) ceremony.HostFact {
 	const label = "Hardware clock"
-	date, err1 := readTrimmed("/sys/class/rtc/rtc0/date")
-	tod, err2 := readTrimmed("/sys/class/rtc/rtc0/time")
+	date, err1 := readTrimmed(m.path("sys/class/rtc/rtc0/date"))
+	tod, err2 := readTrimmed(m.path("sys/class/rtc/rtc0/time"))
 	rtc, err3 := time.Parse(time.DateTime, date+" "+tod)
 	if err1 != nil || err2 != nil || err3 != nil {
 		return unread(label)
@@ -176,8 +226,8 @@ func hardwareClock(now time.Time) ceremony.HostFact {
 }
 
 // timeZone informs: every record and every screen is in UTC whatever it is.
-func timeZone() ceremony.HostFact {
-	zone, err := os.Readlink("/etc/localtime")
+func (m machine) timeZone() ceremony.HostFact {
+	zone, err := os.Readlink(m.path("etc/localtime"))
 	if err != nil {
 		return fact("Time zone", "UTC, as none is set", notJudged)
 	}
@@ -247,9 +297,9 @@ func permissions(site string) ceremony.HostFact {
 
 // spool: a printer's queue keeps pages that nobody remembers. Nothing waits in
 // it now, and what is printed today is to be cleared from it.
-func spool() ceremony.HostFact {
+func (m machine) spool() ceremony.HostFact {
 	const label = "Printer queue"
-	jobs, err := os.ReadDir("/var/spool/cups")
+	jobs, err := os.ReadDir(m.path("var/spool/cups"))
 	switch {
 	case os.IsNotExist(err):
 		return fact(label, "none on this machine", pass)
@@ -262,7 +312,15 @@ func spool() ceremony.HostFact {
 			waiting = append(waiting, j.Name())
 		}
 	}
-	if keeps, err := os.ReadFile("/etc/cups/cupsd.conf"); err == nil && !bytes.Contains(keeps, []byte("PreserveJobFiles No")) {
+	conf, err := os.ReadFile(m.path("etc/cups/cupsd.conf"))
+	if err != nil {
+		return unread(label)
+	}
+	forgets := slices.ContainsFunc(strings.Split(string(conf), "\n"), func(l string) bool {
+		f := strings.Fields(l)
+		return len(f) == 2 && f[0] == "PreserveJobFiles" && strings.EqualFold(f[1], "no")
+	})
+	if !forgets {
 		return fact(label, "jobs are kept after they are printed (PreserveJobFiles is not No)", fail)
 	}
 	return found(label, "empty, and keeps no job", waiting)
@@ -270,9 +328,9 @@ func spool() ceremony.HostFact {
 
 // media: what can be carried away is named, so that the people see that it is
 // what they brought.
-func media() ceremony.HostFact {
+func (m machine) media() ceremony.HostFact {
 	const label = "Removable media"
-	disks, err := filepath.Glob("/sys/block/*")
+	disks, err := m.list("sys/block")
 	if err != nil {
 		return unread(label)
 	}
@@ -300,8 +358,8 @@ func kernel() ceremony.HostFact {
 	return fact("Kernel", unix.ByteSliceToString(u.Sysname[:])+" "+unix.ByteSliceToString(u.Release[:])+", "+unix.ByteSliceToString(u.Machine[:]), notJudged)
 }
 
-func system() ceremony.HostFact {
-	b, err := os.ReadFile("/etc/os-release")
+func (m machine) system() ceremony.HostFact {
+	b, err := os.ReadFile(m.path("etc/os-release"))
 	if err != nil {
 		return unread("System")
 	}
@@ -315,8 +373,8 @@ func system() ceremony.HostFact {
 
 // bootMedium: what the root of this system lies on. Its hash is compared by
 // people, on another machine, before it is started.
-func bootMedium() ceremony.HostFact {
-	b, err := os.ReadFile("/proc/self/mounts")
+func (m machine) bootMedium() ceremony.HostFact {
+	b, err := os.ReadFile(m.path("proc/self/mounts"))
 	if err != nil {
 		return unread("Root file system")
 	}
@@ -335,8 +393,8 @@ func bootMedium() ceremony.HostFact {
 
 // entropy informs: the kernel's random numbers wait for nothing once it has
 // begun, and the number is a constant 256 on kernels of today (5.18 and later).
-func entropy() ceremony.HostFact {
-	v, err := readTrimmed("/proc/sys/kernel/random/entropy_avail")
+func (m machine) entropy() ceremony.HostFact {
+	v, err := readTrimmed(m.path("proc/sys/kernel/random/entropy_avail"))
 	if err != nil {
 		return unread("Kernel's entropy count")
 	}

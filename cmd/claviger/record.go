@@ -232,7 +232,7 @@ func (p *program) ChangeKey(ctx context.Context, room ceremony.Room, c flow.KeyC
 	}
 	p.relay.set(room)
 	defer p.relay.set(nil)
-	return p.signed(s.ChangeKey(ctx, ceremony.KeyChanged{At: time.Now().UTC().Format(time.DateOnly), Key: c.Key, Reason: strings.TrimSpace(c.Reason), State: c.To}, people))
+	return p.signed(s.ChangeKey(ctx, ceremony.KeyChanged{At: time.Now().UTC().Format(time.DateOnly), Key: c.Key, Reason: strings.TrimSpace(c.Reason), State: c.To, Waived: c.Waived}, people))
 }
 
 // signed tells what came of asking people to sign.

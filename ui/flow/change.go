@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -15,6 +16,7 @@ type KeyChange struct {
 	To         ceremony.KeyState
 	Title      string
 	Text       string
+	Waived     bool // it is used without a backup
 	Grave      bool // nobody can take it back
 	Signers    []Signer
 	Reason     string
@@ -29,8 +31,10 @@ type Signer struct {
 
 // changeWords say what a way of changing a key means; what State allows decides
 // which are offered.
-func changeWords(k *ceremony.Key, to ceremony.KeyState) (label, text string) {
-	switch {
+func changeWords(k *ceremony.Key, way ceremony.KeyWay) (label, text string) {
+	switch to := way.To; {
+	case way.Waives:
+		return "Accept it without a backup", "Owner and approver accept what the report shows, and that no backup would bring the key back. The reason says why it needs none."
 	case to == ceremony.Active && k.State == ceremony.PreActivation:
 		return "Accept the key", "Owner and approver accept what the report shows. From then on the key may be used."
 	case to == ceremony.Active:
@@ -52,12 +56,20 @@ func signersInWords(by []string) string {
 }
 
 // changeActs are what can be said of a key now. Where several may say the same, the
-// act names them.
-func changeActs(k *ceremony.Key) []Act {
+// act names them. What stands in the way of a new key's acceptance is said.
+func changeActs(s *ceremony.State, k *ceremony.Key) []Act {
 	var out []Act
-	ways := k.Ways()
+	ways := s.Ways(k)
+	if err := cmp.Or(s.Unaccepted(k), s.Unbacked(k)); err != nil && !k.Quarantined {
+		label, _ := changeWords(k, ceremony.KeyWay{To: ceremony.Active})
+		why := err.Error()
+		if !strings.HasPrefix(why, k.Body.Label) { // a label keeps its letters
+			why = capital(why)
+		}
+		out = append(out, Act{Verb: ChangeKey, Label: label, Off: why + "."})
+	}
 	for _, w := range ways {
-		label, _ := changeWords(k, w.To)
+		label, _ := changeWords(k, w)
 		if len(slices.DeleteFunc(slices.Clone(ways), func(o ceremony.KeyWay) bool { return o.To != w.To })) > 1 {
 			label += ", by " + signersInWords(w.By)
 		}
@@ -73,12 +85,12 @@ func NewKeyChange(r Record, id, to string, by []string) (KeyChange, bool) {
 	if k == nil {
 		return KeyChange{}, false
 	}
-	for _, w := range k.Ways() {
+	for _, w := range r.State.Ways(k) {
 		if string(w.To) != to || !slices.Equal(w.By, by) {
 			continue
 		}
-		label, text := changeWords(k, w.To)
-		page := KeyChange{Key: id, Label: k.Body.Label, To: w.To, Title: label + ": " + k.Body.Label, Text: capital(signersInWords(by)) + " sign. " + text, Grave: w.To == ceremony.Compromised}
+		label, text := changeWords(k, w)
+		page := KeyChange{Key: id, Label: k.Body.Label, To: w.To, Waived: w.Waives, Title: label + ": " + k.Body.Label, Text: capital(signersInWords(by)) + " sign. " + text, Grave: w.To == ceremony.Compromised}
 		if len(by) == 1 {
 			page.Text = capital(signersInWords(by)) + " signs. " + text
 		}

@@ -423,3 +423,43 @@ func TestCardIsCheckedAsItIsTyped(t *testing.T) {
 		t.Errorf("other prefixes: %s", diff)
 	}
 }
+
+// What is signed is read before: a long value has a line for each of its parts, and
+// a part without a label of its own stays with the one before it.
+func TestLongValuesStandInLines(t *testing.T) {
+	for _, c := range []struct{ name, value, want string }{
+		{"short", "2026-002 · Generate a signing key", "2026-002 · Generate a signing key"},
+		{"three parts", "Sensitive · made on this token · can never leave it", "Sensitive · made on this token · can never leave it"},
+		{"an act", "algorithm EC P-384 · label root · lifetime 2y · owner Dana Weiss", "algorithm EC P-384\nlabel root\nlifetime 2y\nowner Dana Weiss"},
+		{"a step", "Label: root · Algorithm: EC P-384 · sign only · Owner: Dana Weiss", "Label: root\nAlgorithm: EC P-384 · sign only\nOwner: Dana Weiss"},
+	} {
+		if got := inLines(c.value); got != c.want {
+			t.Errorf("%s: %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestChecksAreMarked(t *testing.T) {
+	for value, want := range map[string]struct {
+		said string
+		tone Tone
+	}{
+		"off (pass)": {"off", Good}, "eth0 is up (fail)": {"eth0 is up", Bad}, "could not be read (not known)": {"could not be read", Waiting},
+		"Etc/UTC (information)": {"Etc/UTC", Neutral}, "none (as stated)": {"none (as stated)", Neutral},
+	} {
+		if said, tone := judged(value); said != want.said || tone != want.tone {
+			t.Errorf("%q is shown as %q with tone %v", value, said, tone)
+		}
+	}
+}
+
+// Everybody takes the head home, so that the last page shows it, in words too.
+func TestDoneShowsTheHead(t *testing.T) {
+	d := NewDone(Finished{Number: "2026-014", Status: "sealed", Head: strings.Repeat("7d1e", 16), Size: 206})
+	if len(d.Heads) != 1 || len(d.Heads[0].Words) != 32 || !strings.Contains(d.Heads[0].Label, "206 records") {
+		t.Errorf("the head is shown as %+v", d.Heads)
+	}
+	if d := NewDone(Finished{Number: "2026-014", Status: "sealed"}); len(d.Heads) > 0 {
+		t.Errorf("a head that the HSM did not sign is shown: %+v", d.Heads)
+	}
+}

@@ -209,11 +209,11 @@ func NewKeyDetail(r Record, id string, now time.Time) (Detail, bool) {
 			said("Owner", called(s, k.Body.Owner)), said("Who may use it", whoOpens(s, k.Body.Serial)), said("Policy", policyOf(s, k)), said("Parent key", ""), said("Uses counted", "")}},
 		Group{Title: "Life", Facts: append([]Fact{
 			said("State", l.state), said("Generated", moment(k.Time)), said("Use from", day(date(k.Body.From))), said("Use until", day(date(k.Body.Until))),
-			said("Possession proved", proved(s, k))}, changes(s, k)...)},
+			said("Possession proved", proved(s, k))}, append(horizon(k), changes(s, k)...)...)},
 		Group{Title: "Every copy of it", Facts: copies(k)},
 		Group{Title: "Where and how it is kept", Facts: append(product(s, k.Body.Serial), said("Protection", k.Body.Protection), said("Sensitivity", sensitivity(k)))},
 		Group{Title: "Attributes, as read back from the token", Facts: attributes(k.Body.Attributes)})
-	d.Acts = changeActs(k)
+	d.Acts = changeActs(s, k)
 	d.Refs = []Ref{{InCeremonies, k.Ceremony, "Ceremony " + k.Ceremony}}
 	if s.People[k.Body.Owner] != nil {
 		d.Refs = append(d.Refs, Ref{InPeople, k.Body.Owner, called(s, k.Body.Owner)})
@@ -235,6 +235,14 @@ func policyOf(s *ceremony.State, k *ceremony.Key) string {
 	return out
 }
 
+// horizon warns of a key whose algorithm ends before its use.
+func horizon(k *ceremony.Key) []Fact {
+	if why := ceremony.QuantumHorizon(k.Body.Algorithm, k.Body.Until); why != "" {
+		return []Fact{said("Quantum horizon", why)}
+	}
+	return nil
+}
+
 // changes tells every change of state: when, to what, why, by whose word.
 func changes(s *ceremony.State, k *ceremony.Key) []Fact {
 	var out []Fact
@@ -245,6 +253,9 @@ func changes(s *ceremony.State, k *ceremony.Key) []Fact {
 			by = append(by, called(s, sg.Person)+", "+sg.Role)
 		}
 		out = append(out, Fact{Label: capital(string(c.Body.State)), Value: fmt.Sprintf("from %s, recorded %s\nbecause: %s\nsigned by %s", c.Body.At, moment(c.At), c.Body.Reason, strings.Join(by, "; "))})
+		if c.Body.Waived {
+			out = append(out, Fact{Label: "Backup", Value: "none; waived for that reason"})
+		}
 		if c.Body.State == ceremony.Compromised || c.Body.State == ceremony.Deactivated {
 			reason = c.Body.Reason
 		}

@@ -508,11 +508,11 @@ func TestKeyChangesFollowFromTheState(t *testing.T) {
 	s := sample.Site()
 	r := recordOf(s)
 	for label, want := range map[string][]string{
-		"northwind-root-2026": {"Accept the key", "Declare it compromised, by the approver", "Declare it compromised, by two officers"},
+		"northwind-root-2026": {"Accept the key", "Declare it compromised"},
 		"codesign-2024":       {"End its use", "Suspend it, by the approver", "Suspend it, by the owner", "Declare it compromised, by the approver", "Declare it compromised, by two officers"},
-		"codesign-2021":       {"Declare it compromised, by the approver", "Declare it compromised, by two officers"}, "dnssec-ksk-2023": nil} {
+		"codesign-2021":       {"Declare it compromised"}, "dnssec-ksk-2023": nil} {
 		var got []string
-		for _, a := range changeActs(s.KeyNamed(label)) {
+		for _, a := range changeActs(s, s.KeyNamed(label)) {
 			got = append(got, a.Label)
 			if _, ok := NewKeyChange(r, s.KeyNamed(label).Body.ID, a.To, a.By); !ok {
 				t.Errorf("%s: %q leads nowhere", label, a.Label)
@@ -537,6 +537,38 @@ func TestKeyChangesFollowFromTheState(t *testing.T) {
 	parts, wrong = two.Signed([]int{1, 0}, "seen in a log")
 	if want := []ceremony.Part{{Person: "rui-santos", Role: "officer"}, {Person: "priya-kapoor", Role: "officer"}}; wrong != nil || !slices.Equal(parts, want) {
 		t.Errorf("signed by %v, %v", parts, wrong)
+	}
+}
+
+// A new key that cannot be accepted yet says why, and offers what does work.
+func TestAcceptanceWaits(t *testing.T) {
+	s := sample.Site()
+	k := s.KeyNamed("northwind-root-2026")
+	labels := func() (out []string, off string) {
+		for _, a := range changeActs(s, k) {
+			if a.Off != "" {
+				off = a.Off
+				continue
+			}
+			out = append(out, a.Label)
+		}
+		return out, off
+	}
+	k.Body.Protection = "wrap-backup"
+	got, off := labels()
+	if want := []string{"Accept it without a backup", "Declare it compromised"}; !slices.Equal(got, want) || off != "northwind-root-2026 has no backup: hold key-backup, or have owner and approver waive it." {
+		t.Errorf("without a backup: %v, %q", got, off)
+	}
+	if c, ok := NewKeyChange(recordOf(s), k.Body.ID, string(ceremony.Active), []string{"owner", "approver"}); !ok || !c.Waived || !strings.Contains(c.Text, "no backup would bring the key back") {
+		t.Errorf("the page is %+v", c)
+	}
+	delete(s.Reports, k.Ceremony)
+	got, off = labels()
+	if !slices.Equal(got, []string{"Declare it compromised"}) || off != "No report of ceremony "+k.Ceremony+" was made yet, and northwind-root-2026 is accepted by its report: make it first." {
+		t.Errorf("without a report: %v, %q", got, off)
+	}
+	if _, ok := NewKeyChange(recordOf(s), k.Body.ID, string(ceremony.Active), []string{"owner", "approver"}); ok {
+		t.Error("a key nobody reported can be accepted")
 	}
 }
 

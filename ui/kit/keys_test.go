@@ -314,3 +314,15 @@ func TestScanIsKnownInPiecesAndAPersonIsNoScanner(t *testing.T) {
 		t.Error("a quick person is taken for a scanner")
 	}
 }
+
+// What is typed into a field that is filled in goes behind what it holds.
+func TestTypingGoesOnBehindWhatIsThere(t *testing.T) {
+	f := NewTextField("Place", "", 40)
+	f.SetValue("Vault room 2")
+	w := window(t, f.Object)
+	w.Canvas().Focus(f.Focusable())
+	test.Type(f.Focusable(), ", Bern")
+	if got := f.Value(); got != "Vault room 2, Bern" {
+		t.Errorf("the field holds %q", got)
+	}
+}

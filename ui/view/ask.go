@@ -30,7 +30,7 @@ func Ask(a flow.Ask, act AskActions) *Screen {
 	}
 	column.Add(kit.Body(a.Text))
 	for _, h := range a.Hashes {
-		column.Add(kit.Card(12, kit.Kicker(h.Label), kit.HashBlock(h.Hex, h.Words)))
+		column.Add(kit.AtMost(56, kit.Card(12, kit.Kicker(h.Label), kit.HashBlock(h.Hex, h.Words))))
 	}
 	s := &Screen{}
 	fields := newInputs(a.Fields)

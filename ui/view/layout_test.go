@@ -22,7 +22,7 @@ import (
 // onlyShows are the screens that ask for nothing: what can be done there is in the
 // list or beside it.
 var onlyShows = []string{"filtered-to-nothing", "ledger-no-hit", "ledger-searching", "network-up", "public-view", "record-key-compromised", "record-key-quarantined", "record-key-restored", "record-person-traced", "record-set-due", "record-set-still-opens", "record-set-withdrawn", "record-token-second", "verifying", "overview-all-starts", "overview-contradicted", "overview-held", "overview-quiet", "record-ceremonies", "record-ceremony", "record-ceremony-paused", "record-copied", "record-custody",
-	"record-evidence", "record-evidence-missing", "record-evidence-of", "record-evidence-trouble", "record-item", "record-key", "record-keys", "record-ledger",
+	"record-evidence", "record-evidence-missing", "record-evidence-of", "record-evidence-trouble", "record-item", "record-key", "record-key-unbacked", "record-keys", "record-ledger",
 	"record-ledger-empty", "record-media-none", "record-modules", "record-order", "record-order-withdrawn", "record-orders", "record-people", "record-person", "record-printed", "record-record", "record-scripts", "record-set", "record-token", "settings", "working", "working-at-the-device", "working-outside"}
 
 // Every screen, on the smallest and on a usual desk, at both ends of the text

@@ -89,6 +89,14 @@ func recordScreens(public func(string, ceremony.Snapshot, func() *Screen)) {
 			return d
 		})
 	}
+	detail("key-unbacked", func() flow.Detail {
+		r := r
+		r.State = sample.Site()
+		k := r.State.KeyNamed("northwind-root-2026")
+		k.Body.Protection = "wrap-backup"
+		d, _ := flow.NewDetail(r, flow.Ref{Place: flow.InKeys, ID: k.Body.ID}, noon)
+		return d
+	})
 	detail("evidence-trouble", func() flow.Detail {
 		d, _ := flow.NewDetail(r, flow.Ref{Place: flow.InEvidence, ID: "2026-014"}, noon)
 		d.Trouble = &flow.Trouble{Happened: "The file report.pdf is not the report that the record names.", Safe: "The record is whole.", Do: "Move that file away, then make the report again."}

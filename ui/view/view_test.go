@@ -5,6 +5,7 @@ import (
 	"image"
 	"image/png"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -211,7 +212,7 @@ func screens(look *theme.Theme) map[string]func() (fyne.CanvasObject, *Screen) {
 			Fields: []ceremony.Field{{Name: "person", Label: "Who carried it", Of: []string{"mb", "tn"}}}}, overviewSnapshot()), Actions{Answer: func(ceremony.Answer) {}, Back: func() {}})
 	})
 	public("done", overviewSnapshot(), func() *Screen {
-		return Done(flow.NewDone(flow.Finished{Number: "2026-014", Status: "sealed", Report: "/srv/claviger/evidence/2026-014/report.pdf", Key: "/srv/claviger/evidence/2026-014/site.vkey"}), func() {})
+		return Done(flow.NewDone(flow.Finished{Number: "2026-014", Status: "sealed", Head: strings.Repeat("7d1e", 16), Size: 2334, Report: "/srv/claviger/evidence/2026-014/report.pdf", Key: "/srv/claviger/evidence/2026-014/site.vkey"}), func() {})
 	})
 	public("settings", overviewSnapshot(), func() *Screen {
 		return Settings(look, func(*theme.Theme) {}, flow.NewSettings(recordOf(sample.Site())), SettingsActions{})
