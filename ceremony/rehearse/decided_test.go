@@ -1,12 +1,10 @@
 package rehearse
 
 import (
-	"slices"
 	"testing"
 	"time"
 
 	"claviger/ceremony"
-	"claviger/ceremony/audit"
 	"claviger/ledger"
 )
 
@@ -37,6 +35,7 @@ func TestDecisionsBind(t *testing.T) {
 	far := func(at time.Time) ceremony.ClockChecked {
 		return ceremony.ClockChecked{By: "amara-okafor", Kind: ceremony.WallClock, Offset: 47 * 60, Wall: at.UTC().Add(-47 * time.Minute).Format("15:04")}
 	}
+	forged := map[string]forgery{}
 	for name, c := range map[string]struct {
 		rule   string
 		kind   string // of the true record before which the sequence is put
@@ -66,42 +65,36 @@ func TestDecisionsBind(t *testing.T) {
 				return []any{raised, lockOut, far(at), b}
 			}},
 	} {
-		t.Run(name, func(t *testing.T) {
-			cut := slices.IndexFunc(all, func(r ledger.Record) bool {
-				b, err := ceremony.Body(r)
-				return err == nil && r.Ceremony == number && r.Kind == c.kind && c.where(b)
-			})
-			if cut < 0 {
-				t.Fatal("the true record was not found")
-			}
-			body, err := ceremony.Body(all[cut])
-			if err != nil {
-				t.Fatal(err)
-			}
-			prefix := slices.Clone(all[:cut])
-			var last ledger.Draft
-			for i, b := range c.forged(all[cut].Time, body) {
-				if i > 0 {
-					rs, err := ledger.Build(ledger.Head{Size: int64(len(prefix)), Last: prefix[len(prefix)-1].Leaf}, last)
-					if err != nil {
-						t.Fatal(err)
-					}
-					prefix = append(prefix, rs...)
+		at := func(r ledger.Record, b any) bool { return r.Ceremony == number && r.Kind == c.kind && c.where(b) }
+		forged[name] = forgery{rule: c.rule, at: at,
+			first: func(t *testing.T, before []ledger.Record) []ledger.Record {
+				r, b := trueAt(t, all, at)
+				sequence := c.forged(r.Time, b)
+				for _, body := range sequence[:len(sequence)-1] {
+					before = behind(t, before, ledger.Draft{Ceremony: number, Kind: kindOf(t, body), V: 1, Time: r.Time, Body: body})
 				}
-				last = ledger.Draft{Ceremony: number, Kind: kindOf(t, b), V: 1, Time: all[cut].Time, Body: b}
-			}
-			got, err := audit.Ledger(t.Context(), force(t, s, prefix, last), audit.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(got.Findings) == 0 || got.Findings[0].Rule != c.rule || got.Findings[0].Seq != int64(len(prefix)) {
-				t.Errorf("the checker finds %v, want %s at record %d", got.Findings, c.rule, len(prefix))
-			}
-			if got.Exit() != 1 {
-				t.Errorf("the checker exits with %d, want 1", got.Exit())
-			}
-		})
+				return before
+			},
+			forge: func(t *testing.T, _ []ledger.Record, _ any) ledger.Draft {
+				r, b := trueAt(t, all, at)
+				sequence := c.forged(r.Time, b)
+				last := sequence[len(sequence)-1]
+				return ledger.Draft{Ceremony: number, Kind: kindOf(t, last), V: 1, Time: r.Time, Body: last}
+			}}
 	}
+	eachRefused(t, s, all, forged)
+}
+
+// trueAt is the true record in whose place a sequence is put, and its body.
+func trueAt(t *testing.T, all []ledger.Record, at func(ledger.Record, any) bool) (ledger.Record, any) {
+	t.Helper()
+	for _, r := range all {
+		if b, err := ceremony.Body(r); err == nil && at(r, b) {
+			return r, b
+		}
+	}
+	t.Fatal("the true record was not found")
+	return ledger.Record{}, nil
 }
 
 func kindOf(t *testing.T, body any) string {
