@@ -248,7 +248,7 @@ func peopleForgeries(t *testing.T, all []ledger.Record) map[string]forgery {
 			return behind(t, before, ledger.Draft{Ceremony: generated.Ceremony, Kind: ceremony.ReportMadeKind, V: 1, Time: before[len(before)-1].Time, Body: ceremony.ReportMade{}})
 		},
 		forge: func(_ *testing.T, upTo []ledger.Record, _ any) ledger.Draft {
-			b := ceremony.KeyChanged{At: "2026-11-23", Key: bodyOf(generated).(*ceremony.KeyGenerated).ID, Reason: "forged", State: ceremony.Active}
+			b := ceremony.KeyChanged{At: ceremony.Date(generated.Time), Key: bodyOf(generated).(*ceremony.KeyGenerated).ID, Reason: "forged", State: ceremony.Active}
 			for _, part := range []ceremony.Part{{Person: "nadia-haddad", Role: "owner"}, {Person: "tomas-novak", Role: "approver"}} {
 				enrolment, _ := first(ceremony.PersonEnrolledKind, enrols(part.Person))
 				b.Signatures = append(b.Signatures, ceremony.SignedBy{Key: enrolment.Leaf, Person: part.Person, Role: part.Role, Signature: "00"})
