@@ -516,7 +516,8 @@ func putPINs(ctx context.Context, env ceremony.Env, b ceremony.PINsSet, transpor
 	return pinsFound(b), nil
 }
 
-// tryPIN logs in with a PIN that was just set, and says whether the token takes it.
+// tryPIN logs in with a PIN that was just set, or with what was set at the device
+// where pin is nil, and says whether the token takes it.
 func tryPIN(ctx context.Context, env ceremony.Env, serial string, as hsm.User, pin *secret.Buffer) (bool, error) {
 	const why = "whether it takes the PIN that was set is tried"
 	if err := env.Logout(ctx, serial, why); err != nil {

@@ -161,23 +161,9 @@ func dividedBy(b ceremony.SetIssued) string {
 
 // tryAtDevice has people present what was just made, and says whether it opens.
 func tryAtDevice(ctx context.Context, env ceremony.Env, serial string, as hsm.User, who []string) (bool, error) {
-	const why = "what was set at the device is tried there"
-	if err := env.Logout(ctx, serial, why); err != nil {
-		return false, err
-	}
 	env.AtDevice("The device asks for what was just made", ceremony.Prompt{Kind: ceremony.AskPad, Who: env.State().Someone(who[0]), Role: "custodian", Title: "At the device: try what was just made",
 		Aloud: names(env.State(), who) + ": present what was just made, as the device asks for it. Everyone else turns away from its pad." + noPIN, Text: "It counts only if it opens the device. If it was not made, cancel on the device."})
-	err := env.Login(ctx, serial, as, nil, nil)
-	switch ceremony.ClassOf(err) {
-	case "":
-		if err != nil {
-			return false, err
-		}
-		return true, env.Logout(ctx, serial, why)
-	case hsm.WrongPIN:
-		return false, nil // recorded by env.Login
-	}
-	return false, err
+	return tryPIN(ctx, env, serial, as, nil)
 }
 
 // madeAtDevice is the set that a device made: what is known of it is what people say.
