@@ -74,7 +74,7 @@ func (s *State) KeysDue() []KeyDue {
 // private key are verified with its public half, so the private one has no use
 // after its own.
 func (s *State) recipientUse(k *Key, until time.Time) (time.Time, bool) {
-	if k.Body.Purpose == "sign" && !secretKey(k.Body.Algorithm) {
+	if Signs(k.Body.Purpose) && !secretKey(k.Body.Algorithm) {
 		return until, true
 	}
 	if s.Policy == nil {

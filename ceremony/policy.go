@@ -179,6 +179,39 @@ func secretKey(algorithm string) bool {
 	return strings.HasPrefix(algorithm, "aes") || strings.HasPrefix(algorithm, "hmac") || strings.HasPrefix(algorithm, "generic")
 }
 
+// signings are the purposes of a pair whose private half signs and does nothing else.
+// The token knows one usage for them, CKA_SIGN; the policy tells them apart, because
+// their cryptoperiods differ.
+var signings = []string{"authenticate", "authorise", "certify-intermediate", "certify-root", "sign", "sign-code"}
+
+// Signs: to the token, a key of this purpose signs.
+func Signs(purpose string) bool { return slices.Contains(signings, purpose) }
+
+// PurposeWords tells people what a key is for.
+func PurposeWords(purpose string) string {
+	switch purpose {
+	case "sign":
+		return "signing only"
+	case "authenticate":
+		return "signing only, to authenticate"
+	case "authorise":
+		return "signing only, to authorise"
+	case "certify-root":
+		return "signing only, as a root CA"
+	case "certify-intermediate":
+		return "signing only, as an intermediate CA"
+	case "sign-code":
+		return "signing only, of code"
+	case "wrap":
+		return "wrapping keys only"
+	case "encrypt":
+		return "encryption only"
+	case "derive":
+		return "key agreement only"
+	}
+	return purpose
+}
+
 // KeyAllowed says, as a *Broken, why the policy in force does not let such a key
 // be made. Excepted: owner and approver have decided an exception.
 func (s *State) KeyAllowed(algorithm, purpose, lifetime string, excepted bool) error {

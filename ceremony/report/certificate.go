@@ -72,7 +72,7 @@ func (d *doc) endingTable() {
 	d.heading("The key")
 	d.facts([]fact{
 		{"Label and identifier", append(body.of(k.Label+" · "), monospaced(fours(k.ID))...)},
-		{"Algorithm and use", words(ceremony.AlgorithmName(k.Algorithm) + ", " + purposeWords(k.Purpose))},
+		{"Algorithm and use", words(ceremony.AlgorithmName(k.Algorithm) + ", " + ceremony.PurposeWords(k.Purpose))},
 		{"Created", words(fmt.Sprintf("%s, in ceremony %s, in token %s", day(d.gone.Time), d.gone.Ceremony, k.Serial))},
 		{"Owner", d.personAndOrganisation(k.Owner)},
 		{"State", words(fmt.Sprintf("%s before, %s now", orNot(string(d.before())), d.gone.State))},
@@ -329,7 +329,7 @@ func (d *doc) fieldsB() []group {
 		{"Key label", words(k.Label)},
 		{"Key identifier (CKA_ID)", code.of(k.ID)},
 		{"Algorithm, size or curve", words(ceremony.AlgorithmName(k.Algorithm))},
-		{"Purpose", words(purposeWords(k.Purpose))},
+		{"Purpose", words(ceremony.PurposeWords(k.Purpose))},
 		{"Environment", words(d.environment())},
 		{"Owner", d.personAndOrganisation(k.Owner)},
 		{"SPKI SHA-256 or check value", codeOrMissing(k.Fingerprint + k.KCV)},

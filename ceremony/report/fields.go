@@ -83,7 +83,7 @@ func (d *doc) fieldsA1() group {
 		{"Key identifier (CKA_ID)", code.of(k.ID)},
 		{"Key type", words("Asymmetric key pair")},
 		{"Algorithm, size or curve", words(ceremony.AlgorithmName(k.Algorithm))},
-		{"Purpose", words(purposeWords(k.Purpose))},
+		{"Purpose", words(ceremony.PurposeWords(k.Purpose))},
 		{"Environment", words(d.environment())},
 		{"Owner", d.owner()},
 		{"SPKI SHA-256", code.of(k.Fingerprint)},

@@ -388,7 +388,7 @@ func (d *doc) pageOne() {
 	d.y += 29
 	sub := d.p.Plan.Title
 	if d.key != nil {
-		sub = d.key.Body.Label + " · " + ceremony.AlgorithmName(d.key.Body.Algorithm) + " · " + purposeWords(d.key.Body.Purpose)
+		sub = d.key.Body.Label + " · " + ceremony.AlgorithmName(d.key.Body.Algorithm) + " · " + ceremony.PurposeWords(d.key.Body.Purpose)
 	}
 	if d.gone != nil {
 		sub = d.gone.Body.Label + " · " + ceremony.AlgorithmName(d.gone.Body.Algorithm) + " · " + reasonWords(d.p.Plan.Values["reason"])
@@ -409,19 +409,12 @@ func (d *doc) pageOne() {
 	d.statements()
 }
 
-func purposeWords(p string) string {
-	if p == "sign" {
-		return "signing only"
-	}
-	return p
-}
-
 func (d *doc) keyTable() {
 	k := d.key.Body
 	d.heading("The key")
 	d.facts([]fact{
 		{"Label and identifier", append(body.of(k.Label+" · "), monospaced(fours(k.ID))...)},
-		{"Algorithm and use", words(ceremony.AlgorithmName(k.Algorithm) + ", " + purposeWords(k.Purpose) + " (CKA_SIGN)")},
+		{"Algorithm and use", words(ceremony.AlgorithmName(k.Algorithm) + ", " + ceremony.PurposeWords(k.Purpose) + " (CKA_SIGN)")},
 		{"Where it was made", d.whereMade()},
 		{"Protection read back", words(d.protection())},
 		{"Owner", d.owner()},

@@ -93,11 +93,25 @@ func (authorise) Do(ctx context.Context, env ceremony.Env, st script.Step) error
 			}
 		}
 		if agreed < by.Count {
-			return &ceremony.Stop{Err: ceremony.ErrPaused, Reason: fmt.Sprintf("%d of %d %ss authorised %q", agreed, by.Count, by.Role, tst.Title)}
+			return &ceremony.Stop{Err: ceremony.ErrPaused, Reason: fmt.Sprintf("%d of %d %ss authorised %q", agreed, by.Count, by.Role, tst.Title) + missing(env.State(), by.Role)}
 		}
 	}
 	p := env.State().Open
 	return finish(ctx, env, st, line("Authorised by", names(env.State(), p.Steps[st.ID].Signers)), line("For", fmt.Sprintf("step %d, %s, attempt %d", tst.Number, tst.Title, attempt)))
+}
+
+// missing names those of a role who cannot authorise now, and why.
+func missing(s *ceremony.State, role string) string {
+	var out string
+	for _, id := range s.Open.InRole(role) {
+		switch name := s.Someone(id).Name; {
+		case s.Open.LockedOut[id] > 0:
+			out += fmt.Sprintf("; %s was locked out by deviation %d", name, s.Open.LockedOut[id])
+		case !s.Open.Present[id]:
+			out += fmt.Sprintf("; %s is not in the room", name)
+		}
+	}
+	return out
 }
 
 // typedBefore is what each officer types before signing, and what stands beside

@@ -55,7 +55,7 @@ func (generateKey) Play(w *ceremony.World, st script.Step) error {
 		return err
 	}
 	if spec.Algorithm.Secret() || spec.Purpose != hsm.Sign {
-		return fmt.Errorf("it makes a pair that signs, and a key of %s to %s is none", spec.Algorithm, spec.Purpose)
+		return fmt.Errorf("it makes a pair that signs, and a key of %s to %s is none", spec.Algorithm, st.With["purpose"])
 	}
 	w.Unread = st.ID
 	return nil
@@ -275,7 +275,7 @@ func (k generateKey) Do(ctx context.Context, env ceremony.Env, st script.Step) e
 }
 
 func algorithmOf(b ceremony.KeyGenerated) string {
-	return ceremony.AlgorithmName(b.Algorithm) + " · " + b.Purpose + " only"
+	return ceremony.AlgorithmName(b.Algorithm) + " · " + ceremony.PurposeWords(b.Purpose)
 }
 
 // horizon warns, before the key is made, of an algorithm that ends before its use.
@@ -464,10 +464,18 @@ func (k generateKey) Reconcile(ctx context.Context, env ceremony.Env, st script.
 	return found, nil
 }
 
+// usage is what the token lets a key of this purpose do.
+func usage(purpose string) hsm.Purpose {
+	if ceremony.Signs(purpose) {
+		return hsm.Sign
+	}
+	return hsm.Purpose(purpose)
+}
+
 // keySpec is the key that an act authorises.
 func keySpec(act ceremony.Act, intent ledger.Hash) hsm.KeySpec {
 	return hsm.KeySpec{ID: intent[:20], Label: act.With["label"], Algorithm: hsm.Algorithm(act.With["algorithm"]),
-		Purpose: hsm.Purpose(act.With["purpose"]), Protection: hsm.Protection(act.With["protection"])}
+		Purpose: usage(act.With["purpose"]), Protection: hsm.Protection(act.With["protection"])}
 }
 
 // inspect compares every attribute of what the token holds with what was asked for, as

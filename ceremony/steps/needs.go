@@ -32,7 +32,7 @@ func Needs(plan *script.Bound) []hsm.Need {
 }
 
 func (generateKey) Needs(st script.Step) []hsm.Need {
-	return hsm.KeySpec{Algorithm: hsm.Algorithm(st.With["algorithm"]), Purpose: hsm.Purpose(st.With["purpose"]), Protection: hsm.Protection(st.With["protection"])}.Needs()
+	return hsm.KeySpec{Algorithm: hsm.Algorithm(st.With["algorithm"]), Purpose: usage(st.With["purpose"]), Protection: hsm.Protection(st.With["protection"])}.Needs()
 }
 
 func (makeLedgerKey) Needs(script.Step) []hsm.Need {

@@ -172,7 +172,7 @@ func checkRestored(s *ceremony.State, key *ceremony.Key, b *ceremony.KeyRestored
 		return broken("copy.other", "it was restored from something that is no backup of %s", key.Body.Label)
 	}
 	for name, want := range map[string]string{"sensitive": "true", "local": "false", "sign": "true", "decrypt": "false", "unwrap": "false", "derive": "false", "wrap-with-trusted": "true"} {
-		if got := attribute(b.Attributes, name); key.Body.Purpose == string(hsm.Sign) && got != want {
+		if got := attribute(b.Attributes, name); ceremony.Signs(key.Body.Purpose) && got != want {
 			return broken("key.readback", "%s reads back as %q, and should be %s", name, got, want)
 		}
 	}
@@ -353,7 +353,7 @@ func restoreFrom(ctx context.Context, env ceremony.Env, act ceremony.Act, key *c
 		if !ok {
 			return ceremony.Found{}, &hsm.Error{Class: hsm.NotSupported, Op: "unwrap the key", Why: "this token does not unwrap"}
 		}
-		got, err := w.Unwrap(ctx, hsm.KeySpec{ID: intent[:20], Label: key.Body.Label, Algorithm: hsm.Algorithm(key.Body.Algorithm), Purpose: hsm.Purpose(key.Body.Purpose), Protection: hsm.WrapBackup},
+		got, err := w.Unwrap(ctx, hsm.KeySpec{ID: intent[:20], Label: key.Body.Label, Algorithm: hsm.Algorithm(key.Body.Algorithm), Purpose: usage(key.Body.Purpose), Protection: hsm.WrapBackup},
 			with, hsm.Wrapped{Mechanism: made.Mechanism, Blob: blob}, spki)
 		if err != nil {
 			return ceremony.Found{}, err

@@ -11,12 +11,12 @@ import (
 )
 
 // keyColumns are the columns of keys, here and on the overview.
-var keyColumns = []Column{{"Key", 3}, {"Purpose", 1.6}, {"Owner", 1.8}, {"State", 1.9}, {"Lifetime", 2.4}}
+var keyColumns = []Column{{textKey, 3}, {textPurpose, 1.6}, {textOwner, 1.8}, {textState, 1.9}, {textLifetime, 2.4}}
 
 // NewKeys lists every key, those that need a decision first.
 func NewKeys(r Record, now time.Time) Table {
-	t := Table{Title: "Keys", One: "key", Many: "keys", Columns: keyColumns,
-		First: "There is no key yet. A key is made in a ceremony: go to the overview and start one that generates a key."}
+	t := Table{Title: textKeysCapital, One: textKeyLower, Many: textKeysLower, Columns: keyColumns,
+		First: textThereNoKeyYetKey}
 	for _, k := range sortedKeys(r.State, now) {
 		t.Rows = append(t.Rows, keyRow(r.State, k, now))
 	}
@@ -59,7 +59,7 @@ func keyRow(s *ceremony.State, k *ceremony.Key, now time.Time) Row {
 		below += " · " + fours(k.Body.Fingerprint[:8])
 	}
 	return Row{ID: k.Body.ID, Cells: []Cell{
-		{Kind: Name, Text: k.Body.Label, Below: below}, {Text: purpose(k.Body.Purpose)}, {Text: called(s, k.Body.Owner)},
+		{Kind: Name, Text: k.Body.Label, Below: below}, {Text: capital(ceremony.PurposeWords(k.Body.Purpose))}, {Text: called(s, k.Body.Owner)},
 		{Kind: Chip, Text: l.state, Tone: l.tone}, lifetime(k, l)}}
 }
 
@@ -68,9 +68,9 @@ func keyRow(s *ceremony.State, k *ceremony.Key, now time.Time) Row {
 func lifetime(k *ceremony.Key, l life) Cell {
 	switch {
 	case over(k):
-		return Cell{Text: "no copy remains"}
+		return Cell{Text: textNoCopyRemains}
 	case k.State == ceremony.Deactivated, k.State == ceremony.Compromised:
-		return Cell{Text: "to be destroyed"}
+		return Cell{Text: textDestroyed}
 	}
 	return Cell{Kind: Bar, Text: l.left, Tone: l.tone, Used: l.used}
 }
@@ -95,9 +95,9 @@ func lifeOf(k *ceremony.Key, now time.Time) life {
 	l.used = float64(now.Sub(from)) / float64(until.Sub(from))
 	switch left := until.Sub(now); {
 	case left <= 0:
-		l.left, l.tone = "ended "+day(until), Bad
+		l.left, l.tone = fmt.Sprintf(textEndedX, day(until)), Bad
 	case left < ceremony.KeyNotice:
-		l.left, l.tone = count(int(left.Hours()/24), "day"), Waiting
+		l.left, l.tone = count(int(left.Hours()/24), textDay), Waiting
 	default:
 		l.left = until.Format("2006")
 	}
@@ -111,7 +111,7 @@ func date(s string) time.Time {
 
 func keyState(k *ceremony.Key) string {
 	if k.Quarantined && !over(k) {
-		return "Quarantined"
+		return textQuarantined
 	}
 	return capital(string(k.State))
 }
@@ -138,27 +138,13 @@ func keyTone(k *ceremony.Key) Tone {
 	return Neutral
 }
 
-func purpose(p string) string {
-	switch p {
-	case "sign":
-		return "Signing only"
-	case "wrap":
-		return "Wrapping keys only"
-	case "encrypt":
-		return "Encryption only"
-	case "derive":
-		return "Key agreement only"
-	}
-	return capital(p)
-}
-
 // protection says in words what the HSM lets out.
 func protection(p string) string {
 	switch p {
 	case "module-only":
-		return "Never leaves the HSM it was made in, wrapped or not."
+		return textNeverLeavesHSMMadeWrapped
 	case "wrap-backup":
-		return "Leaves only wrapped; a backup and enough recovery cards can rebuild it outside an HSM."
+		return textLeavesOnlyWrappedBackupEnough
 	}
 	return p
 }
@@ -168,21 +154,21 @@ func protection(p string) string {
 func keySize(algorithm string) (kind, length, strength string) {
 	switch algorithm {
 	case "ec-p256":
-		return "Asymmetric key pair", "256 bits", "128 bits"
+		return textAsymmetricKeyPair, text256Bits, text128Bits
 	case "ec-p384":
-		return "Asymmetric key pair", "384 bits", "192 bits"
+		return textAsymmetricKeyPair, text384Bits, text192Bits
 	case "ec-p521":
-		return "Asymmetric key pair", "521 bits", "256 bits"
+		return textAsymmetricKeyPair, text521Bits, text256Bits
 	case "ed25519":
-		return "Asymmetric key pair", "256 bits", "128 bits"
+		return textAsymmetricKeyPair, text256Bits, text128Bits
 	case "rsa-3072":
-		return "Asymmetric key pair", "3072 bits", "128 bits"
+		return textAsymmetricKeyPair, text3072Bits, text128Bits
 	case "rsa-4096":
-		return "Asymmetric key pair", "4096 bits", "128 bits at least"
+		return textAsymmetricKeyPair, text4096Bits, text128BitsLeast
 	case "aes-256":
-		return "Secret key", "256 bits", "256 bits"
+		return textSecretKey, text256Bits, text256Bits
 	case "generic-secret", "hmac-256":
-		return "Secret key", "256 bits", "256 bits"
+		return textSecretKey, text256Bits, text256Bits
 	}
 	return "", "", ""
 }
@@ -196,25 +182,25 @@ func NewKeyDetail(r Record, id string, now time.Time) (Detail, bool) {
 		return Detail{}, false
 	}
 	l := lifeOf(k, now)
-	d := Detail{Kicker: "Key", Title: k.Body.Label, State: l.state, Tone: l.tone, Text: protection(k.Body.Protection)}
+	d := Detail{Kicker: textKey, Title: k.Body.Label, State: l.state, Tone: l.tone, Text: protection(k.Body.Protection)}
 	kind, length, strength := keySize(k.Body.Algorithm)
 	d.Groups = append(d.Groups,
-		Group{Title: "What it is", Facts: []Fact{
-			{Label: "Label", Value: k.Body.Label, Strong: true}, code("Identifier (CKA_ID)", fours(k.Body.ID)),
-			said("Algorithm", ceremony.AlgorithmName(k.Body.Algorithm)), said("Type", kind), said("Length", length), said("Strength", strength),
-			said("Parameters", parametersOf(k.Body.Algorithm)), said("Format", "object in a PKCS#11 token; public half as SubjectPublicKeyInfo, DER"),
-			said("Approved use", purpose(k.Body.Purpose)), said("Applications", ""), said("Modes", "")},
-			Hashes: []Hash{inWordsToo("Fingerprint: SHA-256 of the public key", k.Body.Fingerprint)}},
-		Group{Title: "Who answers for it", Facts: []Fact{
-			said("Owner", called(s, k.Body.Owner)), said("Who may use it", whoOpens(s, k.Body.Serial)), said("Policy", policyOf(s, k)), said("Parent key", ""), said("Uses counted", "")}},
-		Group{Title: "Life", Facts: append([]Fact{
-			said("State", l.state), said("Generated", moment(k.Time)), said("Use from", day(date(k.Body.From))), said("Use until", day(date(k.Body.Until))),
-			said("Possession proved", proved(s, k))}, append(horizon(k), changes(s, k)...)...)},
-		Group{Title: "Every copy of it", Facts: copies(k)},
-		Group{Title: "Where and how it is kept", Facts: append(product(s, k.Body.Serial), said("Protection", k.Body.Protection), said("Sensitivity", sensitivity(k)))},
-		Group{Title: "Attributes, as read back from the token", Facts: attributes(k.Body.Attributes)})
+		Group{Title: textWhatItIs, Facts: []Fact{
+			{Label: textLabel, Value: k.Body.Label, Strong: true}, code(textIdentifierCKAID, fours(k.Body.ID)),
+			said(textAlgorithm, ceremony.AlgorithmName(k.Body.Algorithm)), said(textType, kind), said(textLength, length), said(textStrength, strength),
+			said(textParameters, parametersOf(k.Body.Algorithm)), said(textFormat, textObjectPKCS11TokenPublic),
+			said(textApprovedUse, capital(ceremony.PurposeWords(k.Body.Purpose))), said(textApplications, ""), said(textModes, "")},
+			Hashes: []Hash{inWordsToo(textFingerprintSHA256PublicKey, k.Body.Fingerprint)}},
+		Group{Title: textWhoAnswers, Facts: []Fact{
+			said(textOwner, called(s, k.Body.Owner)), said(textWhoMayUse, whoOpens(s, k.Body.Serial)), said(textPolicy, policyOf(s, k)), said(textParentKey, ""), said(textUsesCounted, "")}},
+		Group{Title: textLife, Facts: append([]Fact{
+			said(textState, l.state), said(textGenerated, moment(k.Time)), said(textUseFrom, day(date(k.Body.From))), said(textUseUntil, day(date(k.Body.Until))),
+			said(textPossessionProved, proved(s, k))}, append(horizon(k), changes(s, k)...)...)},
+		Group{Title: textEveryCopy, Facts: copies(k)},
+		Group{Title: textWhereHowKept, Facts: append(product(s, k.Body.Serial), said(textProtection, k.Body.Protection), said(textSensitivity, sensitivity(k)))},
+		Group{Title: textAttributesReadBackFromToken, Facts: attributes(k.Body.Attributes)})
 	d.Acts = changeActs(s, k)
-	d.Refs = []Ref{{InCeremonies, k.Ceremony, "Ceremony " + k.Ceremony}}
+	d.Refs = []Ref{{InCeremonies, k.Ceremony, fmt.Sprintf(textCeremonyX, k.Ceremony)}}
 	if s.People[k.Body.Owner] != nil {
 		d.Refs = append(d.Refs, Ref{InPeople, k.Body.Owner, called(s, k.Body.Owner)})
 	}
@@ -228,9 +214,9 @@ func policyOf(s *ceremony.State, k *ceremony.Key) string {
 		return ""
 	}
 	a := s.Policy.Adopted
-	out := fmt.Sprintf("version %d: %s", a.Version, a.Policy.Title)
+	out := fmt.Sprintf(textVersion, a.Version, a.Policy.Title)
 	if row, ok := a.Policy.Cryptoperiod(k.Body.Algorithm, k.Body.Purpose); ok {
-		out += fmt.Sprintf("\nused for %s, at most %s (%s)", row.Default, row.Ceiling, row.Source)
+		out += fmt.Sprintf(textUsedMost, row.Default, row.Ceiling, row.Source)
 	}
 	return out
 }
@@ -238,7 +224,7 @@ func policyOf(s *ceremony.State, k *ceremony.Key) string {
 // horizon warns of a key whose algorithm ends before its use.
 func horizon(k *ceremony.Key) []Fact {
 	if why := ceremony.QuantumHorizon(k.Body.Algorithm, k.Body.Until); why != "" {
-		return []Fact{said("Quantum horizon", why)}
+		return []Fact{said(textQuantumHorizon, why)}
 	}
 	return nil
 }
@@ -252,15 +238,15 @@ func changes(s *ceremony.State, k *ceremony.Key) []Fact {
 		for _, sg := range c.Body.Signatures {
 			by = append(by, called(s, sg.Person)+", "+sg.Role)
 		}
-		out = append(out, Fact{Label: capital(string(c.Body.State)), Value: fmt.Sprintf("from %s, recorded %s\nbecause: %s\nsigned by %s", c.Body.At, moment(c.At), c.Body.Reason, strings.Join(by, "; "))})
+		out = append(out, Fact{Label: capital(string(c.Body.State)), Value: fmt.Sprintf(textFromRecordedBecauseSigned, c.Body.At, moment(c.At), c.Body.Reason, strings.Join(by, "; "))})
 		if c.Body.Waived {
-			out = append(out, Fact{Label: "Backup", Value: "none; waived for that reason"})
+			out = append(out, Fact{Label: textBackup, Value: textNoneWaivedReason})
 		}
 		if c.Body.State == ceremony.Compromised || c.Body.State == ceremony.Deactivated {
 			reason = c.Body.Reason
 		}
 	}
-	return append(out, said("Revocation reason", reason))
+	return append(out, said(textRevocationReason, reason))
 }
 
 // copies is the register of everything that the key, or what brings it back, is
@@ -273,10 +259,10 @@ func copies(k *ceremony.Key) []Fact {
 			value += " · " + c.Where
 		}
 		if c.Set != "" {
-			value += " · opened by cards of set " + setName(c.Set)
+			value += fmt.Sprintf(textOpenedCardsSet, setName(c.Set))
 		}
 		if c.Stated {
-			value += " · as stated"
+			value += textStated
 		}
 		out = append(out, Fact{Label: capital(c.Name), Value: value})
 	}
@@ -294,7 +280,7 @@ func proved(s *ceremony.State, k *ceremony.Key) string {
 	}
 	for _, in := range p.Intents {
 		if in.Body.Act.Do == "prove-possession" && in.Body.Act.With["label"] == k.Body.Label && in.Outcome == ceremony.Done {
-			return "yes: a signature by it was verified with the public key"
+			return textYesSignatureVerifiedPublicKey
 		}
 	}
 	return ""
@@ -303,9 +289,9 @@ func proved(s *ceremony.State, k *ceremony.Key) string {
 func parametersOf(algorithm string) string {
 	switch {
 	case strings.HasPrefix(algorithm, "ec-p"):
-		return "NIST curve P-" + strings.TrimPrefix(algorithm, "ec-p")
+		return fmt.Sprintf(textNISTCurveP, strings.TrimPrefix(algorithm, "ec-p"))
 	case strings.HasPrefix(algorithm, "rsa-"):
-		return "public exponent 65537"
+		return textPublicExponent65537
 	}
 	return ""
 }
@@ -316,27 +302,27 @@ func whoOpens(s *ceremony.State, serial string) string {
 	if set == nil {
 		return ""
 	}
-	return "whoever opens the token: " + anyOf(set) + ", in a ceremony that officers authorise"
+	return fmt.Sprintf(textWhoeverOpensTokenCeremonyOfficers, anyOf(set))
 }
 
 func product(s *ceremony.State, serial string) []Fact {
 	t := s.Tokens[serial]
 	if t == nil {
-		return []Fact{said("Product", ""), code("Token's serial number", serial)}
+		return []Fact{said(textProduct, ""), code(textTokensSerialNumber, serial)}
 	}
 	b := t.Body
 	slot := "software"
 	if b.HardwareSlot {
 		slot = "hardware"
 	}
-	return []Fact{said("Product", strings.TrimSpace(b.Manufacturer+" "+b.Model)), said("Token", b.Label), code("Token's serial number", b.Serial),
-		said("Firmware", b.Firmware), said("Hardware", b.Hardware), said("Kind of token", slot)}
+	return []Fact{said(textProduct, strings.TrimSpace(b.Manufacturer+" "+b.Model)), said(textToken, b.Label), code(textTokensSerialNumber, b.Serial),
+		said(textFirmware, b.Firmware), said(textHardware, b.Hardware), said(textKindToken, slot)}
 }
 
 func sensitivity(k *ceremony.Key) string {
 	for _, a := range k.Body.Attributes {
 		if strings.EqualFold(a.Name, "sensitive") {
-			return map[string]string{"true": "sensitive: its value cannot be read out of the token"}[a.Value]
+			return map[string]string{"true": textSensitiveValueCannotReadOut}[a.Value]
 		}
 	}
 	return ""

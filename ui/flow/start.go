@@ -33,8 +33,8 @@ func Ordered(r Record, now time.Time) []Start {
 		if plan == nil {
 			continue
 		}
-		out = append(out, Start{Name: plan.Name, Title: plan.Title, About: "ordered by " + called(r.State, o.Body.Approver), Order: o.Leaf.String(),
-			Needs: "ordered by " + called(r.State, o.Body.Approver) + ", until " + minute(o.Body.Until).Format("2 Jan 15:04")})
+		out = append(out, Start{Name: plan.Name, Title: plan.Title, About: fmt.Sprintf(textOrderedByX, called(r.State, o.Body.Approver)), Order: o.Leaf.String(),
+			Needs: fmt.Sprintf(textOrderedUntil, called(r.State, o.Body.Approver), minute(o.Body.Until).Format(textDayMonthMinute))})
 	}
 	return out
 }
@@ -56,7 +56,7 @@ const mostChoices = 12
 // NewStart offers a script where it can be held: each thing that it asks for by
 // name has to be in the record. free makes a label that is taken into another.
 func NewStart(plan *script.Plan, s *ceremony.State, free func(string) string) (Start, bool) {
-	st := Start{Name: plan.Name, Title: plan.Title, About: needsPeople(s.RolesFor(plan)), Needs: "needs " + counted(headcount(s.RolesFor(plan)), "person", "people")}
+	st := Start{Name: plan.Name, Title: plan.Title, About: needsPeople(s.RolesFor(plan)), Needs: fmt.Sprintf(textNeeds, counted(headcount(s.RolesFor(plan)), textPersonLower, textPeopleLower))}
 	for _, par := range plan.Parameters {
 		p := Parameter{Name: par.Name, Ask: par.Ask, Default: par.Default}
 		var things []Choice
@@ -64,7 +64,7 @@ func NewStart(plan *script.Plan, s *ceremony.State, free func(string) string) (S
 		case "label":
 			p.Default = free(par.Default)
 		case "period":
-			p.Hint = "2y, 18m or 90d: years, months or days"
+			p.Hint = text2y18m90dYearsMonths
 		case "choice":
 			for _, v := range par.Of {
 				p.Of = append(p.Of, choiceFor(par.Name, v))
@@ -114,7 +114,7 @@ func choiceFor(parameter, value string) Choice {
 	}
 	switch parameter {
 	case "purpose":
-		c.Label = purpose(value)
+		c.Label = capital(ceremony.PurposeWords(value))
 	case "protection":
 		c.Help = protection(value)
 	}
@@ -171,7 +171,7 @@ func keysThere(s *ceremony.State) []Choice {
 	var out []Choice
 	for _, id := range sorted(s.Keys) {
 		if k := s.Keys[id]; !over(k) {
-			out = append(out, Choice{ID: k.Body.Label, Label: k.Body.Label, Help: fmt.Sprintf("%s · %s", ceremony.AlgorithmName(k.Body.Algorithm), keyState(k))})
+			out = append(out, Choice{ID: k.Body.Label, Label: k.Body.Label, Help: fmt.Sprintf(textXX, ceremony.AlgorithmName(k.Body.Algorithm), keyState(k))})
 		}
 	}
 	return out
@@ -184,7 +184,7 @@ func setsThere(s *ceremony.State) []Choice {
 			continue // nothing is left to hold with it
 		}
 		b := s.Sets[id].Body
-		out = append(out, Choice{ID: setName(id), Label: setCalled(b), Help: fmt.Sprintf("%s, any %d of %d", b.Purpose, b.Threshold, b.Count)})
+		out = append(out, Choice{ID: setName(id), Label: setCalled(b), Help: fmt.Sprintf(textXAnyNOfN, b.Purpose, b.Threshold, b.Count)})
 	}
 	return out
 }
