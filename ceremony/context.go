@@ -20,8 +20,8 @@ type Context struct {
 	Orders     []KnownOrder     `json:"orders"` // the one it is held on
 	Origin     string           `json:"origin"`
 	People     []KnownPerson    `json:"people"`
+	Policies   []KnownPolicy    `json:"policies"` // the one in force
 	Sets       []KnownSet       `json:"sets"`
-	Policies   []KnownPolicy    `json:"policies"`  // the one in force
 	SignedTo   int64            `json:"signed-to"` // records covered by the HSM's last checkpoint
 	Tokens     []KnownToken     `json:"tokens"`
 	Uncovered  []Uncovered      `json:"uncovered"`         // the newest

@@ -390,8 +390,8 @@ func (e *env) hearers(about ...string) []string {
 // ceremony ends as not accepted by that person.
 type SignOffWithheld struct {
 	Act        string   `json:"act"`
-	AttestedBy []string `json:"attested-by"`
 	Attempt    int      `json:"attempt"`
+	AttestedBy []string `json:"attested-by"`
 	Person     string   `json:"person"`
 	Reason     string   `json:"reason"`
 	Role       string   `json:"role"`

@@ -47,8 +47,8 @@ type Copy struct {
 	Form   string `json:"form"`    // module, wrapped backup, or as stated
 	ID     string `json:"id"`      // CKA_ID of the object in a module
 	Name   string `json:"name"`    // unique among the key's copies; of a medium, the item's name
-	SHA256 string `json:"sha-256"` // of a wrapped backup's bytes
 	Set    string `json:"set"`     // whose cards open a wrapped backup
+	SHA256 string `json:"sha-256"` // of a wrapped backup's bytes
 	State  string `json:"state"`
 	Stated bool   `json:"stated"` // people told of it; no record saw it made
 	Where  string `json:"where"`  // serial number of the token, or as stated
@@ -90,8 +90,8 @@ type ArtifactStored struct {
 	Intent ledger.Hash `json:"intent"` // zeros for a copy that people told of
 	Key    string      `json:"key"`    // CKA_ID of the key of which it is a copy, "" for anything else
 	Name   string      `json:"name"`   // of the item it lies on, or of itself
+	Set    string      `json:"set"`    // whose cards open it
 	SHA256 string      `json:"sha-256"`
-	Set    string      `json:"set"` // whose cards open it
 	Stated bool        `json:"stated"`
 	Where  string      `json:"where"` // as stated
 }

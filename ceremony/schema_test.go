@@ -12,6 +12,36 @@ import (
 	"claviger/ledger"
 )
 
+// TestBodiesAreDeclaredInOrder: what is declared in the order of RFC 8785 is canonical
+// as it is written, and is not sorted anew at each reading.
+func TestBodiesAreDeclaredInOrder(t *testing.T) {
+	seen := map[reflect.Type]bool{}
+	var look func(reflect.Type)
+	look = func(of reflect.Type) {
+		switch of.Kind() {
+		case reflect.Pointer, reflect.Slice, reflect.Map:
+			look(of.Elem())
+		case reflect.Struct:
+			if seen[of] {
+				return
+			}
+			seen[of] = true
+			before := ""
+			for i := range of.NumField() {
+				name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
+				if name < before {
+					t.Errorf("%v has %q after %q", of, name, before)
+				}
+				before = name
+				look(of.Field(i).Type)
+			}
+		}
+	}
+	for _, body := range bodies {
+		look(reflect.TypeOf(body()))
+	}
+}
+
 // TestRecordSchema keeps docs/records.schema.json, what an outsider reads, equal
 // to the Go types that the rules use. CLAVIGER_UPDATE=1 writes it.
 func TestRecordSchema(t *testing.T) {
