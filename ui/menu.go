@@ -23,29 +23,29 @@ func newMenu(s *Shell) *menu {
 		return it
 	}
 	const shift = fyne.KeyModifierShift
-	quit := item("Quit", fyne.KeyQ, 0, s.quit)
+	quit := item(textQuit, fyne.KeyQ, 0, s.quit)
 	quit.IsQuit = true
 	m := &menu{
 		answers: []*fyne.MenuItem{
-			item("Note a deviation…", fyne.KeyE, shift, s.deviate),
-			item("Somebody comes or goes…", fyne.KeyU, shift, s.presence),
-			item("Take a break…", fyne.KeyB, shift, s.rest),
-			item("Pause…", fyne.KeyP, 0, s.pause),
-			item("Abort…", fyne.KeyK, shift, s.abort),
+			item(textNoteDeviation, fyne.KeyE, shift, s.deviate),
+			item(textSomebodyComesGoes, fyne.KeyU, shift, s.presence),
+			item(textTakeBreak, fyne.KeyB, shift, s.rest),
+			item(textPause, fyne.KeyP, 0, s.pause),
+			item(textAbort, fyne.KeyK, shift, s.abort),
 		},
-		open: item("Open the witness window", fyne.KeyW, shift, s.witness.toggle),
-		swap: item("Show the public view here", fyne.KeyV, shift, s.witness.swap),
+		open: item(textOpenWitnessWindow, fyne.KeyW, shift, s.witness.toggle),
+		swap: item(textShowPublicViewHere, fyne.KeyV, shift, s.witness.swap),
 		placed: []*fyne.MenuItem{
-			item("To the screen at the right", fyne.KeyRight, shift, func() { s.witness.move(640, 0) }),
-			item("To the screen at the left", fyne.KeyLeft, shift, func() { s.witness.move(-640, 0) }),
-			item("To the screen below", fyne.KeyDown, shift, func() { s.witness.move(0, 400) }),
-			item("To the screen above", fyne.KeyUp, shift, func() { s.witness.move(0, -400) }),
-			item("Fill that screen, or not", fyne.KeyF, shift, s.witness.fill),
+			item(textScreenRight, fyne.KeyRight, shift, func() { s.witness.move(640, 0) }),
+			item(textScreenLeft, fyne.KeyLeft, shift, func() { s.witness.move(-640, 0) }),
+			item(textScreenBelow, fyne.KeyDown, shift, func() { s.witness.move(0, 400) }),
+			item(textScreenAbove, fyne.KeyUp, shift, func() { s.witness.move(0, -400) }),
+			item(textFillScreenNot, fyne.KeyF, shift, s.witness.fill),
 		},
 	}
 	looks := []*fyne.MenuItem{
-		item("Larger text", fyne.KeyEqual, 0, func() { s.setLook(theme.New(s.look.Appearance, s.look.Scale+theme.ScaleStep)) }),
-		item("Smaller text", fyne.KeyMinus, 0, func() { s.setLook(theme.New(s.look.Appearance, s.look.Scale-theme.ScaleStep)) }),
+		item(textLargerText, fyne.KeyEqual, 0, func() { s.setLook(theme.New(s.look.Appearance, s.look.Scale+theme.ScaleStep)) }),
+		item(textSmallerText, fyne.KeyMinus, 0, func() { s.setLook(theme.New(s.look.Appearance, s.look.Scale-theme.ScaleStep)) }),
 	}
 	for i, a := range theme.Appearances {
 		key := []fyne.KeyName{fyne.Key1, fyne.Key2, fyne.Key3, fyne.Key4}[i]
@@ -55,15 +55,15 @@ func newMenu(s *Shell) *menu {
 	for _, p := range s.placeTable() {
 		places = append(places, item(p.name, p.key, shift, func() { s.goTo(p.name) }))
 	}
-	places = append(places, fyne.NewMenuItemSeparator(), item("Back", fyne.KeyB, 0, s.back))
+	places = append(places, fyne.NewMenuItemSeparator(), item(textBack, fyne.KeyB, 0, s.back))
 	wall := append([]*fyne.MenuItem{m.open}, m.placed...)
-	wall = append(wall, fyne.NewMenuItemSeparator(), m.swap, item("Turn its page", fyne.KeyT, 0, s.witness.turn))
+	wall = append(wall, fyne.NewMenuItemSeparator(), m.swap, item(textTurnPage, fyne.KeyT, 0, s.witness.turn))
 	m.bar = fyne.NewMainMenu(
-		fyne.NewMenu("Claviger", quit),
-		fyne.NewMenu("Go", places...),
-		fyne.NewMenu("Ceremony", m.answers...),
-		fyne.NewMenu("View", looks...),
-		fyne.NewMenu("Witness", wall...),
+		fyne.NewMenu(textClaviger, quit),
+		fyne.NewMenu(textGo, places...),
+		fyne.NewMenu(textCeremony, m.answers...),
+		fyne.NewMenu(textView, looks...),
+		fyne.NewMenu(textWitness, wall...),
 	)
 	m.asking(false)
 	m.witness(s.witness)
@@ -80,12 +80,12 @@ func (m *menu) asking(on bool) {
 
 // witness offers what can be done with the public view as it stands.
 func (m *menu) witness(w *witness) {
-	m.open.Label, m.swap.Label = "Open the witness window", "Show the public view here"
+	m.open.Label, m.swap.Label = textOpenWitnessWindow, textShowPublicViewHere
 	if w.window != nil {
-		m.open.Label = "Close the witness window"
+		m.open.Label = textCloseWitnessWindow
 	}
 	if w.here != nil {
-		m.swap.Label = "Back to the page"
+		m.swap.Label = textBackPage
 	}
 	for _, it := range m.placed {
 		it.Disabled = w.window == nil

@@ -13,7 +13,7 @@ func (s *Shell) first(f flow.First) {
 	s.frame.SetPlaces(nil)
 	s.frame.Update(s.face())
 	s.page(view.First(f, func() {
-		s.found("Making the practice site, and opening it with the practice people", s.program.MakePractice, func(err error) {
+		s.found(textMakingPracticeSiteOpeningPractice, s.program.MakePractice, func(err error) {
 			f.Trouble = troubleOf(err)
 			s.first(f)
 		})
@@ -23,7 +23,7 @@ func (s *Shell) first(f flow.First) {
 
 // realSite asks what an empty real site is made of.
 func (s *Shell) realSite(f flow.First, typed map[string]string, trouble *flow.Trouble) {
-	s.work("Asking each PKCS#11 module for its tokens", func(ctx context.Context, _ func(string)) (func(error), error) {
+	s.work(textAskingEachPKCS11Module, func(ctx context.Context, _ func(string)) (func(error), error) {
 		modules, err := s.program.Modules(ctx)
 		return func(err error) {
 			if err != nil {
@@ -38,7 +38,7 @@ func (s *Shell) realSite(f flow.First, typed map[string]string, trouble *flow.Tr
 					if wrong(w); w != nil {
 						return
 					}
-					s.found("Making the empty site", func(ctx context.Context) error { return s.program.MakeReal(ctx, organisation, library) },
+					s.found(textMakingEmptySite, func(ctx context.Context) error { return s.program.MakeReal(ctx, organisation, library) },
 						func(err error) { s.realSite(f, values, troubleOf(err)) })
 				},
 				Back: s.home}))
@@ -71,7 +71,7 @@ func (s *Shell) prepare(st flow.Start) {
 }
 
 func (s *Shell) prepareWith(st flow.Start, trouble *flow.Trouble) {
-	s.work("Reading the script, and looking for the token", func(ctx context.Context, _ func(string)) (func(error), error) {
+	s.work(textReadingScriptLookingToken, func(ctx context.Context, _ func(string)) (func(error), error) {
 		p, err := s.program.Prepare(ctx, st)
 		return func(err error) {
 			if err != nil {
@@ -118,7 +118,7 @@ func (s *Shell) stands(p flow.Preparation, values map[string]string, then func(f
 
 // print writes the paper script of a ceremony.
 func (s *Shell) print(st flow.Start) {
-	s.work("Drawing the paper script", func(ctx context.Context, _ func(string)) (func(error), error) {
+	s.work(textDrawingPaperScript, func(ctx context.Context, _ func(string)) (func(error), error) {
 		printed, err := s.program.Print(ctx, st)
 		return func(err error) {
 			if err != nil {
@@ -132,7 +132,7 @@ func (s *Shell) print(st flow.Start) {
 
 // order asks for the order of a ceremony.
 func (s *Shell) order(st flow.Start, typed map[string]string, trouble *flow.Trouble) {
-	s.work("Reading the script", func(ctx context.Context, _ func(string)) (func(error), error) {
+	s.work(textReadingScript, func(ctx context.Context, _ func(string)) (func(error), error) {
 		form, err := s.program.OrderForm(ctx, st)
 		return func(err error) {
 			if err != nil {
@@ -169,7 +169,7 @@ func (s *Shell) ordered(st flow.Start, form flow.OrderForm, values map[string]st
 // it is left, and shown again with the trouble where nothing came of it.
 func (s *Shell) signed(sign func(context.Context) error, failed func(*flow.Trouble), done func()) {
 	s.asked = 0
-	s.work("Reading the record", func(ctx context.Context, _ func(string)) (func(error), error) {
+	s.work(textReadingRecord, func(ctx context.Context, _ func(string)) (func(error), error) {
 		err := sign(ctx)
 		return func(err error) {
 			s.withdraw()
@@ -186,7 +186,7 @@ func (s *Shell) signed(sign func(context.Context) error, failed func(*flow.Troub
 
 // chooseOrder offers every script that could be ordered.
 func (s *Shell) chooseOrder() {
-	s.work("Reading the scripts", func(ctx context.Context, _ func(string)) (func(error), error) {
+	s.work(textReadingScripts, func(ctx context.Context, _ func(string)) (func(error), error) {
 		starts, err := s.program.Orderable(ctx)
 		return func(err error) {
 			if err != nil {
@@ -201,7 +201,7 @@ func (s *Shell) chooseOrder() {
 							return
 						}
 					}
-					wrong(flow.Wrong{"script": "Choose one."})
+					wrong(flow.Wrong{"script": textChooseOne})
 				}}), "choose", ""})
 		}, err
 	})
@@ -209,7 +209,7 @@ func (s *Shell) chooseOrder() {
 
 // form shows a form about the record; answer takes what was typed.
 func (s *Shell) form(place, what string, typed map[string]string, trouble *flow.Trouble, make func(flow.Record) flow.Ask, answer func(flow.Record, flow.Ask, map[string]string) (func(), flow.Wrong)) {
-	s.read("Reading the record", func(_ context.Context, r flow.Record) (func(), error) {
+	s.read(textReadingRecord, func(_ context.Context, r flow.Record) (func(), error) {
 		form := make(r)
 		return func() {
 			s.open(shown{place, view.Ask(form.With(typed, trouble), view.AskActions{Back: s.back,
@@ -259,7 +259,7 @@ func (s *Shell) register(typed map[string]string, trouble *flow.Trouble) {
 
 // scripts tells what is registered and withdrawn.
 func (s *Shell) scripts() {
-	s.read("Reading the record", func(_ context.Context, r flow.Record) (func(), error) {
+	s.read(textReadingRecord, func(_ context.Context, r flow.Record) (func(), error) {
 		d := flow.NewScripts(r)
 		return func() {
 			s.open(shown{flow.InOrders, s.detailScreen(d, flow.Ref{Place: flow.InOrders}), "scripts", ""})
@@ -276,7 +276,7 @@ func (s *Shell) takeInReceipt(number string, typed map[string]string, trouble *f
 				s.signed(func(ctx context.Context) error { return s.program.TakeInReceipt(ctx, room{s}, b, people) },
 					func(t *flow.Trouble) { s.takeInReceipt(number, values, t) },
 					func() {
-						s.instead(flow.Ref{Place: flow.InEvidence, ID: number}, "The receipt is taken in. Make the evidence again: its next edition carries it.", nil)
+						s.instead(flow.Ref{Place: flow.InEvidence, ID: number}, textReceiptTakenMakeEvidenceAgain, nil)
 					})
 			}, wrong
 		})

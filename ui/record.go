@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -159,7 +160,7 @@ func (s *Shell) back() {
 // list shows a place that lists things.
 func (s *Shell) list(place string, table func(flow.Record, time.Time) flow.Table) {
 	now := s.now()
-	s.read("Reading the record", func(_ context.Context, r flow.Record) (func(), error) {
+	s.read(textReadingRecord, func(_ context.Context, r flow.Record) (func(), error) {
 		t := table(r, now)
 		return func() {
 			s.open(shown{place, view.Table(t, view.TableActions{
@@ -181,10 +182,10 @@ func (s *Shell) detail(ref flow.Ref) {
 
 func (s *Shell) detailWith(ref flow.Ref, with func(flow.Detail) flow.Detail) {
 	now := s.now()
-	s.read("Reading the record", func(ctx context.Context, r flow.Record) (func(), error) {
+	s.read(textReadingRecord, func(ctx context.Context, r flow.Record) (func(), error) {
 		d, ok := flow.NewDetail(r, ref, now)
 		if !ok {
-			return nil, errors.New("there is nothing in the record that is called " + ref.ID)
+			return nil, errors.New(fmt.Sprintf(textThereNothingRecordCalled, ref.ID))
 		}
 		d, err := with(d).Traced(ctx, r)
 		return func() { s.open(shown{ref.Place, s.detailScreen(d, ref), "detail", ref.Place}) }, err
@@ -199,7 +200,7 @@ func (s *Shell) detailScreen(d flow.Detail, ref flow.Ref) *view.Screen {
 
 // record shows one record.
 func (s *Shell) record(seq int64) {
-	s.read("Reading the record", func(ctx context.Context, r flow.Record) (func(), error) {
+	s.read(textReadingRecord, func(ctx context.Context, r flow.Record) (func(), error) {
 		d, err := flow.NewRecordDetail(ctx, r, seq)
 		return func() {
 			s.open(shown{flow.InLedger, s.detailScreen(d, flow.Ref{Place: flow.InLedger}), "record", flow.Number(seq)})
@@ -217,11 +218,11 @@ func (s *Shell) act(a flow.Act, ref flow.Ref) {
 	case flow.MakeAgain:
 		s.makeAgain(ref)
 	case flow.CopyOut:
-		s.media(flow.Copy{Of: "the evidence of ceremony " + ref.ID, Number: ref.ID}, nil)
+		s.media(flow.Copy{Of: fmt.Sprintf(textEvidenceCeremony, ref.ID), Number: ref.ID}, nil)
 	case flow.CopyLedger:
-		s.media(flow.Copy{Of: "the ledger", Signed: true}, nil)
+		s.media(flow.Copy{Of: textLedger, Signed: true}, nil)
 	case flow.ExportLedger:
-		s.media(flow.Copy{Of: "the ledger as plain files", Plain: true}, nil)
+		s.media(flow.Copy{Of: textLedgerPlainFiles, Plain: true}, nil)
 	case flow.TakeInReceipt:
 		s.takeInReceipt(ref.ID, nil, nil)
 	case flow.OrderOne:
@@ -229,9 +230,9 @@ func (s *Shell) act(a flow.Act, ref flow.Ref) {
 	case flow.PrepareOrdered:
 		s.prepare(flow.Start{Order: ref.ID})
 	case flow.WithdrawOrder:
-		s.withdrawOrder(flow.Withdrawal{What: "this order", Order: ref.ID}, nil, nil)
+		s.withdrawOrder(flow.Withdrawal{What: textOrder, Order: ref.ID}, nil, nil)
 	case flow.WithdrawScript:
-		s.withdrawOrder(flow.Withdrawal{What: "the script", Script: a.To}, nil, nil)
+		s.withdrawOrder(flow.Withdrawal{What: textScript, Script: a.To}, nil, nil)
 	case flow.SeeScripts:
 		s.scripts()
 	case flow.RegisterOne:
@@ -245,7 +246,7 @@ func (s *Shell) act(a flow.Act, ref flow.Ref) {
 
 // ledger shows the records that a query chooses.
 func (s *Shell) ledger(q flow.Query) {
-	s.read("Reading the ledger", func(ctx context.Context, r flow.Record) (func(), error) {
+	s.read(textReadingLedger, func(ctx context.Context, r flow.Record) (func(), error) {
 		p := flow.NewLedgerPage(r)
 		found, err := search(ctx, r, q)
 		return func() { s.showLedger(p, q, found) }, err
@@ -286,7 +287,7 @@ func (s *Shell) showLedger(p flow.LedgerPage, q flow.Query, found []int64) {
 		Open:   func(i int) { s.record(at(i)) },
 		Verify: s.verify,
 		Search: func(words string) {
-			page.Say("Searching …")
+			page.Say(textSearching)
 			q.Words = words
 			s.part(func(ctx context.Context, r flow.Record) (func(), error) {
 				again, err := search(ctx, r, q)
@@ -329,7 +330,7 @@ func (s *Shell) part(make func(context.Context, flow.Record) (func(), error), sa
 
 // verify audits the whole ledger anew.
 func (s *Shell) verify() {
-	s.work("Verifying the whole ledger: every record, rule, signature and checkpoint", func(ctx context.Context, now func(string)) (func(error), error) {
+	s.work(textVerifyingWholeLedgerEveryRecord, func(ctx context.Context, now func(string)) (func(error), error) {
 		v, err := s.program.Verify(ctx, func(done, total int64) { now(flow.Verifying(done, total)) })
 		return func(err error) {
 			if err != nil {
@@ -344,7 +345,7 @@ func (s *Shell) verify() {
 // makeAgain makes the evidence of a ceremony from the records and says whether
 // it came out as they say.
 func (s *Shell) makeAgain(ref flow.Ref) {
-	s.work("Making the evidence of ceremony "+ref.ID+" again", func(ctx context.Context, _ func(string)) (func(error), error) {
+	s.work(fmt.Sprintf(textMakingEvidenceCeremonyAgain, ref.ID), func(ctx context.Context, _ func(string)) (func(error), error) {
 		note, err := s.program.MakeAgain(ctx, ref.ID)
 		return func(err error) { s.instead(ref, note, err) }, err
 	})
@@ -364,10 +365,10 @@ func (s *Shell) instead(ref flow.Ref, note string, err error) {
 
 // changeKey asks who brings a key to another state, and has them sign.
 func (s *Shell) changeKey(ref flow.Ref, a flow.Act, again *flow.KeyChange) {
-	s.read("Reading the record", func(_ context.Context, r flow.Record) (func(), error) {
+	s.read(textReadingRecord, func(_ context.Context, r flow.Record) (func(), error) {
 		c, ok := flow.NewKeyChange(r, ref.ID, a.To, a.By)
 		if !ok {
-			return nil, errors.New("the key is in a state that this does not follow")
+			return nil, errors.New(textKeyStateDoesNotFollow)
 		}
 		if again != nil {
 			c.Reason, c.Trouble = again.Reason, again.Trouble
@@ -387,12 +388,12 @@ func (s *Shell) signChange(ref flow.Ref, a flow.Act, c flow.KeyChange, people []
 			c.Trouble = t
 			s.changeKey(ref, a, &c)
 		},
-		func() { s.instead(ref, c.Label+" is "+string(c.To)+" now.", nil) })
+		func() { s.instead(ref, fmt.Sprintf(textNow, c.Label, string(c.To)), nil) })
 }
 
 // media asks where a copy goes.
 func (s *Shell) media(c flow.Copy, trouble *flow.Trouble) {
-	s.work("Looking for removable media", func(ctx context.Context, _ func(string)) (func(error), error) {
+	s.work(textLookingRemovableMedia, func(ctx context.Context, _ func(string)) (func(error), error) {
 		media, err := s.program.Media(ctx)
 		var people []flow.Choice
 		if c.Signed && err == nil {
@@ -415,7 +416,7 @@ func (s *Shell) media(c flow.Copy, trouble *flow.Trouble) {
 }
 
 func (s *Shell) copyTo(c flow.Copy, t flow.Target) {
-	s.work("Writing, then reading back from the medium", func(ctx context.Context, _ func(string)) (func(error), error) {
+	s.work(textWritingThenReadingBackFrom, func(ctx context.Context, _ func(string)) (func(error), error) {
 		var receipt flow.Receipt
 		var err error
 		if c.Plain {
@@ -439,7 +440,7 @@ func (s *Shell) copyTo(c flow.Copy, t flow.Target) {
 // settings changes how the window looks and tells what it works with.
 func (s *Shell) settings() {
 	s.place = flow.InSettings
-	s.read("Reading the record", func(_ context.Context, r flow.Record) (func(), error) {
+	s.read(textReadingRecord, func(_ context.Context, r flow.Record) (func(), error) {
 		about := flow.NewSettings(r)
 		return func() {
 			s.open(shown{flow.InSettings, view.Settings(s.look, s.setLook, about, view.SettingsActions{Witness: s.witness.toggle, Modules: s.modules}), "settings", ""})
@@ -449,7 +450,7 @@ func (s *Shell) settings() {
 
 // modules looks for what reaches tokens here.
 func (s *Shell) modules() {
-	s.work("Asking each PKCS#11 module for its tokens", func(ctx context.Context, _ func(string)) (func(error), error) {
+	s.work(textAskingEachPKCS11Module, func(ctx context.Context, _ func(string)) (func(error), error) {
 		found, err := s.program.Modules(ctx)
 		return func(err error) {
 			if err != nil {

@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -159,7 +160,7 @@ func New(c Config) *Shell {
 	s.network = c.Network
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.app.Settings().SetTheme(s.look)
-	s.window = c.App.NewWindow("Claviger")
+	s.window = c.App.NewWindow(textClaviger)
 	s.window.SetPadded(false)
 	s.frame = view.NewFrame()
 	s.witness, s.scanner = &witness{shell: s}, kit.NewQuiet(c.Now)
@@ -242,7 +243,7 @@ func (s *Shell) off(work func(ctx context.Context) func()) {
 func (s *Shell) home() {
 	s.place, s.trail = flow.InOverview, nil
 	visit := s.visit()
-	s.busy("Reading and verifying the record")
+	s.busy(textReadingVerifyingRecord)
 	now := s.now()
 	s.off(func(ctx context.Context) func() {
 		first, missing, err := s.program.Missing(ctx)
@@ -304,7 +305,7 @@ func (s *Shell) compare(c flow.Carried) {
 	s.visit()
 	s.frame.SetPlaces(nil) // there is no other place until who is asked answers
 	s.frame.Update(s.face())
-	s.busy("Reading the checkpoint")
+	s.busy(textReadingCheckpoint)
 	s.off(func(ctx context.Context) func() {
 		err := s.program.TakeIn(ctx, room{s}, c)
 		return func() {
@@ -332,7 +333,7 @@ func (s *Shell) play(run func(context.Context, ceremony.Room) (flow.Finished, er
 	}
 	s.running, s.asked = true, 0
 	s.visit()
-	s.busy("The ceremony begins")
+	s.busy(textCeremonyBegins)
 	s.off(func(ctx context.Context) func() {
 		finished, err := run(ctx, room{s})
 		if err != nil {
@@ -361,7 +362,7 @@ func troubleOf(err error) *flow.Trouble {
 	if p := (*ceremony.Problem)(nil); errors.As(err, &p) {
 		return &flow.Trouble{Happened: p.Happened, Safe: p.Safe, Do: p.Do, Code: p.Code}
 	}
-	return &flow.Trouble{Happened: "The program could not go on.", Safe: "Everything recorded so far is on the disk.", Do: "Put right what the details name, then start again from the overview.", Code: err.Error()}
+	return &flow.Trouble{Happened: textProgramCouldNotGo, Safe: textEverythingRecordedSoFarDisk, Do: textPutRightDetailsNameThen, Code: err.Error()}
 }
 
 func (s *Shell) failed(err error) {
@@ -378,7 +379,7 @@ func (s *Shell) busy(what string) {
 // working is the page while nobody is asked.
 func (s *Shell) working() {
 	step := ""
-	title := "One moment" // the line says what is happening
+	title := textOneMoment // the line says what is happening
 	if c := s.snapshot.Ceremony; c != nil && c.Step != nil {
 		step, title = c.Step.ID, c.Step.Title
 	}
@@ -508,7 +509,7 @@ func (s *Shell) answered(p *pending, a ceremony.Answer) {
 	s.quiet = p.page.Kind == flow.PageCard || p.page.Kind == flow.PageForm
 	s.menu.asking(false)
 	p.close()
-	s.busy("Recording")
+	s.busy(textRecording)
 	s.witness.update()
 	p.answer(a)
 }
@@ -538,7 +539,7 @@ func (s *Shell) practice(p *pending, fill func(*secret.Buffer), failed func(stri
 				return
 			}
 			fill(b)
-			s.setTitle(p.title + " · filled")
+			s.setTitle(fmt.Sprintf(textFilled, p.title))
 		}
 	})
 }

@@ -33,7 +33,7 @@ func (w *witness) toggle() {
 		return
 	}
 	w.view = view.NewWitness(w.shell.look.Appearance)
-	w.window = w.shell.app.NewWindow("Witness screen")
+	w.window = w.shell.app.NewWindow(textWitnessScreen)
 	w.window.SetPadded(false)
 	w.window.SetOnClosed(func() {
 		w.window, w.view = nil, nil

@@ -35,13 +35,13 @@ func filled(fields []Field, values map[string]string) (map[string]string, Wrong)
 		switch {
 		case v == "" && f.Optional:
 		case v == "" && len(f.Of) > 0:
-			wrong[f.Name] = "Choose one."
+			wrong[f.Name] = textChooseOne
 		case v == "":
-			wrong[f.Name] = "Nothing is typed here yet."
+			wrong[f.Name] = textNothingTypedHereYet
 		case f.Max > 0 && utf8.RuneCountInString(v) > f.Max:
-			wrong[f.Name] = fmt.Sprintf("At most %d characters.", f.Max)
+			wrong[f.Name] = fmt.Sprintf(textMostCharacters, f.Max)
 		case f.Time && !isTime(v):
-			wrong[f.Name] = fmt.Sprintf("%q is not a time: type hours and minutes, like 11:42.", v)
+			wrong[f.Name] = fmt.Sprintf(textNotTimeTypeHoursMinutes, v)
 		}
 	}
 	if len(wrong) > 0 {
@@ -86,40 +86,40 @@ type Choice struct{ ID, Label, Help string }
 // answers say what the short answers of sheets mean.
 var answers = map[string]map[string]Choice{
 	"exposed": {
-		"no":      {Label: "No", Help: "Nobody saw what nobody may see."},
-		"yes":     {Label: "Yes", Help: "Somebody saw or heard a secret."},
-		"unknown": {Label: "Not known", Help: "It cannot be ruled out."},
+		"no":      {Label: textNo, Help: textNobodySawNobodyMaySee},
+		"yes":     {Label: textYes, Help: textSomebodySawHeardSecret},
+		"unknown": {Label: textNotKnown, Help: textCannotRuledOut},
 	},
 	"class": {
-		"script":                    {Label: "Script", Help: "Its words were wrong, or were not followed."},
-		ceremony.EquipmentDeviation: {Label: "Equipment", Help: "HSM, workstation, medium, printer."},
-		ceremony.PersonDeviation:    {Label: "Person", Help: "Somebody was missing, late or mistaken."},
-		"security":                  {Label: "Security", Help: "A seal, a lock, a secret, the room."},
-		"clock":                     {Label: "Clock", Help: "The time was wrong or was set."},
-		"data":                      {Label: "Data", Help: "A value, a name or a file was wrong."},
+		"script":                    {Label: textScript, Help: textWordsWrongNotFollowed},
+		ceremony.EquipmentDeviation: {Label: textEquipment, Help: textHSMWorkstationMediumPrinter},
+		ceremony.PersonDeviation:    {Label: textPerson, Help: textSomebodyMissingLateMistaken},
+		"security":                  {Label: textSecurity, Help: textSealLockSecretRoom},
+		"clock":                     {Label: textClock, Help: textTimeWrongSet},
+		"data":                      {Label: textData, Help: textValueNameFileWrong},
 	},
 	"severity": {
-		ceremony.MinorDeviation:    {Label: "Minor", Help: "Nothing that the evidence claims depends on it."},
-		ceremony.MajorDeviation:    {Label: "Major", Help: "A claim is limited by it."},
-		ceremony.CriticalDeviation: {Label: "Critical", Help: "A key or a share cannot be relied on."},
+		ceremony.MinorDeviation:    {Label: textMinor, Help: textNothingEvidenceClaimsDepends},
+		ceremony.MajorDeviation:    {Label: textMajor, Help: textClaimLimited},
+		ceremony.CriticalDeviation: {Label: textCritical, Help: textKeyShareCannotRelied},
 	},
 	"decision": {
-		ceremony.DecideContinue: {Label: "Go on", Help: "The step stands, with this deviation."},
-		ceremony.DecideRepeat:   {Label: "Do the step again", Help: "The attempt is closed; the next one is authorised anew."},
-		ceremony.DecideReplace:  {Label: "Do something else instead", Help: "What is done is typed below; it stands in place of the step's own words."},
-		ceremony.DecideLockOut:  {Label: "Lock somebody out", Help: "Who is named below takes no part from here on."},
-		ceremony.DecideAbort:    {Label: "Abort the ceremony", Help: "It ends here, with a report of its own."},
+		ceremony.DecideContinue: {Label: textGo, Help: textStepStandsDeviation},
+		ceremony.DecideRepeat:   {Label: textDoStepAgain, Help: textAttemptClosedNextOneAuthorised},
+		ceremony.DecideReplace:  {Label: textDoSomethingElseInstead, Help: textDoneTypedBelowStandsPlace},
+		ceremony.DecideLockOut:  {Label: textLockSomebodyOut, Help: textWhoNamedBelowTakesNo},
+		ceremony.DecideAbort:    {Label: textAbortCeremony, Help: textEndsHereReportOwn},
 	},
 	"event": {
-		ceremony.PersonLeft:        {Label: "Somebody left", Help: "The own authorisations go along and are given again."},
-		ceremony.PersonReturned:    {Label: "Somebody came back", Help: "Who comes back opens the enrolled key again."},
-		ceremony.PersonSubstituted: {Label: "Another person takes a part over", Help: "It is decided and recorded as a deviation."},
-		ceremony.ObserverArrived:   {Label: "An observer came", Help: "A guest, who performs no control."},
-		ceremony.ObserverLeft:      {Label: "An observer left", Help: "With a statement, where there is one."},
+		ceremony.PersonLeft:        {Label: textSomebodyLeft, Help: textOwnAuthorisationsGoAlongGiven},
+		ceremony.PersonReturned:    {Label: textSomebodyCameBack, Help: textWhoComesBackOpensEnrolled},
+		ceremony.PersonSubstituted: {Label: textAnotherPersonTakesPartOver, Help: textDecidedRecordedDeviation},
+		ceremony.ObserverArrived:   {Label: textObserverCame, Help: textGuestWhoPerformsNoControl},
+		ceremony.ObserverLeft:      {Label: textObserverLeft, Help: textStatementWhereThereOne},
 	},
 	"signed": {
-		"heard":  {Label: "Said aloud", Help: "Administrator and witness heard it."},
-		"signed": {Label: "Signed here", Help: "Who decides comes to the keyboard next."},
+		"heard":  {Label: textSaidAloud, Help: textAdministratorWitnessHeard},
+		"signed": {Label: textSignedHere, Help: textWhoDecidesComesKeyboardNext},
 	},
 }
 
@@ -148,7 +148,7 @@ func choices(field string, of []string, people []ceremony.PersonView) []Choice {
 // CheckReason is what pause, abort and disagreement need.
 func CheckReason(reason string) string {
 	if strings.TrimSpace(reason) == "" {
-		return "Say why in a few words; it is recorded."
+		return textSayWhyFewWordsRecorded
 	}
 	return ""
 }

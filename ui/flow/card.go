@@ -27,13 +27,13 @@ func newCardAsk(c ceremony.CardPrompt, practice bool) CardAsk {
 			a.Others = append(a.Others, prefix)
 		}
 	}
-	a.Set = fmt.Sprintf("Card set %s, card %d of %d", c.Set, c.Index, c.N)
+	a.Set = fmt.Sprintf(textCardSetCard, c.Set, c.Index, c.N)
 	switch {
 	case c.ReadBack:
-		a.Set += ". It is typed back to prove that it is written down."
+		a.Set += textTypedBackProveWrittenDown
 		a.Need = 0
 	case c.Opens != "":
-		a.Set += fmt.Sprintf(", any %d open %s", c.K, c.Opens)
+		a.Set += fmt.Sprintf(textAnyOpen, c.K, c.Opens)
 	}
 	return a
 }
@@ -65,7 +65,7 @@ func (a CardAsk) Check(code *secret.Buffer) CardState {
 		if st, ok := a.header(h, err); !ok {
 			return st
 		}
-		state = CardState{Say: fmt.Sprintf("Card %d of %d of set %s, any %d of them together.", h.Index, h.N, share.Name(h.Set), h.K), Tone: Info}
+		state = CardState{Say: fmt.Sprintf(textCardSetAnyThemTogether, h.Index, h.N, share.Name(h.Set), h.K), Tone: Info}
 	}
 	if n < len(live) {
 		return state
@@ -75,7 +75,7 @@ func (a CardAsk) Check(code *secret.Buffer) CardState {
 		return refused(err)
 	}
 	card.Wipe()
-	return CardState{OK: true, Say: "All 18 groups fit.", Tone: Good}
+	return CardState{OK: true, Say: textAll18GroupsFit, Tone: Good}
 }
 
 func (a CardAsk) header(h share.Header, err error) (CardState, bool) {
@@ -85,11 +85,11 @@ func (a CardAsk) header(h share.Header, err error) (CardState, bool) {
 	case a.ask.Old[ceremony.CardItemName(h.Index, share.Name(h.Set))] != nil:
 		return CardState{Bad: []int{1, 2}, Say: a.ask.Old[ceremony.CardItemName(h.Index, share.Name(h.Set))].Error(), Tone: Bad}, false
 	case a.ask.Set != "" && share.Name(h.Set) != a.ask.Set:
-		return CardState{Bad: []int{1, 2}, Say: fmt.Sprintf("This card is of set %s; this step needs set %s.", share.Name(h.Set), a.ask.Set), Tone: Bad}, false
+		return CardState{Bad: []int{1, 2}, Say: fmt.Sprintf(textCardSetStepNeedsSet, share.Name(h.Set), a.ask.Set), Tone: Bad}, false
 	case slices.Contains(a.ask.Entered, h.Index):
-		return CardState{Say: fmt.Sprintf("Card %d is entered already.", h.Index), Tone: Bad}, false
+		return CardState{Say: fmt.Sprintf(textCardEnteredAlready, h.Index), Tone: Bad}, false
 	case a.ask.Index > 0 && h.Index != a.ask.Index:
-		return CardState{Say: fmt.Sprintf("This is card %d; card %d is asked for.", h.Index, a.ask.Index), Tone: Bad}, false
+		return CardState{Say: fmt.Sprintf(textCardCardAsked, h.Index, a.ask.Index), Tone: Bad}, false
 	}
 	return CardState{}, true
 }
@@ -107,18 +107,18 @@ func refused(err error) CardState {
 
 // Short says which group has too few letters.
 func (CardAsk) Short(group, missing int) string {
-	return fmt.Sprintf("Group %d is short by %s.", group, count(missing, "letter"))
+	return fmt.Sprintf(textGroupShort, group, count(missing, textLetter))
 }
 
 // Refused says why a letter is not taken.
 func (CardAsk) Refused(r rune) string {
-	return fmt.Sprintf("%q is not used on cards: no card has 1, B, I or O.", string(r))
+	return fmt.Sprintf(textNotUsedCardsNoCard, string(r))
 }
 
 // OtherPrefix says what begins like another sort of card.
 func (a CardAsk) OtherPrefix(prefix string) string {
 	if a.practice {
-		return fmt.Sprintf("A card that begins with %s is a real one. It must not be typed on a practice site; cards begin with %s here.", prefix, a.Prefix)
+		return fmt.Sprintf(textCardBeginsRealOneMust, prefix, a.Prefix)
 	}
-	return fmt.Sprintf("A card that begins with %s is for practice. Cards begin with %s here.", prefix, a.Prefix)
+	return fmt.Sprintf(textCardBeginsPracticeCardsBegin, prefix, a.Prefix)
 }

@@ -22,9 +22,9 @@ func NewCarried(path, text string) Carried {
 func (c Carried) Wrong() Wrong {
 	switch {
 	case c.Path == "" && c.Text == "":
-		return Wrong{"path": "Type where the file lies, or paste or scan the checkpoint below."}
+		return Wrong{"path": textTypeWhereFileLiesPaste}
 	case c.Path != "" && c.Text != "":
-		return Wrong{"text": "Bring one checkpoint at a time: the file or the text."}
+		return Wrong{"text": textBringOneCheckpointTimeFile}
 	}
 	return nil
 }

@@ -10,14 +10,14 @@ import (
 
 // NewCeremonies lists every ceremony, the newest first.
 func NewCeremonies(r Record) Table {
-	t := Table{Title: "Ceremonies", One: "ceremony", Many: "ceremonies",
-		Columns: []Column{{"Ceremony", 3}, {"About", 2}, {"Begun", 1.6}, {"State", 1.8}, {"Deviations", 1.4}},
-		First:   "No ceremony was held yet. Start one from the overview."}
+	t := Table{Title: textCeremonies, One: textCeremony, Many: textCeremoniesLower,
+		Columns: []Column{{textCeremonyCapital, 3}, {textAbout, 2}, {textBegun, 1.6}, {textState, 1.8}, {textDeviations, 1.4}},
+		First:   textNoCeremonyHeldYetStart}
 	all := r.State.Ceremonies
 	for i := len(all) - 1; i >= 0; i-- {
 		p := all[i]
 		state, tone := statusOf(p)
-		deviations := "none"
+		deviations := textNone
 		if n := len(p.Deviations); n > 0 {
 			deviations = fmt.Sprint(n)
 		}
@@ -42,16 +42,16 @@ func statusOf(p *ceremony.Progress) (string, Tone) {
 	switch p.Status {
 	case ceremony.SealedStatus:
 		if len(p.NotAccepted()) > 0 {
-			return "Sealed, not accepted", Waiting
+			return textSealedNotAccepted, Waiting
 		}
-		return "Sealed", Good
+		return textSealed, Good
 	case ceremony.AbortedStatus:
-		return "Aborted", Bad
+		return textAborted, Bad
 	}
 	state := capital(string(p.Status))
 	for _, st := range p.Plan.Steps() {
 		if !p.Steps[st.ID].Done {
-			return fmt.Sprintf("%s at step %d", state, st.Number), Waiting
+			return fmt.Sprintf(textStep, state, st.Number), Waiting
 		}
 	}
 	return state, Waiting
@@ -64,34 +64,34 @@ func NewCeremonyDetail(r Record, number string) (Detail, bool) {
 	if p == nil {
 		return Detail{}, false
 	}
-	d := Detail{Kicker: "Ceremony " + p.Number, Title: p.Plan.Title}
+	d := Detail{Kicker: fmt.Sprintf(textCeremonyX, p.Number), Title: p.Plan.Title}
 	d.State, d.Tone = statusOf(p)
 	order := p.Body.Order
 	if order == "" && s.Site.Practice {
-		order = "none: a practice ceremony needs no order"
+		order = textNonePracticeCeremonyNeedsNo
 	}
-	facts := []Fact{said("About", subject(p)), said("Begun", moment(p.Started)), said("Ended", moment(p.Ended)), code("Token", p.Token),
-		said("Runs", fmt.Sprint(max(len(p.Runs), 1))), said("Records", thousands(p.Records)), said("Order", order), said("Program", p.Body.Program.Version)}
+	facts := []Fact{said(textAbout, subject(p)), said(textBegun, moment(p.Started)), said(textEnded, moment(p.Ended)), code(textToken, p.Token),
+		said(textRuns, fmt.Sprint(max(len(p.Runs), 1))), said(textRecords, thousands(p.Records)), said(textOrder, order), said(textProgram, p.Body.Program.Version)}
 	if n := p.NotAccepted(); len(n) > 0 {
-		facts = append(facts, said("Not accepted by", calledAll(s, n)))
+		facts = append(facts, said(textNotAccepted, calledAll(s, n)))
 	}
 	if p.PauseReason != "" && (p.Status == ceremony.PausedStatus || p.Status == ceremony.Interrupted) {
-		facts = append(facts, said("Paused because", p.PauseReason))
+		facts = append(facts, said(textPausedBecause, p.PauseReason))
 	}
 	d.Groups = append(d.Groups,
-		Group{Title: "What it was", Facts: facts, Hashes: []Hash{inWordsToo(fmt.Sprintf("Script %s, version %d: SHA-256", p.Plan.Name, p.Plan.Version), p.Body.Script.String())}},
-		Group{Title: "What it was asked for", Facts: parameters(s, p)},
-		Group{Title: "Who took part", Facts: partners(s, p)})
+		Group{Title: textWhatItWas, Facts: facts, Hashes: []Hash{inWordsToo(fmt.Sprintf(textScriptVersionSHA256, p.Plan.Name, p.Plan.Version), p.Body.Script.String())}},
+		Group{Title: textAsked, Facts: parameters(s, p)},
+		Group{Title: textWhoTookPart, Facts: partners(s, p)})
 	for _, ph := range p.Plan.Phases {
 		d.Groups = append(d.Groups, phase(s, p, ph))
 	}
 	if p.Status == ceremony.AbortedStatus {
-		g := Group{Title: "Clean-up due"}
+		g := Group{Title: textCleanUpDue}
 		for _, left := range s.CleanUp(p) {
 			g.Facts = append(g.Facts, Fact{Value: capital(left)})
 		}
 		if g.Facts == nil {
-			g.Facts = []Fact{{Value: "nothing is left to be put right"}}
+			g.Facts = []Fact{{Value: textNothingLeftPutRight}}
 		}
 		d.Groups = append(d.Groups, g)
 	}
@@ -102,10 +102,10 @@ func NewCeremonyDetail(r Record, number string) (Detail, bool) {
 		d.Groups = append(d.Groups, g)
 	}
 	if r.Report(number) != "" {
-		d.Acts = append(d.Acts, Act{Verb: ShowEvidence, Label: "Its evidence"})
+		d.Acts = append(d.Acts, Act{Verb: ShowEvidence, Label: textEvidence})
 	}
 	if unfinished(p) {
-		d.Acts = append(d.Acts, Act{Verb: GoOnWith, Label: "Resume"})
+		d.Acts = append(d.Acts, Act{Verb: GoOnWith, Label: textResume})
 	}
 	for _, part := range p.Body.People {
 		d.Refs = append(d.Refs, Ref{InPeople, part.Person, called(s, part.Person)})
@@ -130,7 +130,7 @@ func parameters(s *ceremony.State, p *ceremony.Progress) []Fact {
 		out = append(out, said(par.Ask, v))
 	}
 	if len(out) == 0 {
-		out = []Fact{{Value: "the script has no parameters"}}
+		out = []Fact{{Value: textScriptNoParameters}}
 	}
 	return out
 }
@@ -138,11 +138,11 @@ func parameters(s *ceremony.State, p *ceremony.Progress) []Fact {
 func partners(s *ceremony.State, p *ceremony.Progress) []Fact {
 	var out []Fact
 	for _, part := range p.Body.People {
-		attested := "has not attested"
+		attested := textNotAttested
 		if sg, ok := p.Attested[part.Person]; ok {
-			attested = "attested " + sg.At.UTC().Format("15:04:05")
+			attested = fmt.Sprintf(textAttested, sg.At.UTC().Format("15:04:05"))
 			if sg.SignOff.Verdict == ceremony.Disagree {
-				attested = "did not agree: " + sg.SignOff.Reason
+				attested = fmt.Sprintf(textDidNotAgree, sg.SignOff.Reason)
 			}
 		}
 		out = append(out, Fact{Label: role(part.Role), Value: called(s, part.Person) + " · " + attested})
@@ -154,25 +154,25 @@ func role(r string) string { return capital(roleWords(r)) }
 
 // roleWords says a role as people do.
 func roleWords(r string) string {
-	return strings.Replace(strings.ReplaceAll(r, "-", " "), "third party", "third-party", 1)
+	return strings.Replace(strings.ReplaceAll(r, "-", " "), textThirdParty, "third-party", 1)
 }
 
 // phase lists the steps of a phase with when they ended and what they found.
 func phase(s *ceremony.State, p *ceremony.Progress, ph script.Phase) Group {
-	g := Group{Title: fmt.Sprintf("Phase %d: %s", ph.Number, ph.Title)}
+	g := Group{Title: fmt.Sprintf(textPhase, ph.Number, ph.Title)}
 	for _, st := range ph.Steps {
 		ss := p.Steps[st.ID]
 		if ss == nil {
 			continue
 		}
-		value := "not done yet"
+		value := textNotDoneYet
 		if ss.Done {
 			value = ss.Ended.UTC().Format("15:04:05")
 			if p.DeviatedIn(st.ID) {
-				value += " · with a deviation"
+				value += textDeviation
 			}
 			if ss.Attempt > 1 {
-				value += fmt.Sprintf(" · attempt %d", ss.Attempt)
+				value += fmt.Sprintf(textAttempt, ss.Attempt)
 			}
 			for _, f := range ss.Facts {
 				v := f.Value
@@ -182,56 +182,56 @@ func phase(s *ceremony.State, p *ceremony.Progress, ph script.Phase) Group {
 				value += "\n" + f.Label + ": " + v
 			}
 		}
-		g.Facts = append(g.Facts, Fact{Label: fmt.Sprintf("%d  %s", st.Number, st.Title), Value: value})
+		g.Facts = append(g.Facts, Fact{Label: fmt.Sprintf(textTwoColumns, st.Number, st.Title), Value: value})
 	}
 	signed := sorted(p.Phases[ph.Number])
 	if len(signed) > 0 {
-		g.Facts = append(g.Facts, said("Signed off by", calledAll(s, signed)))
+		g.Facts = append(g.Facts, said(textSignedOff, calledAll(s, signed)))
 	}
 	return g
 }
 
 func deviations(s *ceremony.State, p *ceremony.Progress) Group {
-	g := Group{Title: "Deviations"}
+	g := Group{Title: textDeviations}
 	for _, dv := range p.Deviations {
-		value := fmt.Sprintf("Expected: %s\nHappened: %s\nKey material exposed: %s\nClass: %s, %s", dv.Raised.Expected, dv.Raised.Happened, dv.Raised.Exposed, dv.Raised.Class, dv.Raised.Severity)
+		value := fmt.Sprintf(textExpectedHappenedKeyMaterialExposed, dv.Raised.Expected, dv.Raised.Happened, dv.Raised.Exposed, dv.Raised.Class, dv.Raised.Severity)
 		if dv.Raised.Containment != "" {
-			value += "\nDone at once: " + dv.Raised.Containment
+			value += fmt.Sprintf(textDoneOnce, dv.Raised.Containment)
 		}
 		if dv.Decided == nil {
-			value += "\nNot decided yet"
+			value += textNotDecidedYet
 		} else {
-			value += fmt.Sprintf("\nDecided: %s, by %s", dv.Decided.Decision, called(s, dv.Decided.By))
+			value += fmt.Sprintf(textDecided, dv.Decided.Decision, called(s, dv.Decided.By))
 			if len(dv.Decided.HeardBy) > 0 {
-				value += ", heard by " + calledAll(s, dv.Decided.HeardBy)
+				value += fmt.Sprintf(textHeard, calledAll(s, dv.Decided.HeardBy))
 			}
 			if dv.Decided.Reason != "" {
-				value += "\nBecause: " + dv.Decided.Reason
+				value += fmt.Sprintf(textBecause, dv.Decided.Reason)
 			}
 			if dv.Decided.Corrective != "" {
-				value += "\nAbout the cause: " + dv.Decided.Corrective
+				value += fmt.Sprintf(textAboutCause, dv.Decided.Corrective)
 			}
 			if dv.Decided.Due != "" {
-				value += "\nUntil: " + dv.Decided.Due
+				value += fmt.Sprintf(textUntil, dv.Decided.Due)
 			}
 			if dv.Closed != "" {
-				value += "\nDone: " + dv.Closed
+				value += fmt.Sprintf(textDone, dv.Closed)
 			}
 			if dv.Decided.Effect != "" {
-				value += "\nCannot be claimed: " + dv.Decided.Effect
+				value += fmt.Sprintf(textCannotClaimed, dv.Decided.Effect)
 			}
 		}
-		g.Facts = append(g.Facts, Fact{Label: fmt.Sprintf("%d, %s", dv.Raised.Number, dv.At.UTC().Format("15:04:05")), Value: value})
+		g.Facts = append(g.Facts, Fact{Label: fmt.Sprintf(textNX, dv.Raised.Number, dv.At.UTC().Format("15:04:05")), Value: value})
 	}
 	return g
 }
 
 func faults(p *ceremony.Progress) Group {
-	g := Group{Title: "What the token did not do"}
+	g := Group{Title: textTokenDidNotDo}
 	for _, f := range p.Faults {
 		code := f.Code
 		if code == "" {
-			code = "no answer"
+			code = textNoAnswer
 		}
 		g.Facts = append(g.Facts, Fact{Label: capital(f.Class), Value: f.Why + " (" + code + ")"})
 	}

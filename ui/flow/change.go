@@ -2,6 +2,7 @@ package flow
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -34,17 +35,17 @@ type Signer struct {
 func changeWords(k *ceremony.Key, way ceremony.KeyWay) (label, text string) {
 	switch to := way.To; {
 	case way.Waives:
-		return "Accept it without a backup", "Owner and approver accept what the report shows, and that no backup would bring the key back. The reason says why it needs none."
+		return textAcceptWithoutBackup, textOwnerApproverAcceptReportShows
 	case to == ceremony.Active && k.State == ceremony.PreActivation:
-		return "Accept the key", "Owner and approver accept what the report shows. From then on the key may be used."
+		return textAcceptKey, textOwnerApproverAcceptReportShowsFrom
 	case to == ceremony.Active:
-		return "Use it again", "Owner and approver find that nothing stands against its use."
+		return textUseAgain, textOwnerApproverFindNothingStands
 	case to == ceremony.Deactivated:
-		return "End its use", "The owner ends the use of the key. What was made with it can still be read."
+		return textEndUse, textOwnerEndsUseKeyMade
 	case to == ceremony.Suspended:
-		return "Suspend it", "Its use is halted while something is looked into."
+		return textSuspend, textUseHaltedWhileSomethingLooked
 	}
-	return "Declare it compromised", "Nobody can take that back: the key can only be destroyed then."
+	return textDeclareCompromised, textNobodyCanTakeBackKey
 }
 
 // signersInWords: "the approver", "two officers".
@@ -52,7 +53,7 @@ func signersInWords(by []string) string {
 	if len(by) > 1 && by[0] == by[len(by)-1] {
 		return inWords(len(by)) + " " + manyOf(by[0])
 	}
-	return "the " + strings.Join(by, " and the ")
+	return fmt.Sprintf(textThe, strings.Join(by, textAndThe))
 }
 
 // changeActs are what can be said of a key now. Where several may say the same, the
@@ -71,7 +72,7 @@ func changeActs(s *ceremony.State, k *ceremony.Key) []Act {
 	for _, w := range ways {
 		label, _ := changeWords(k, w)
 		if len(slices.DeleteFunc(slices.Clone(ways), func(o ceremony.KeyWay) bool { return o.To != w.To })) > 1 {
-			label += ", by " + signersInWords(w.By)
+			label += fmt.Sprintf(textBy, signersInWords(w.By))
 		}
 		out = append(out, Act{Verb: ChangeKey, Label: label, To: string(w.To), By: w.By})
 	}
@@ -90,9 +91,9 @@ func NewKeyChange(r Record, id, to string, by []string) (KeyChange, bool) {
 			continue
 		}
 		label, text := changeWords(k, w)
-		page := KeyChange{Key: id, Label: k.Body.Label, To: w.To, Waived: w.Waives, Title: label + ": " + k.Body.Label, Text: capital(signersInWords(by)) + " sign. " + text, Grave: w.To == ceremony.Compromised}
+		page := KeyChange{Key: id, Label: k.Body.Label, To: w.To, Waived: w.Waives, Title: label + ": " + k.Body.Label, Text: fmt.Sprintf(textSign, capital(signersInWords(by)), text), Grave: w.To == ceremony.Compromised}
 		if len(by) == 1 {
-			page.Text = capital(signersInWords(by)) + " signs. " + text
+			page.Text = fmt.Sprintf(textSigns, capital(signersInWords(by)), text)
 		}
 		for _, role := range by {
 			people := enrolledAs(r.State, role)
@@ -113,17 +114,17 @@ func (c KeyChange) Signed(chosen []int, reason string) ([]ceremony.Part, Wrong) 
 	var parts []ceremony.Part
 	for i, sg := range c.Signers {
 		if chosen[i] >= 0 && slices.ContainsFunc(parts, func(p ceremony.Part) bool { return p.Person == sg.People[chosen[i]].ID }) {
-			wrong[sg.Role] = "Choose two different people: nobody signs twice."
+			wrong[sg.Role] = textChooseTwoDifferentPeopleNobody
 			continue
 		}
 		if chosen[i] < 0 {
-			wrong[sg.Role] = "Choose who signs as " + sg.Role + "."
+			wrong[sg.Role] = fmt.Sprintf(textChooseWhoSigns, sg.Role)
 			continue
 		}
 		parts = append(parts, ceremony.Part{Person: sg.People[chosen[i]].ID, Role: sg.Role})
 	}
 	if strings.TrimSpace(reason) == "" {
-		wrong["reason"] = "Type the reason: it stands in the record for good."
+		wrong["reason"] = textTypeReasonStandsRecordGood
 	}
 	if len(wrong) > 0 {
 		return nil, wrong

@@ -21,16 +21,16 @@ const (
 // bag.
 func NewCustody(r Record) Table {
 	s := r.State
-	t := Table{Title: InCustody, One: "thing in custody", Many: "things in custody",
-		Columns: []Column{{"What", 3}, {"Kind", 1.5}, {"With", 2.6}, {"Bag", 1.8}, {"State", 1.6}},
-		First:   "Nothing is in custody yet. Cards, bags and HSMs stand here once the site was opened in its first ceremony."}
+	t := Table{Title: InCustody, One: textThingCustody, Many: textThingsCustody,
+		Columns: []Column{{textWhat, 3}, {textKind, 1.5}, {textWith, 2.6}, {textBag, 1.8}, {textState, 1.6}},
+		First:   textNothingCustodyYetCardsBags}
 	due := setsDue(s)
 	for _, id := range sorted(s.Sets) {
 		b := s.Sets[id].Body
 		state, tone := setState(s, s.Sets[id], due[id])
 		t.Rows = append(t.Rows, Row{ID: aSet + id, Cells: []Cell{
-			{Kind: Name, Text: setCalled(b), Below: fmt.Sprintf("any %d of %d", b.Threshold, b.Count)}, {Text: capital(b.Purpose) + " set"},
-			{Text: calledAll(s, holders(b))}, {Text: "one a card"}, {Kind: Chip, Text: state, Tone: tone}}})
+			{Kind: Name, Text: setCalled(b), Below: fmt.Sprintf(textAny, b.Threshold, b.Count)}, {Text: fmt.Sprintf(textXSet, capital(b.Purpose))},
+			{Text: calledAll(s, holders(b))}, {Text: textOneCard}, {Kind: Chip, Text: state, Tone: tone}}})
 	}
 	for _, name := range sorted(s.Items) {
 		it := s.Items[name]
@@ -41,7 +41,7 @@ func NewCustody(r Record) Table {
 	for _, serial := range sorted(s.Tokens) {
 		b := s.Tokens[serial].Body
 		t.Rows = append(t.Rows, Row{ID: aToken + serial, Cells: []Cell{
-			{Kind: Name, Text: b.Label, Below: "serial number " + serial}, {Text: "HSM"}, {Text: notRecorded}, {Text: said("", bagOf(s, serial)).Value}, {Kind: Chip, Text: "Enrolled", Tone: Good}}})
+			{Kind: Name, Text: b.Label, Below: fmt.Sprintf(textSerialNumber, serial)}, {Text: textHSM}, {Text: notRecorded}, {Text: said("", bagOf(s, serial)).Value}, {Kind: Chip, Text: textEnrolled, Tone: Good}}})
 	}
 	return t
 }
@@ -50,11 +50,11 @@ func NewCustody(r Record) Table {
 func setCalled(b ceremony.SetIssued) string {
 	switch b.Device {
 	case ceremony.QuorumCards:
-		return "Quorum cards, set " + setName(b.Set)
+		return fmt.Sprintf(textQuorumCardsSet, setName(b.Set))
 	case ceremony.PINParts:
-		return "PIN in parts, set " + setName(b.Set)
+		return fmt.Sprintf(textPINPartsSet, setName(b.Set))
 	}
-	return "Card set " + setName(b.Set)
+	return fmt.Sprintf(textCardSet, setName(b.Set))
 }
 
 func setName(id string) string {
@@ -88,19 +88,19 @@ func setsDue(s *ceremony.State) map[string]ceremony.SetDue {
 func setState(s *ceremony.State, set *ceremony.Set, due ceremony.SetDue) (string, Tone) {
 	switch {
 	case set.Withdrawn && len(due.Unaccounted) > 0:
-		return "Change the key", Bad
+		return textChangeKey, Bad
 	case set.Withdrawn && due.Needed:
-		return "Still opens a backup", Waiting
+		return textStillOpensBackup, Waiting
 	case set.Withdrawn:
-		return "Withdrawn", Neutral
+		return textWithdrawn, Neutral
 	case len(due.Unaccounted) > 0:
-		return "Must be changed", Bad
+		return textMustChanged, Bad
 	case len(opens(s, set)) == 0:
-		return "Opens no HSM yet", Info
+		return textOpensNoHSMYet, Info
 	case len(s.Unaccounted(set)) > 0:
-		return "A card is missing", Waiting
+		return textCardMissing, Waiting
 	}
-	return "In use", Good
+	return textUse, Good
 }
 
 // opens lists the tokens whose PIN comes from a set now, wherever it was issued.
@@ -140,11 +140,11 @@ func bagOf(s *ceremony.State, serial string) string {
 func itemState(it *ceremony.Item) (string, Tone) {
 	switch it.State {
 	case ceremony.InCustody:
-		return "In its bag", Good
+		return textInItsBag, Good
 	case ceremony.OutOfBag:
-		return "Out of its bag", Waiting
+		return textOutBag, Waiting
 	case ceremony.Lost:
-		return "Lost", Bad
+		return textLost, Bad
 	}
 	return capital(it.State), Neutral
 }
@@ -176,44 +176,44 @@ func setDetail(s *ceremony.State, id string) (Detail, bool) {
 		return Detail{}, false
 	}
 	b := set.Body
-	d := Detail{Kicker: "Share set", Title: setCalled(b), Text: fmt.Sprintf("Any %d of its %d cards rebuild one secret of 32 bytes. Fewer tell nothing about it.", b.Threshold, b.Count)}
+	d := Detail{Kicker: textShareSet, Title: setCalled(b), Text: fmt.Sprintf(textAnyCardsRebuildOneSecret, b.Threshold, b.Count)}
 	if b.Made() {
-		d.Kicker, d.Text = "What opens a device", fmt.Sprintf("Any %d of its %d parts open the device at its own pad, as stated. The device made them; nothing of them is known here.", b.Threshold, b.Count)
+		d.Kicker, d.Text = textOpensDevice, fmt.Sprintf(textAnyPartsOpenDeviceOwn, b.Threshold, b.Count)
 	}
 	due, asks := setsDue(s)[id]
 	d.State, d.Tone = setState(s, set, due)
 	if asks {
-		asked := Group{Title: "What it asks for"}
+		asked := Group{Title: textAsks}
 		for _, text := range setDue(due) {
 			asked.Facts = append(asked.Facts, Fact{Value: text.Text})
 		}
 		d.Groups = append(d.Groups, asked)
 	}
-	opened := Fact{Label: "Opens the tokens", Value: "none"}
+	opened := Fact{Label: textOpensTokens, Value: textNone}
 	if now := opens(s, set); len(now) > 0 {
 		opened = code(opened.Label, strings.Join(now, ", "))
 	}
-	d.Groups = append(d.Groups, Group{Title: "What it is", Facts: []Fact{
-		code("Set", setName(id)), said("Purpose", b.Purpose), said("Threshold", fmt.Sprintf("any %d of %d", b.Threshold, b.Count)),
-		opened, code("Was issued for", strings.Join(b.Serials, ", ")), said("Length of the PIN it makes", countOrNone(b.PINLength, "character"))}})
+	d.Groups = append(d.Groups, Group{Title: textWhatItIs, Facts: []Fact{
+		code(textSet, setName(id)), said(textPurpose, b.Purpose), said(textThreshold, fmt.Sprintf(textAny, b.Threshold, b.Count)),
+		opened, code(textIssued, strings.Join(b.Serials, ", ")), said(textLengthPINMakes, countOrNone(b.PINLength, textCharacter))}})
 	if !b.Made() {
-		d.Groups[len(d.Groups)-1].Hashes = []Hash{inWordsToo("Commitment to the secret", b.Commitment)}
+		d.Groups[len(d.Groups)-1].Hashes = []Hash{inWordsToo(textCommitmentSecret, b.Commitment)}
 	}
-	cards := Group{Title: "Its cards"}
+	cards := Group{Title: textCards}
 	for _, c := range b.Cards {
-		value := called(s, c.Holder) + " · bag " + notRecorded
+		value := fmt.Sprintf(textXBagX, called(s, c.Holder), notRecorded)
 		if it := s.Items[cardName(b, c.Index)]; it != nil {
 			state, _ := itemState(it)
-			value = called(s, it.Holder) + " · bag " + it.Bag + " · " + lower(state)
+			value = fmt.Sprintf(textXBagXX, called(s, it.Holder), it.Bag, lower(state))
 			d.Refs = append(d.Refs, Ref{InCustody, anItem + it.Name, capital(it.Name)})
 		}
 		if raw, err := hex.DecodeString(c.Fingerprint); err == nil && len(raw) > 0 {
-			value += "\nfingerprint " + saidInWords(raw, 5)
+			value += fmt.Sprintf(textFingerprint, saidInWords(raw, 5))
 		}
-		cards.Facts = append(cards.Facts, Fact{Label: fmt.Sprintf("%s %d", capital(b.ItemKind()), c.Index), Value: value})
+		cards.Facts = append(cards.Facts, Fact{Label: fmt.Sprintf(textXN, capital(b.ItemKind()), c.Index), Value: value})
 	}
 	d.Groups = append(d.Groups, cards)
-	d.Names = append(named(id, set.Leaf.String(), b.Intent.String()), "of set "+setName(id))
+	d.Names = append(named(id, set.Leaf.String(), b.Intent.String()), fmt.Sprintf(textOfSetX, setName(id)))
 	return d, true
 }
 
@@ -236,9 +236,9 @@ func itemDetail(s *ceremony.State, name string) (Detail, bool) {
 	}
 	d := Detail{Kicker: itemKind(it), Title: capital(name), Names: named(name), Refs: []Ref{{InPeople, it.Holder, called(s, it.Holder)}}}
 	d.State, d.Tone = itemState(it)
-	where := Group{Title: "Where it is", Facts: []Fact{code("Bag", it.Bag), said("With", called(s, it.Holder)), said("Kept at, as stated", it.Place), said("Everyone who ever held it", calledAll(s, it.Holders))}}
+	where := Group{Title: textWhereItIs, Facts: []Fact{code(textBag, it.Bag), said(textWith, called(s, it.Holder)), said(textKeptStated, it.Place), said(textEveryoneWhoEverHeld, calledAll(s, it.Holders))}}
 	if it.Holds != "" {
-		where.Facts = append(where.Facts, code("Holds the wrapped backup (SHA-256)", fours(it.Holds)))
+		where.Facts = append(where.Facts, code(textHoldsWrappedBackupSHA256, fours(it.Holds)))
 	}
 	if set := s.Sets[it.Set]; set != nil {
 		d.Refs = append(d.Refs, Ref{InCustody, aSet + it.Set, setCalled(set.Body)})
@@ -252,17 +252,17 @@ func tokenDetail(s *ceremony.State, serial string) (Detail, bool) {
 	if t == nil {
 		return Detail{}, false
 	}
-	d := Detail{Kicker: "HSM", Title: t.Body.Label, State: "Enrolled", Tone: Good, Groups: []Group{{Title: "What it is", Facts: product(s, serial)}}, Names: named(serial)}
+	d := Detail{Kicker: textHSM, Title: t.Body.Label, State: textEnrolled, Tone: Good, Groups: []Group{{Title: textWhatItIs, Facts: product(s, serial)}}, Names: named(serial)}
 	if t.AtPad() {
-		d.Groups[0].Facts = append(d.Groups[0].Facts, said("Opened at its own pad, as stated", "by "+t.Body.ProtectedPath+"; no PIN of it is known here"))
+		d.Groups[0].Facts = append(d.Groups[0].Facts, said(textOpenedOwnPadStated, fmt.Sprintf(textNoPINKnownHere, t.Body.ProtectedPath)))
 	}
-	cards := Group{Title: "Whose cards open it", Facts: []Fact{said("User PIN", anyOf(s.SetFor(serial, "user"))), said("Security officer's PIN", anyOf(s.SetFor(serial, "so"))), said("Bag, after the last ceremony", bagOf(s, serial))}}
+	cards := Group{Title: textWhoseCardsOpen, Facts: []Fact{said(textUserPIN, anyOf(s.SetFor(serial, "user"))), said(textSecurityOfficersPIN, anyOf(s.SetFor(serial, "so"))), said(textBagAfterLastCeremony, bagOf(s, serial))}}
 	for _, set := range []*ceremony.Set{s.SetFor(serial, "user"), s.SetFor(serial, "so")} {
 		if set != nil {
 			d.Refs = append(d.Refs, Ref{InCustody, aSet + set.Body.Set, setCalled(set.Body)})
 		}
 	}
-	keys := Group{Title: "Keys that are or were in it"}
+	keys := Group{Title: textKeys}
 	for _, id := range sorted(s.Keys) {
 		k := s.Keys[id]
 		for _, c := range k.Copies {
@@ -271,10 +271,10 @@ func tokenDetail(s *ceremony.State, serial string) (Detail, bool) {
 			}
 			value := ceremony.AlgorithmName(k.Body.Algorithm) + " · " + keyState(k)
 			if k.Body.Serial != serial {
-				value += " · restored"
+				value += textRestored
 			}
 			if c.State != ceremony.CopyKept {
-				value += " · here " + c.State
+				value += fmt.Sprintf(textHere, c.State)
 			}
 			keys.Facts = append(keys.Facts, Fact{Label: k.Body.Label, Value: value})
 			d.Refs = append(d.Refs, Ref{InKeys, id, k.Body.Label})
@@ -282,11 +282,11 @@ func tokenDetail(s *ceremony.State, serial string) (Detail, bool) {
 	}
 	for _, k := range s.LedgerKeys {
 		if k.Body.Serial == serial {
-			keys.Facts = append(keys.Facts, Fact{Label: k.Body.Label, Value: ceremony.AlgorithmName(k.Body.Algorithm) + " · signs this ledger's checkpoints"})
+			keys.Facts = append(keys.Facts, Fact{Label: k.Body.Label, Value: fmt.Sprintf(textSignsLedgersCheckpoints, ceremony.AlgorithmName(k.Body.Algorithm))})
 		}
 	}
 	if len(keys.Facts) == 0 {
-		keys.Facts = []Fact{{Value: "none that this record knows"}}
+		keys.Facts = []Fact{{Value: textNoneRecordKnows}}
 	}
 	d.Groups = append(d.Groups, cards, keys)
 	return d, true
@@ -297,9 +297,9 @@ func anyOf(set *ceremony.Set) string {
 	if set == nil {
 		return ""
 	}
-	what := "cards"
+	what := textCardsLower
 	if set.Body.Made() {
 		what = set.Body.Device
 	}
-	return fmt.Sprintf("any %d of %d %s of set %s", set.Body.Threshold, set.Body.Count, what, setName(set.Body.Set))
+	return fmt.Sprintf(textAnySet, set.Body.Threshold, set.Body.Count, what, setName(set.Body.Set))
 }

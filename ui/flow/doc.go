@@ -18,4 +18,10 @@
 // made from a [Record], which is lent for that long. The ledger's own list is read
 // a page at a time by a [Pager]; [Search] finds records by kind, ceremony, person
 // or words.
+//
+// # Texts
+//
+// What people read stands in texts.go, here and in each package of the window; whole
+// sentences with places to fill in, so that another language can order them as it
+// must. Words of a script stay in the language of the script.
 package flow

@@ -12,10 +12,10 @@ import (
 
 // NewEvidence lists the ceremonies that have ended, each with its document.
 func NewEvidence(r Record) Table {
-	t := Table{Title: InEvidence, One: "ceremony with evidence", Many: "ceremonies with evidence",
-		Columns: []Column{{"Ceremony", 3}, {"Document", 2.4}, {"Edition", 1}, {"SHA-256, first words", 2.2}, {"State", 1.7}},
-		Acts:    r.offered([]Act{{Verb: CopyLedger, Label: "Copy the ledger to a medium"}, {Verb: ExportLedger, Label: "Export it as plain files"}, {Verb: TakeInNote, Label: "Take in a carried checkpoint"}}),
-		First:   "No ceremony has ended yet. Its report is made by itself when it is sealed, and stands here."}
+	t := Table{Title: InEvidence, One: textCeremonyEvidence, Many: textCeremoniesEvidence,
+		Columns: []Column{{textCeremonyCapital, 3}, {textDocument, 2.4}, {textEdition, 1}, {textSHA256FirstWords, 2.2}, {textState, 1.7}},
+		Acts:    r.offered([]Act{{Verb: CopyLedger, Label: textCopyLedgerMedium}, {Verb: ExportLedger, Label: textExportPlainFiles}, {Verb: TakeInNote, Label: textTakeCarriedCheckpoint}}),
+		First:   textNoCeremonyEndedYetReport}
 	all := r.State.Ceremonies
 	for i := len(all) - 1; i >= 0; i-- {
 		p := all[i]
@@ -23,7 +23,7 @@ func NewEvidence(r Record) Table {
 			continue
 		}
 		last := lastReport(r.State, p.Number)
-		document, edition, words := "none made yet", "", ""
+		document, edition, words := textNoneMadeYet, "", ""
 		if last != nil {
 			document, edition, words = capital(last.Document), fmt.Sprint(last.Edition), saidInWords(last.SHA256[:], 4)
 		}
@@ -44,11 +44,11 @@ func lastReport(s *ceremony.State, number string) *ceremony.ReportMade {
 func evidenceState(r Record, p *ceremony.Progress, last *ceremony.ReportMade) (string, Tone) {
 	switch {
 	case r.Report(p.Number) != "":
-		return "In its folder", Good
+		return textInItsFolder, Good
 	case last != nil:
-		return "File missing", Waiting
+		return textFileMissing, Waiting
 	}
-	return "Not made yet", Waiting
+	return textNotMadeYet, Waiting
 }
 
 // NewEvidenceDetail is the evidence of one ceremony: its files, its editions,
@@ -59,23 +59,23 @@ func NewEvidenceDetail(r Record, number string) (Detail, bool) {
 	if p == nil || unfinished(p) {
 		return Detail{}, false
 	}
-	d := Detail{Kicker: "Evidence of ceremony " + number, Title: p.Plan.Title, Refs: []Ref{{InCeremonies, number, "Ceremony " + number}}}
+	d := Detail{Kicker: fmt.Sprintf(textEvidenceCeremony, number), Title: p.Plan.Title, Refs: []Ref{{InCeremonies, number, fmt.Sprintf(textCeremonyX, number)}}}
 	last := lastReport(s, number)
 	d.State, d.Tone = evidenceState(r, p, last)
-	d.Text = "Everybody who was present can check it on any other computer, with the site's key that each of them keeps."
-	d.Acts = []Act{{Verb: MakeAgain, Label: "Make it again"}, {Verb: TakeInReceipt, Label: "Take in a receipt"}}
-	files := Group{Title: "Its files"}
+	d.Text = textEverybodyWhoPresentCanCheck
+	d.Acts = []Act{{Verb: MakeAgain, Label: textMakeAgain}, {Verb: TakeInReceipt, Label: textTakeReceipt}}
+	files := Group{Title: textFiles}
 	if path := r.Report(number); path != "" {
 		key := filepath.Join(filepath.Dir(path), "site.vkey")
-		files.Facts = []Fact{code("Report", path), code("Site's key", key), code("To check it", "claviger-verify --site "+key+" "+path)}
-		d.Acts = append(d.Acts, Act{Verb: CopyOut, Label: "Copy to a medium"})
+		files.Facts = []Fact{code(textReport, path), code(textSitesKey, key), code(textCheck, fmt.Sprintf(textClavigerVerifySite, key, path))}
+		d.Acts = append(d.Acts, Act{Verb: CopyOut, Label: textCopyMedium})
 	} else {
-		files.Facts = []Fact{{Value: "The report is not in its folder. Make it again: the same records give the same bytes."}}
+		files.Facts = []Fact{{Value: textReportNotFolderMakeAgain}}
 	}
 	d.Groups = append(d.Groups, files)
 	if last != nil {
-		d.Groups = append(d.Groups, Group{Title: fmt.Sprintf("%s, edition %d", capital(last.Document), last.Edition), Facts: []Fact{said("Pages", fmt.Sprint(last.Pages)), said("Layout", fmt.Sprint(last.Layout))},
-			Hashes: []Hash{inWordsToo("SHA-256 of the file", last.SHA256.String())}})
+		d.Groups = append(d.Groups, Group{Title: fmt.Sprintf(textXEditionN, capital(last.Document), last.Edition), Facts: []Fact{said(textPages, fmt.Sprint(last.Pages)), said(textLayout, fmt.Sprint(last.Layout))},
+			Hashes: []Hash{inWordsToo(textSHA256File, last.SHA256.String())}})
 	}
 	d.Groups = append(d.Groups, receipts(s, number))
 	return d, true
@@ -110,11 +110,11 @@ type MediaPage struct {
 // NewMedia is the page that chooses where a copy goes; of is what is copied, in
 // words.
 func NewMedia(of string, media []Medium, people []Choice) MediaPage {
-	p := MediaPage{Title: "Copy " + of + " to a medium", Media: media,
-		Text: "Only removable media that are mounted are listed. What is written is made durable, read back from the medium and compared before it is called copied. No card, PIN or passphrase is ever written to a file."}
+	p := MediaPage{Title: fmt.Sprintf(textCopyXToAMedium, of), Media: media,
+		Text: textOnlyRemovableMediaMountedListed}
 	p.People, p.Signed = people, len(people) > 0
 	if len(media) == 0 {
-		p.First = "No removable medium is mounted. Attach one, have it mounted, then look again."
+		p.First = textNoRemovableMediumMountedAttach
 	}
 	return p
 }
@@ -136,10 +136,10 @@ func (p MediaPage) Wrong(t Target) Wrong {
 	}
 	wrong := Wrong{}
 	if strings.TrimSpace(t.Named) == "" {
-		wrong["named"] = "Type the label that stands on the medium."
+		wrong["named"] = textTypeLabelStandsMedium
 	}
 	if t.Person == "" {
-		wrong["person"] = "Choose who makes the copy."
+		wrong["person"] = textChooseWhoMakesCopy
 	}
 	if len(wrong) == 0 {
 		return nil
@@ -151,16 +151,16 @@ func (p MediaPage) Wrong(t Target) Wrong {
 func (m Medium) Describe() (name, about string) {
 	name = m.Label
 	if name == "" {
-		name = "Medium without a label"
+		name = textMediumWithoutLabel
 	}
 	parts := []string{m.Mount, m.Size}
 	if m.Free != "" {
-		parts = append(parts, m.Free+" free")
+		parts = append(parts, fmt.Sprintf(textFree, m.Free))
 	}
 	if m.Serial != "" {
-		parts = append(parts, "serial "+m.Serial)
+		parts = append(parts, fmt.Sprintf(textSerial, m.Serial))
 	} else {
-		parts = append(parts, "serial number not known")
+		parts = append(parts, textSerialNumberNotKnown)
 	}
 	return name, strings.Join(parts, " · ")
 }
@@ -169,11 +169,11 @@ func (m Medium) Describe() (name, about string) {
 func Bytes(n int64) string {
 	switch {
 	case n >= 1e9:
-		return fmt.Sprintf("%.1f GB", float64(n)/1e9)
+		return fmt.Sprintf(textGB, float64(n)/1e9)
 	case n >= 1e6:
-		return fmt.Sprintf("%.0f MB", float64(n)/1e6)
+		return fmt.Sprintf(textMB, float64(n)/1e6)
 	}
-	return thousands(n) + " bytes"
+	return fmt.Sprintf(textBytes, thousands(n))
 }
 
 // Copied is a file on a medium, as it was read back.
@@ -193,11 +193,11 @@ type Receipt struct {
 // NewReceipt tells what was copied, in hex and words, and that the medium can
 // be taken away.
 func NewReceipt(r Receipt) Detail {
-	d := Detail{Kicker: "Copied", Title: capital(r.Of) + " is on the medium", State: "✓ Safe to remove", Tone: Good,
-		Text: "Every file was made durable, read back from the medium and is byte for byte what was written. Write the label of the medium and the first words below on its bag."}
-	d.Groups = append(d.Groups, Group{Title: "Where", Facts: []Fact{code("Folder", r.Folder)}})
+	d := Detail{Kicker: textCopied, Title: fmt.Sprintf(textMedium, capital(r.Of)), State: textSafeRemove, Tone: Good,
+		Text: textEveryFileMadeDurableRead}
+	d.Groups = append(d.Groups, Group{Title: textWhere, Facts: []Fact{code(textFolder, r.Folder)}})
 	for _, f := range r.Files {
-		d.Groups = append(d.Groups, Group{Title: f.Name, Facts: []Fact{said("Size", thousands(f.Bytes)+" bytes")}, Hashes: []Hash{{Label: "SHA-256, as read back", Hex: f.SHA256.String(), Words: assets.PGPWords(f.SHA256[:])}}})
+		d.Groups = append(d.Groups, Group{Title: f.Name, Facts: []Fact{said(textSize, fmt.Sprintf(textBytes, thousands(f.Bytes)))}, Hashes: []Hash{{Label: textSHA256ReadBack, Hex: f.SHA256.String(), Words: assets.PGPWords(f.SHA256[:])}}})
 	}
 	return d
 }

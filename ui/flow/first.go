@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"fmt"
 	"strings"
 
 	"claviger/ceremony/script"
@@ -16,18 +17,18 @@ type First struct {
 // NewFirst tells of both kinds of site; opening is the script that opens one.
 func NewFirst(dir string, opening *script.Plan) First {
 	return First{Dir: dir, Needed: []string{
-		"A hardware security module that is empty, and its vendor's PKCS#11 library on this workstation. A software token is refused.",
-		capital(inWords(headcount(opening.Roles))) + " people, each in one role: " + needsPeople(opening.Roles) + ".",
-		"An order on paper: the printed script, signed by hand by the approver, and the SHA-256 of its scan, computed on another machine.",
-		"Tamper-evident bags with numbers, blank cards, key sheets to sign by hand, and two media for copies of the record.",
+		textHardwareSecurityModuleEmptyVendors,
+		fmt.Sprintf(textPeopleEachOneRole, capital(inWords(headcount(opening.Roles))), needsPeople(opening.Roles)),
+		textOrderPaperPrintedScriptSigned,
+		textTamperEvidentBagsNumbersBlank,
 	}}
 }
 
 // NewRealSite asks for what an empty real site is made of.
 func NewRealSite(dir string, modules []Module) Ask {
-	a := Ask{Kicker: "Real site", Title: "Set up a real site", Verb: "Make the empty site",
-		Text: "The folder " + dir + " is made with a ledger whose first record says, for good, that this is no practice. Everything else is done by people, in the ceremony that opens the site."}
-	library := Field{Name: "library", Label: "The library of the hardware security module"}
+	a := Ask{Kicker: textRealSite, Title: textSetUpRealSite, Verb: textMakeEmptySite,
+		Text: fmt.Sprintf(textFolderMadeLedgerWhoseFirst, dir)}
+	library := Field{Name: "library", Label: textLibraryHardwareSecurityModule}
 	for _, m := range modules {
 		c := Choice{ID: m.Path, Label: m.Name, Help: m.Path}
 		switch hardware := tokensOf(m, true); {
@@ -36,16 +37,16 @@ func NewRealSite(dir string, modules []Module) Ask {
 		case len(hardware) > 0:
 			c.Help += " · " + strings.Join(hardware, ", ")
 		default:
-			c.Help += " · no token attached"
+			c.Help += textNoTokenAttached
 		}
 		library.Of = append(library.Of, c)
 	}
-	library.Of = append(library.Of, Choice{ID: otherLibrary, Label: "Another library", Help: "whose file is named below"})
+	library.Of = append(library.Of, Choice{ID: otherLibrary, Label: textAnotherLibrary, Help: textWhoseFileNamedBelow})
 	if len(library.Of) == 1 {
 		library.Value = otherLibrary
 	}
-	a.Fields = []Field{{Name: "organisation", Label: "Organisation", Hint: "as it stands on every page of evidence", Max: 120}, library,
-		{Name: "path", Label: "Its file", Hint: "the whole path, for example /usr/lib/vendor/libvendor-pkcs11.so", Max: 4096, When: "library", Is: []string{otherLibrary}}}
+	a.Fields = []Field{{Name: "organisation", Label: textOrganisation, Hint: textStandsEveryPageEvidence, Max: 120}, library,
+		{Name: "path", Label: textItsFile, Hint: textWholePathExampleUsrLib, Max: 4096, When: "library", Is: []string{otherLibrary}}}
 	return a
 }
 

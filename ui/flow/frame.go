@@ -59,11 +59,11 @@ type Network struct {
 func NewNetwork(up []string, err error) Network {
 	switch {
 	case err != nil:
-		return Network{Text: "Network not known"}
+		return Network{Text: textNetworkNotKnown}
 	case len(up) > 0:
-		return Network{Text: "Network up: " + strings.Join(up, ", ")}
+		return Network{Text: fmt.Sprintf(textNetworkUp, strings.Join(up, ", "))}
 	}
-	return Network{Text: "Offline", Off: true}
+	return Network{Text: textOffline, Off: true}
 }
 
 // With adds the network to the header. What should be off and is not has a lamp
@@ -126,12 +126,6 @@ type Need struct {
 	Met  bool
 }
 
-// Bands of a practice site. That its token is software is said where it is.
-const (
-	practiceBand = "PRACTICE · NOT EVIDENCE OF A REAL KEY"
-	softwareBand = "PRACTICE · THIS TOKEN IS SOFTWARE · NOT EVIDENCE OF A REAL KEY"
-)
-
 // NewFrame makes the frame of a snapshot.
 func NewFrame(s ceremony.Snapshot) Frame {
 	f := Frame{Place: s.Site.Organisation, Working: s.Working, Since: s.Since, Status: newStatus(s.Ledger)}
@@ -142,16 +136,16 @@ func NewFrame(s ceremony.Snapshot) Frame {
 		}
 	}
 	if s.Ledger.Holder != "" {
-		f.Held = "READ-ONLY · written by " + s.Ledger.Holder + " · close that window, then open this one again"
+		f.Held = fmt.Sprintf(textREADONLYWrittenCloseWindow, s.Ledger.Holder)
 	}
 	f.Pills = append(f.Pills, hsmPill(s.HSM))
 	c := s.Ceremony
 	if c == nil {
 		return f
 	}
-	f.Pills = append(f.Pills, Pill{Text: "Ceremony " + c.Number})
+	f.Pills = append(f.Pills, Pill{Text: fmt.Sprintf(textCeremonyX, c.Number)})
 	if c.Deviations > 0 {
-		f.Pills = append(f.Pills, Pill{Text: count(c.Deviations, "deviation")})
+		f.Pills = append(f.Pills, Pill{Text: count(c.Deviations, textDeviationLower)})
 	}
 	f.Rail = newRail(c)
 	for _, p := range c.People {
@@ -165,36 +159,36 @@ func NewFrame(s ceremony.Snapshot) Frame {
 
 func hsmPill(h ceremony.HSMView) Pill {
 	if h.State == "open" {
-		text := "HSM open"
+		text := textHSMOpen
 		if h.Label != "" {
 			text += " · " + h.Label
 		}
 		if h.Serial != "" {
-			text += " · SN " + h.Serial
+			text += fmt.Sprintf(textSN, h.Serial)
 		}
 		return Pill{text, LampOn}
 	}
 	if h.State == "" {
-		h.State = "not looked at"
+		h.State = textNotLooked
 	}
-	return Pill{"HSM " + h.State, LampOff}
+	return Pill{fmt.Sprintf(textHSMX, h.State), LampOff}
 }
 
 func newStatus(l ceremony.LedgerView) Status {
-	st := Status{Record: "#" + thousands(max(l.Records-1, 0)), State: "verified", Tone: Good}
+	st := Status{Record: "#" + thousands(max(l.Records-1, 0)), State: textVerified, Tone: Good}
 	if l.Records == 0 {
-		st.Record = "none yet"
+		st.Record = textNoneYet
 	}
 	if len(l.Last) >= 12 {
-		st.Head = "head " + l.Last[:4] + " " + l.Last[4:8] + " " + l.Last[8:12] + " …"
+		st.Head = fmt.Sprintf(textHead, l.Last[:4], l.Last[4:8], l.Last[8:12])
 	}
 	switch {
 	case l.Contradiction != "":
-		st.State, st.Tone = "contradicted", Bad
+		st.State, st.Tone = textContradicted, Bad
 	case len(l.Findings) > 0:
-		st.State, st.Tone = "does not hold", Bad
+		st.State, st.Tone = textDoesNotHold, Bad
 	case !l.Verified:
-		st.State, st.Tone = "not verified yet", Waiting
+		st.State, st.Tone = textNotVerifiedYet, Waiting
 	}
 	return st
 }
@@ -204,7 +198,7 @@ func newRail(c *ceremony.CeremonyView) *Rail {
 	if len(script) == 8 {
 		script = script[:4] + " " + script[4:]
 	}
-	r := &Rail{Head: c.Title + " · script " + script}
+	r := &Rail{Head: fmt.Sprintf(textXScriptX, c.Title, script)}
 	for _, ph := range c.Phases {
 		phase := RailPhase{Title: ph.Title}
 		for _, st := range ph.Steps {
@@ -256,14 +250,14 @@ func Elapsed(s ceremony.Snapshot, now time.Time) string {
 	if c == nil || c.Started.IsZero() {
 		return ""
 	}
-	text := "Elapsed " + clock(now.Sub(c.Started))
+	text := fmt.Sprintf(textElapsed, clock(now.Sub(c.Started)))
 	if c.Planned > 0 {
-		text += " of " + clock(c.Planned)
+		text += fmt.Sprintf(textOf, clock(c.Planned))
 	}
 	if st := c.Step; st != nil && !st.Started.IsZero() && st.Ended.Before(st.Started) {
-		step := "Step " + During(now.Sub(st.Started))
+		step := fmt.Sprintf(textStepX, During(now.Sub(st.Started)))
 		if st.Planned > 0 {
-			step += " of " + During(st.Planned)
+			step += fmt.Sprintf(textOf, During(st.Planned))
 		}
 		text = step + " · " + text
 	}
@@ -271,7 +265,7 @@ func Elapsed(s ceremony.Snapshot, now time.Time) string {
 }
 
 // Clock is the time as the strip shows it.
-func Clock(now time.Time) string { return now.UTC().Format("Mon 2 Jan 2006 15:04:05 UTC") }
+func Clock(now time.Time) string { return now.UTC().Format(textWeekdayDayTime) }
 
 // During is how long something has lasted, as short as it can be said.
 func During(d time.Duration) string {
@@ -300,7 +294,7 @@ func count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return fmt.Sprintf(textS, n, what)
 }
 
 func capital(s string) string {
@@ -314,9 +308,9 @@ func capital(s string) string {
 // Title is the window's title while a prompt waits: its step, its kind, who
 // answers, and which prompt of the run it is. It is never the same twice.
 func Title(practice bool, step, what, who string, n int) string {
-	parts := []string{"Claviger"}
+	parts := []string{textClaviger}
 	if practice {
-		parts = append(parts, "PRACTICE")
+		parts = append(parts, textPRACTICE)
 	}
 	for _, part := range []string{step, what, who} {
 		if part != "" {

@@ -37,12 +37,12 @@ func NewLedgerPage(r Record) LedgerPage {
 	s := r.State
 	p := LedgerPage{Records: s.Size, Signed: reach(s.Size, s.SignedTo, s.PeopleSignedTo)}
 	if c := r.LastClosed.Receipt; c != nil {
-		p.Closed = fmt.Sprintf("Closed last on %s, with %s, as a file of %s bytes", moment(c.At), countOf(int(c.Head.Size), "record", "records"), thousands(c.Bytes))
+		p.Closed = fmt.Sprintf(textClosedLastFileBytes, moment(c.At), countOf(int(c.Head.Size), textRecordLower, textRecordsLower), thousands(c.Bytes))
 		p.Hash = fours(c.SHA256.String())
 	}
 	p.Closed = foundSo(p.Closed, r.LastClosed)
 	if s.Size == 0 {
-		p.First = "The ledger is empty. Its first record is written when the site is opened."
+		p.First = textLedgerEmptyFirstRecordWritten
 	}
 	return p
 }
@@ -51,11 +51,11 @@ func NewLedgerPage(r Record) LedgerPage {
 func foundSo(closed string, f ceremony.LastClosed) string {
 	switch {
 	case f.Same:
-		return closed + ", and found so, byte for byte, at this start. Its SHA-256, as the receipt has it:"
+		return fmt.Sprintf(textFoundSoByteByteStart, closed)
 	case f.Why != "":
-		return strings.TrimPrefix(closed+". The file was not compared with its receipt: "+f.Why+".", ". ")
+		return strings.TrimPrefix(fmt.Sprintf(textFileNotComparedReceipt, closed, f.Why), ". ")
 	case f.Receipt != nil:
-		return closed + ". At this start it was not the same, byte for byte: it was opened since and not closed, or changed. Every record was verified. SHA-256 that the receipt has:"
+		return fmt.Sprintf(textStartNotSameByteByte, closed)
 	}
 	return ""
 }
@@ -64,15 +64,15 @@ func foundSo(closed string, f ceremony.LastClosed) string {
 func reach(size, hsm, people int64) string {
 	upTo := func(who string, n int64) string {
 		if n <= 0 {
-			return who + ": none yet"
+			return fmt.Sprintf(textXNoneYet, who)
 		}
-		return who + ": to record " + thousands(n-1)
+		return fmt.Sprintf(textXToRecordX, who, thousands(n-1))
 	}
-	out := upTo("Signed by the HSM", hsm) + " · " + upTo("by people", people)
+	out := upTo(textSignedHSM, hsm) + " · " + upTo(textPeople, people)
 	if n := size - hsm; n > 0 {
-		return out + " · not yet covered: " + countOf(int(n), "record", "records")
+		return fmt.Sprintf(textNotYetCovered, out, countOf(int(n), textRecordLower, textRecordsLower))
 	}
-	return out + " · every record is covered"
+	return fmt.Sprintf(textEveryRecordCovered, out)
 }
 
 // Lines makes the rows of some records, in their order. A record that cannot be
@@ -93,7 +93,7 @@ func Lines(ctx context.Context, r Record, seqs []int64) ([]RecordRow, error) {
 		for _, seq := range seqs[:run] {
 			row, ok := rows[seq]
 			if !ok {
-				row = RecordRow{Seq: seq, Kind: "Missing", About: "there is no record here", Tone: Bad}
+				row = RecordRow{Seq: seq, Kind: textMissing, About: textThereNoRecordHere, Tone: Bad}
 			}
 			out = append(out, row)
 		}
@@ -113,30 +113,30 @@ func neighbours(seqs []int64) int {
 
 func recordRow(s *ceremony.State, rec ledger.Record, err error) (RecordRow, error) {
 	if d := (*ledger.DamagedError)(nil); errors.As(err, &d) {
-		return RecordRow{Seq: d.Seq, Kind: "Damaged", About: d.Why.Error(), Tone: Bad}, nil
+		return RecordRow{Seq: d.Seq, Kind: textDamaged, About: d.Why.Error(), Tone: Bad}, nil
 	}
 	if err != nil {
-		return RecordRow{}, fmt.Errorf("couldn't read the ledger: %w", err)
+		return RecordRow{}, fmt.Errorf(textCouldntReadLedger, err)
 	}
 	return RecordRow{Seq: rec.Seq, Time: rec.Time.UTC().Format("2006-01-02 15:04:05"), Kind: KindInWords(rec.Kind), About: about(s, rec), Ceremony: rec.Ceremony, Tone: kindTone(rec.Kind)}, nil
 }
 
 // spoken are the kinds that do not say themselves what happened.
 var spoken = map[string]string{
-	ceremony.ArrivedKind:            "Person arrived",
-	ceremony.CeremonyKeyKind:        "Ceremony key certified",
-	ceremony.CheckpointSignedKind:   "Checkpoint signed by the HSM",
-	ceremony.CheckpointComparedKind: "Head in the token compared",
-	ceremony.CheckpointCarriedKind:  "Carried checkpoint taken in",
-	ceremony.ContextKind:            "What this run relies on",
-	ceremony.IntentKind:             "Act intended",
-	ceremony.ResultKind:             "Result",
-	ceremony.SignOffKind:            "Signed",
-	ceremony.SetReadBackKind:        "Card read back",
-	ceremony.TokenInventoryKind:     "Token looked into",
-	ceremony.LoginTriedKind:         "Login about to be tried",
-	ceremony.TokenFaultKind:         "Token failed or did not answer",
-	ceremony.ItemSealedKind:         "Item sealed in a bag",
+	ceremony.ArrivedKind:            textPersonArrived,
+	ceremony.CeremonyKeyKind:        textCeremonyKeyCertified,
+	ceremony.CheckpointSignedKind:   textCheckpointSignedHSM,
+	ceremony.CheckpointComparedKind: textHeadTokenCompared,
+	ceremony.CheckpointCarriedKind:  textCarriedCheckpointTaken,
+	ceremony.ContextKind:            textRunRelies,
+	ceremony.IntentKind:             textActIntended,
+	ceremony.ResultKind:             textResult,
+	ceremony.SignOffKind:            textSigned,
+	ceremony.SetReadBackKind:        textCardReadBack,
+	ceremony.TokenInventoryKind:     textTokenLookedInto,
+	ceremony.LoginTriedKind:         textLoginAboutTried,
+	ceremony.TokenFaultKind:         textTokenFailedDidNotAnswer,
+	ceremony.ItemSealedKind:         textItemSealedBag,
 }
 
 // KindInWords says a record's kind as people do.
@@ -206,7 +206,7 @@ func value(s *ceremony.State, name string, raw json.RawMessage) string {
 		case len([]rune(text)) > 90:
 			return string([]rune(text)[:90]) + " …"
 		case name == "set":
-			return "set " + text
+			return fmt.Sprintf(textSetX, text)
 		}
 		return text
 	}
@@ -220,7 +220,7 @@ func value(s *ceremony.State, name string, raw json.RawMessage) string {
 	}
 	var number int64
 	if name == "index" && json.Unmarshal(raw, &number) == nil {
-		return fmt.Sprintf("card %d", number)
+		return fmt.Sprintf(textCard, number)
 	}
 	return ""
 }
@@ -228,14 +228,14 @@ func value(s *ceremony.State, name string, raw json.RawMessage) string {
 // FoundRecords says how many of the records are listed.
 func FoundRecords(n int, of int64) string {
 	if int64(n) == of {
-		return countOf(n, "record", "records")
+		return countOf(n, textRecordLower, textRecordsLower)
 	}
-	return thousands(int64(n)) + " of " + countOf(int(of), "record", "records")
+	return fmt.Sprintf(textXOfX, thousands(int64(n)), countOf(int(of), textRecordLower, textRecordsLower))
 }
 
 // Verifying says how far a verification is.
 func Verifying(done, total int64) string {
-	return fmt.Sprintf("Verifying the whole ledger: record %s of %s", thousands(done), thousands(total))
+	return fmt.Sprintf(textVerifyingWholeLedgerRecord, thousands(done), thousands(total))
 }
 
 // Query chooses records: those that have every word, or, where a thing is
@@ -257,7 +257,7 @@ func Search(ctx context.Context, r Record, q Query) ([]int64, error) {
 	m := newMatcher(r.State, q)
 	for rec, err := range r.Ledger.Records(ctx, 0, r.State.Size) {
 		if d := (*ledger.DamagedError)(nil); err != nil && !errors.As(err, &d) {
-			return nil, fmt.Errorf("couldn't search the ledger: %w", err)
+			return nil, fmt.Errorf(textCouldntSearchLedger, err)
 		}
 		if err == nil && m.chooses(rec) {
 			out = append(out, rec.Seq)
@@ -357,41 +357,41 @@ const bodyLines = 160
 func NewRecordDetail(ctx context.Context, r Record, seq int64) (Detail, error) {
 	for rec, err := range r.Ledger.Records(ctx, seq, seq+1) {
 		if d := (*ledger.DamagedError)(nil); errors.As(err, &d) {
-			return Detail{Kicker: "Record " + thousands(seq), Title: "Damaged", State: "Does not hold", Tone: Bad, Text: capital(d.Error()) + "."}, nil
+			return Detail{Kicker: fmt.Sprintf(textRecordX, thousands(seq)), Title: textDamaged, State: textDoesNotHoldCapital, Tone: Bad, Text: capital(d.Error()) + "."}, nil
 		}
 		if err != nil {
-			return Detail{}, fmt.Errorf("couldn't read record %d: %w", seq, err)
+			return Detail{}, fmt.Errorf(textCouldntReadRecord, seq, err)
 		}
 		return recordDetail(r, rec), nil
 	}
-	return Detail{}, fmt.Errorf("couldn't find record %d: the ledger has %d", seq, r.State.Size)
+	return Detail{}, fmt.Errorf(textCouldntFindRecordLedger, seq, r.State.Size)
 }
 
 func recordDetail(r Record, rec ledger.Record) Detail {
-	d := Detail{Kicker: "Record " + thousands(rec.Seq), Title: KindInWords(rec.Kind), Text: about(r.State, rec)}
-	d.State, d.Tone = "Not verified", Waiting
+	d := Detail{Kicker: fmt.Sprintf(textRecordX, thousands(rec.Seq)), Title: KindInWords(rec.Kind), Text: about(r.State, rec)}
+	d.State, d.Tone = textNotVerified, Waiting
 	if r.Verified {
-		d.State, d.Tone = "✓ Verified", Good
+		d.State, d.Tone = textVerifiedTicked, Good
 	}
 	where := rec.Ceremony
 	if where == "" {
-		where = "outside a ceremony"
+		where = textOutsideCeremony
 	} else {
-		d.Refs = append(d.Refs, Ref{InCeremonies, rec.Ceremony, "Ceremony " + rec.Ceremony})
+		d.Refs = append(d.Refs, Ref{InCeremonies, rec.Ceremony, fmt.Sprintf(textCeremonyX, rec.Ceremony)})
 	}
-	d.Groups = append(d.Groups, Group{Title: "Where it stands", Facts: []Fact{
-		{Label: "Kind", Value: fmt.Sprintf("%s, version %d", rec.Kind, rec.V), Mono: true},
-		{Label: "Time", Value: moment(rec.Time)},
-		{Label: "Ceremony", Value: where},
-		{Label: "Record before", Value: fours(rec.Prev.String()), Mono: true}}, Hashes: []Hash{inWordsToo("Its own hash (RFC 6962 leaf)", rec.Leaf.String())}})
+	d.Groups = append(d.Groups, Group{Title: textWhereStands, Facts: []Fact{
+		{Label: textKind, Value: fmt.Sprintf(textXVersionN, rec.Kind, rec.V), Mono: true},
+		{Label: textTime, Value: moment(rec.Time)},
+		{Label: textCeremonyCapital, Value: where},
+		{Label: textRecordBefore, Value: fours(rec.Prev.String()), Mono: true}}, Hashes: []Hash{inWordsToo(textOwnHashRFC6962Leaf, rec.Leaf.String())}})
 	if g, ok := signature(r, rec); ok {
 		d.Groups = append(d.Groups, g)
 	}
 	d.Groups = append(d.Groups, covered(r, rec))
 	pretty, more := Pretty(rec.Body)
-	body := Group{Title: "Content", Facts: []Fact{{Value: pretty, Mono: true}}}
+	body := Group{Title: textContent, Facts: []Fact{{Value: pretty, Mono: true}}}
 	if more > 0 {
-		body.Facts = append(body.Facts, Fact{Value: fmt.Sprintf("… %d lines more", more)})
+		body.Facts = append(body.Facts, Fact{Value: fmt.Sprintf(textLinesMore, more)})
 	}
 	d.Groups = append(d.Groups, body)
 	return d
@@ -403,36 +403,36 @@ func signature(r Record, rec ledger.Record) (Group, bool) {
 	if json.Unmarshal(rec.Body, &b) != nil || b.Signature == "" {
 		return Group{}, false
 	}
-	g := Group{Title: "Signature", Facts: []Fact{said("Signed by", called(r.State, b.Person)), code("Ed25519 signature", fours(b.Signature))}}
+	g := Group{Title: textSignature, Facts: []Fact{said(textSignedBy, called(r.State, b.Person)), code(textEd25519Signature, fours(b.Signature))}}
 	if b.Verdict != "" {
-		g.Facts = append(g.Facts, said("Verdict", b.Verdict))
+		g.Facts = append(g.Facts, said(textVerdict, b.Verdict))
 	}
 	if b.Shown != "" {
-		g.Facts = append(g.Facts, code("What was shown (SHA-256)", fours(b.Shown)))
+		g.Facts = append(g.Facts, code(textShownSHA256, fours(b.Shown)))
 	}
-	state := "checked when the record was opened: it holds"
+	state := textCheckedWhenRecordOpenedHolds
 	if !r.Verified {
-		state = "not checked"
+		state = textNotChecked
 	}
-	g.Facts = append(g.Facts, said("Checked", state))
+	g.Facts = append(g.Facts, said(textChecked, state))
 	return g, true
 }
 
 // covered proves that the record stands under the HSM's last checkpoint.
 func covered(r Record, rec ledger.Record) Group {
-	g := Group{Title: "Covered by the HSM"}
+	g := Group{Title: textCoveredHSM}
 	if r.State.SignedTo <= rec.Seq {
-		g.Facts = append(g.Facts, Fact{Value: "Not yet: the HSM's last checkpoint covers " + countOf(int(r.State.SignedTo), "record", "records") + ". The next one made covers this record too."})
+		g.Facts = append(g.Facts, Fact{Value: fmt.Sprintf(textNotYetHSMsLastCheckpoint, countOf(int(r.State.SignedTo), textRecordLower, textRecordsLower))})
 		return g
 	}
-	g.Facts = append(g.Facts, said("Checkpoint", "over "+countOf(int(r.State.SignedTo), "record", "records")))
+	g.Facts = append(g.Facts, said(textCheckpoint, fmt.Sprintf(textOver, countOf(int(r.State.SignedTo), textRecordLower, textRecordsLower))))
 	path, err := ledger.ProveInclusion(context.Background(), r.Ledger, rec.Seq, r.State.SignedTo)
 	if err != nil {
-		g.Facts = append(g.Facts, said("Proof", capital(err.Error())))
+		g.Facts = append(g.Facts, said(textProof, capital(err.Error())))
 		return g
 	}
 	text := ledger.FormatProof(ledger.Proof{Seq: rec.Seq, Path: path, Note: r.State.Note})
-	g.Facts = append(g.Facts, Fact{Label: "Proof (C2SP tlog-proof)", Value: strings.TrimRight(text, "\n"), Mono: true})
+	g.Facts = append(g.Facts, Fact{Label: textProofC2SPTlogProof, Value: strings.TrimRight(text, "\n"), Mono: true})
 	return g
 }
 
@@ -472,9 +472,9 @@ func NewVerification(a Audited, at time.Time) Verification {
 	for i, s := range a.NotChecked {
 		a.NotChecked[i] = capital(plain.Replace(s))
 	}
-	v := Verification{Result: "✓ Holds, " + moment(at), Tone: Good, Signed: reach(a.Records, a.SignedTo, a.PeopleTo), Findings: a.Findings, Checked: a.Checked, NotChecked: a.NotChecked}
+	v := Verification{Result: fmt.Sprintf(textHoldsX, moment(at)), Tone: Good, Signed: reach(a.Records, a.SignedTo, a.PeopleTo), Findings: a.Findings, Checked: a.Checked, NotChecked: a.NotChecked}
 	if !a.Holds {
-		v.Result, v.Tone = "Does not hold, "+moment(at), Bad
+		v.Result, v.Tone = fmt.Sprintf(textDoesNotHoldX, moment(at)), Bad
 	}
 	return v
 }

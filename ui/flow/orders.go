@@ -16,10 +16,10 @@ import (
 
 // NewOrders lists what is ordered, the newest first.
 func NewOrders(r Record, now time.Time) Table {
-	t := Table{Title: InOrders, One: "order", Many: "orders",
-		Columns: []Column{{"Order", 3}, {"About", 1.8}, {"Ordered by", 1.8}, {"May be held", 2.6}, {"State", 2}},
-		Acts:    r.offered([]Act{{Verb: OrderOne, Label: "Order a ceremony"}, {Verb: SeeScripts, Label: "Scripts of this site"}}),
-		First:   "Nothing is ordered. The approver orders a ceremony before the day: this script, these values, these people, in this time. A real site holds no ceremony without an order."}
+	t := Table{Title: InOrders, One: textOrderLower, Many: textOrders,
+		Columns: []Column{{textOrder, 3}, {textAbout, 1.8}, {textOrdered, 1.8}, {textMayHeld, 2.6}, {textState, 2}},
+		Acts:    r.offered([]Act{{Verb: OrderOne, Label: textOrderCeremony}, {Verb: SeeScripts, Label: textScriptsSite}}),
+		First:   textNothingOrderedApproverOrdersCeremony}
 	for i := len(r.State.Orders) - 1; i >= 0; i-- {
 		o := r.State.Orders[i]
 		state, tone := orderState(r.State, o, now)
@@ -35,17 +35,17 @@ func orderState(s *ceremony.State, o *ceremony.Order, now time.Time) (string, To
 	from, until := minute(o.Body.From), minute(o.Body.Until)
 	switch {
 	case o.Used != "":
-		return "Used by " + o.Used, Neutral
+		return fmt.Sprintf(textUsedByX, o.Used), Neutral
 	case o.Withdrawn != "":
-		return "Withdrawn", Bad
+		return textWithdrawn, Bad
 	case now.Before(from):
-		return "Not yet", Info
+		return textNotYet, Info
 	case now.After(until):
-		return "Lapsed", Neutral
+		return textLapsed, Neutral
 	case !slices.Contains(s.StandingOrders(now), o):
-		return "Its script was withdrawn", Bad
+		return textScriptWithdrawn, Bad
 	}
-	return "Standing", Good
+	return textStanding, Good
 }
 
 func minute(s string) time.Time {
@@ -54,7 +54,7 @@ func minute(s string) time.Time {
 }
 
 func window(b ceremony.Ordered) string {
-	return minute(b.From).Format("2 Jan 2006 15:04") + " to " + minute(b.Until).Format("2 Jan 2006 15:04") + " UTC"
+	return fmt.Sprintf(textUTC, minute(b.From).Format(textDayAndMinute), minute(b.Until).Format(textDayAndMinute))
 }
 
 func aboutOf(b ceremony.Ordered) string {
@@ -71,7 +71,7 @@ func scriptTitle(r Record, h ledger.Hash) string {
 	if plan := planOf(r, h); plan != nil {
 		return plan.Title
 	}
-	return "script " + h.String()[:8]
+	return fmt.Sprintf(textScriptX, h.String()[:8])
 }
 
 func planOf(r Record, h ledger.Hash) *script.Plan {
@@ -90,27 +90,27 @@ func NewOrderDetail(r Record, id string, now time.Time) (Detail, bool) {
 	}
 	o := s.Orders[i]
 	b := o.Body
-	d := Detail{Kicker: "Order", Title: scriptTitle(r, b.Script), Text: "Exactly this may be held, once. One byte of the script or one value changed, and it does not run."}
+	d := Detail{Kicker: textOrder, Title: scriptTitle(r, b.Script), Text: textExactlyMayHeldOnceOne}
 	d.State, d.Tone = orderState(s, o, now)
-	how := "signed here by the approver"
+	how := textSignedHereApprover
 	if b.Paper != "" {
-		how = "signed by hand on paper; its SHA-256 " + fours(b.Paper[:min(16, len(b.Paper))]) + " …"
+		how = fmt.Sprintf(textSignedHandPaperSHA256, fours(b.Paper[:min(16, len(b.Paper))]))
 	}
-	facts := []Fact{said("Ordered by", called(s, b.Approver)), said("How", how), said("May be held", window(b)), said("Reference", b.Reference), said("Owner of the key", called(s, b.Owner)), code("Token", b.Token)}
+	facts := []Fact{said(textOrdered, called(s, b.Approver)), said(textHow, how), said(textMayHeld, window(b)), said(textReference, b.Reference), said(textOwnerKey, called(s, b.Owner)), code(textToken, b.Token)}
 	if b.Owner == "" {
-		facts[4].Value = "it is about no key"
+		facts[4].Value = textAboutNoKey
 	}
 	if b.Token == "" {
-		facts[5] = said("Token", "the one that is not initialised")
+		facts[5] = said(textToken, textOneNotInitialised)
 	}
 	if o.Used != "" {
-		facts = append(facts, said("Used by", "ceremony "+o.Used))
-		d.Refs = append(d.Refs, Ref{InCeremonies, o.Used, "Ceremony " + o.Used})
+		facts = append(facts, said(textUsedBy, fmt.Sprintf(textCeremonyXLower, o.Used)))
+		d.Refs = append(d.Refs, Ref{InCeremonies, o.Used, fmt.Sprintf(textCeremonyX, o.Used)})
 	}
 	if o.Withdrawn != "" {
-		facts = append(facts, said("Withdrawn because", o.Withdrawn))
+		facts = append(facts, said(textWithdrawnBecause, o.Withdrawn))
 	}
-	d.Groups = append(d.Groups, Group{Title: "What was ordered", Facts: facts, Hashes: []Hash{inWordsToo("SHA-256 of the script", b.Script.String())}})
+	d.Groups = append(d.Groups, Group{Title: textWhatWasOrdered, Facts: facts, Hashes: []Hash{inWordsToo(textSHA256Script, b.Script.String())}})
 	var values, people []Fact
 	if plan := planOf(r, b.Script); plan != nil {
 		for _, par := range plan.Parameters {
@@ -120,13 +120,13 @@ func NewOrderDetail(r Record, id string, now time.Time) (Detail, bool) {
 	for _, part := range b.People {
 		people = append(people, Fact{Label: role(part.Role), Value: called(s, part.Person)})
 	}
-	d.Groups = append(d.Groups, Group{Title: "With these values", Facts: values}, Group{Title: "By these people", Facts: people})
+	d.Groups = append(d.Groups, Group{Title: textTheseValues, Facts: values}, Group{Title: textThesePeople, Facts: people})
 	if o.Used == "" && o.Withdrawn == "" {
 		if slices.Contains(s.StandingOrders(now), o) && s.Unfinished() == nil {
-			d.Acts = append(d.Acts, Act{Verb: PrepareOrdered, Label: "Prepare the ceremony"})
+			d.Acts = append(d.Acts, Act{Verb: PrepareOrdered, Label: textPrepareCeremony})
 		}
 		if len(s.People) > 0 {
-			d.Acts = append(d.Acts, Act{Verb: WithdrawOrder, Label: "Withdraw it"})
+			d.Acts = append(d.Acts, Act{Verb: WithdrawOrder, Label: textWithdraw})
 		}
 	}
 	d.Names = named(id, b.Script.String())
@@ -146,21 +146,21 @@ func valueInWords(s *ceremony.State, par script.Parameter, value string) string 
 
 // NewScripts tells which scripts the approver has registered or withdrawn.
 func NewScripts(r Record) Detail {
-	d := Detail{Kicker: InOrders, Title: "Scripts of this site", Text: "Every script is known by its SHA-256. Registered ones were read by an approver; one that was withdrawn can be ordered no more.",
-		Acts: []Act{{Verb: RegisterOne, Label: "Register a script"}}}
+	d := Detail{Kicker: InOrders, Title: textScriptsSite, Text: textEveryScriptKnownSHA256,
+		Acts: []Act{{Verb: RegisterOne, Label: textRegisterScript}}}
 	for _, h := range sortedScripts(r.State) {
 		sc := r.State.Scripts[h]
-		g := Group{Title: cmp.Or(sc.Body.Title, scriptTitle(r, h)), Facts: []Fact{said("Name", sc.Body.Name), said("Version", fmt.Sprint(sc.Body.Version))}, Hashes: []Hash{inWordsToo("SHA-256", h.String())}}
+		g := Group{Title: cmp.Or(sc.Body.Title, scriptTitle(r, h)), Facts: []Fact{said(textName, sc.Body.Name), said(textVersionCapital, fmt.Sprint(sc.Body.Version))}, Hashes: []Hash{inWordsToo("SHA-256", h.String())}}
 		if sc.Withdrawn != "" {
-			g.Facts = append(g.Facts, said("Withdrawn because", sc.Withdrawn))
+			g.Facts = append(g.Facts, said(textWithdrawnBecause, sc.Withdrawn))
 		} else {
-			d.Acts = append(d.Acts, Act{Verb: WithdrawScript, Label: "Withdraw " + sc.Body.Name + " " + h.String()[:8], To: h.String()})
+			d.Acts = append(d.Acts, Act{Verb: WithdrawScript, Label: fmt.Sprintf(textWithdrawXX, sc.Body.Name, h.String()[:8]), To: h.String()})
 		}
 		d.Groups = append(d.Groups, g)
 	}
 	d.Acts = r.offered(d.Acts)
 	if len(d.Groups) == 0 {
-		d.Groups = []Group{{Facts: []Fact{{Value: "No script is registered. Shipped ones can be ordered without; what is registered stands in the record by name."}}}}
+		d.Groups = []Group{{Facts: []Fact{{Value: textNoScriptRegisteredShippedOnes}}}}
 	}
 	return d
 }
@@ -176,17 +176,17 @@ func sortedScripts(s *ceremony.State) []ledger.Hash {
 
 // NewRegister asks which script an approver registers.
 func NewRegister(r Record, shipped []Choice) Ask {
-	return Ask{Kicker: InOrders, Title: "Register a script", Verb: "Go on to the signature",
-		Text: "The approver has read the script, word for word. Its bytes are stored in the record.",
-		Fields: []Field{{Name: "script", Label: "Which script", Of: append(slices.Clone(shipped), Choice{ID: "file", Label: "A file of our own"})},
-			{Name: "file", Label: "Its file", Hint: "the whole path, for example /media/usb/our-script.yaml", Max: 4096, When: "script", Is: []string{"file"}},
+	return Ask{Kicker: InOrders, Title: textRegisterScript, Verb: textGoSignature,
+		Text: textApproverReadScriptWordWord,
+		Fields: []Field{{Name: "script", Label: textWhichScript, Of: append(slices.Clone(shipped), Choice{ID: "file", Label: textFileOurOwn})},
+			{Name: "file", Label: textItsFile, Hint: textWholePathExampleMediaUsb, Max: 4096, When: "script", Is: []string{"file"}},
 			approverField(r)}}
 }
 
 // NewWithdrawal asks who takes an order, or a script, out of use, and why.
 func NewWithdrawal(r Record, what string) Ask {
-	return Ask{Kicker: "Cannot be undone", Grave: true, Title: "Withdraw " + what, Verb: "Go on to the signature", Text: "It is taken out of use for good; whoever needs it orders it anew.",
-		Fields: []Field{approverField(r), {Name: "reason", Label: "Why", Hint: "it stands in the record for good", Max: 400}}}
+	return Ask{Kicker: textCannotUndone, Grave: true, Title: fmt.Sprintf(textWithdrawX, what), Verb: textGoSignature, Text: textTakenOutUseGoodWhoever,
+		Fields: []Field{approverField(r), {Name: "reason", Label: textWhy, Hint: textStandsRecordGood, Max: 400}}}
 }
 
 // Withdrawal is what is taken out of use: an order by its leaf, or a script by its
@@ -195,15 +195,15 @@ type Withdrawal struct{ What, Order, Script string }
 
 // NewOrderChoice asks which ceremony is ordered.
 func NewOrderChoice(starts []Start) Ask {
-	f := Field{Name: "script", Label: "Which ceremony"}
+	f := Field{Name: "script", Label: textWhichCeremony}
 	for _, st := range starts {
 		f.Of = append(f.Of, Choice{ID: st.Name, Label: st.Title, Help: st.About})
 	}
-	return Ask{Kicker: "Order", Title: "Order a ceremony", Verb: "Go on", Text: "Choose what is to be held. The next page asks for its values, its people and its time; nothing is signed before.", Fields: []Field{f}}
+	return Ask{Kicker: textOrder, Title: textOrderCeremony, Verb: textGo, Text: textChooseHeldNextPageAsks, Fields: []Field{f}}
 }
 
 func approverField(r Record) Field {
-	f := Field{Name: "approver", Label: "Who signs as approver", Of: enrolledAs(r.State, script.Approver)}
+	f := Field{Name: "approver", Label: textWhoSignsApprover, Of: enrolledAs(r.State, script.Approver)}
 	if len(f.Of) == 1 {
 		f.Value = f.Of[0].ID
 	}
@@ -230,20 +230,20 @@ func NewOrderForm(r Record, name string, source []byte, free func(string) string
 	s := r.State
 	plan, err := script.Parse(source, s.KnownKinds())
 	if err != nil {
-		return OrderForm{}, fmt.Errorf("couldn't read the script: %w", err)
+		return OrderForm{}, fmt.Errorf(textCouldntReadScript, err)
 	}
 	f := OrderForm{Name: name, Source: source, plan: plan, first: len(s.People) == 0}
-	f.Kicker, f.Title, f.Verb = "Order", "Order: "+lower(plan.Title), "Go on to the signature"
-	f.Text = "The approver orders exactly this: one byte of the script or one value changed, and it does not run. An order is used once."
+	f.Kicker, f.Title, f.Verb = textOrder, fmt.Sprintf(textOrderX, lower(plan.Title)), textGoSignature
+	f.Text = textApproverOrdersExactlyOneByte
 	if f.first {
-		f.Verb = "Take the order in"
-		f.Text = "Nobody is enrolled yet, so the first order is on paper. Print the script, fill in its last page with these values, have it signed by hand and scanned; the witness then types the SHA-256 of the scan, as another machine computed it."
+		f.Verb = textTakeOrder
+		f.Text = textNobodyEnrolledYetSoFirst
 	}
-	f.Hashes = []Hash{inWordsToo(fmt.Sprintf("Script %s, version %d: SHA-256, to be read aloud", plan.Name, plan.Version), hex.EncodeToString(plan.SHA256[:]))}
+	f.Hashes = []Hash{inWordsToo(fmt.Sprintf(textScriptVersionSHA256Read, plan.Name, plan.Version), hex.EncodeToString(plan.SHA256[:]))}
 	start, _ := NewStart(plan, s, free)
 	for _, par := range start.Parameters {
 		field := par.field()
-		field.Name = "value " + field.Name
+		field.Name = fmt.Sprintf(textValue, field.Name)
 		switch {
 		case f.first && par.Name == "organisation":
 			field.Value = s.Site.Organisation
@@ -258,13 +258,13 @@ func NewOrderForm(r Record, name string, source []byte, free func(string) string
 		}
 	}
 	f.Fields = append(f.Fields, f.tokenField(s)...)
-	f.Fields = append(f.Fields, Field{Name: "reference", Label: "Reference of the request", Hint: "as your organisation counts them", Max: 120},
-		Field{Name: "from", Label: "May be held from, UTC", Hint: "year-month-day hour:minute", Value: now.UTC().Format(orderTime), Max: 16},
-		Field{Name: "until", Label: "Until, UTC", Hint: "it lapses then", Value: now.UTC().AddDate(0, 0, 14).Format(orderTime), Max: 16})
+	f.Fields = append(f.Fields, Field{Name: "reference", Label: textReferenceRequest, Hint: textYourOrganisationCountsThem, Max: 120},
+		Field{Name: "from", Label: textMayHeldFromUTC, Hint: textYearMonthDayHourMinute, Value: now.UTC().Format(orderTime), Max: 16},
+		Field{Name: "until", Label: textUntilUTC, Hint: textLapsesThen, Value: now.UTC().AddDate(0, 0, 14).Format(orderTime), Max: 16})
 	if !f.first {
 		f.Fields = append(f.Fields, approverField(r),
-			Field{Name: "how", Label: "How it is ordered", Value: hereOrder, Of: []Choice{{ID: hereOrder, Label: "The approver signs here", Help: "With the own passphrase."}, {ID: paperOrder, Label: "It was signed on paper", Help: "The witness types its SHA-256 and signs that."}}},
-			Field{Name: "witness", Label: "Which witness takes the paper in", Of: enrolledAs(s, script.Witness), When: "how", Is: []string{paperOrder}})
+			Field{Name: "how", Label: textHowOrdered, Value: hereOrder, Of: []Choice{{ID: hereOrder, Label: textApproverSignsHere, Help: textOwnPassphrase}, {ID: paperOrder, Label: textSignedPaper, Help: textWitnessTypesSHA256Signs}}},
+			Field{Name: "witness", Label: textWitnessTakesPaper, Of: enrolledAs(s, script.Witness), When: "how", Is: []string{paperOrder}})
 	}
 	return f, nil
 }
@@ -272,7 +272,7 @@ func NewOrderForm(r Record, name string, source []byte, free func(string) string
 // personField asks who takes a part: one of those enrolled for it, or, before
 // anybody is, a name in Latin letters.
 func (f OrderForm) personField(s *ceremony.State, need script.RoleNeed, i int) Field {
-	field := Field{Name: fmt.Sprintf("person %s %d", need.Role, i), Label: role(need.Role), Max: 60}
+	field := Field{Name: fmt.Sprintf(textPersonXN, need.Role, i), Label: role(need.Role), Max: 60}
 	if need.Count > 1 {
 		field.Label += fmt.Sprintf(" %d", i+1)
 	}
@@ -291,9 +291,9 @@ func (f OrderForm) tokenField(s *ceremony.State) []Field {
 	if f.first || len(tokens) == 0 {
 		return nil
 	}
-	field := Field{Name: "token", Label: "On which token", Value: tokens[0]}
+	field := Field{Name: "token", Label: textOnWhichToken, Value: tokens[0]}
 	for _, serial := range tokens {
-		field.Of = append(field.Of, Choice{ID: serial, Label: s.Tokens[serial].Body.Label, Help: "serial number " + serial})
+		field.Of = append(field.Of, Choice{ID: serial, Label: s.Tokens[serial].Body.Label, Help: fmt.Sprintf(textSerialNumber, serial)})
 	}
 	return []Field{field}
 }
@@ -308,7 +308,7 @@ func (f OrderForm) Order(s *ceremony.State, typed map[string]string, now time.Ti
 	o := ceremony.OrderPlan{Reference: values["reference"], Approver: values["approver"], Paper: f.first || values["how"] == paperOrder, Witness: values["witness"]}
 	o.Script, o.Token, o.Parameters = f.Source, values["token"], map[string]string{}
 	for _, par := range f.plan.Parameters {
-		o.Parameters[par.Name] = values["value "+par.Name]
+		o.Parameters[par.Name] = values[fmt.Sprintf(textValue, par.Name)]
 	}
 	bound, err := f.plan.Bind(o.Parameters)
 	if err != nil {
@@ -316,28 +316,28 @@ func (f OrderForm) Order(s *ceremony.State, typed map[string]string, now time.Ti
 	}
 	for _, need := range s.RolesFor(f.plan) {
 		for i := range need.Count {
-			name := fmt.Sprintf("person %s %d", need.Role, i)
+			name := fmt.Sprintf(textPersonXN, need.Role, i)
 			id := values[name]
 			if f.first {
 				if id = personID(id); id == "" {
-					wrong[name] = "Type the name in Latin letters, beginning with a letter."
+					wrong[name] = textTypeNameLatinLettersBeginning
 				}
 			}
 			if slices.ContainsFunc(o.People, func(p ceremony.Part) bool { return p.Person == id }) {
-				wrong[name] = "This person has a part already: each person has one role in a ceremony."
+				wrong[name] = textPersonPartAlreadyEachPerson
 			}
 			o.People = append(o.People, ceremony.Part{Person: id, Role: need.Role})
 		}
 	}
 	var err1, err2 error
 	if o.From, err1 = time.Parse(orderTime, values["from"]); err1 != nil {
-		wrong["from"] = "Type it like 2026-11-23 09:00."
+		wrong["from"] = textTypeAMinuteLike
 	}
 	if o.Until, err2 = time.Parse(orderTime, values["until"]); err2 != nil {
-		wrong["until"] = "Type it like 2026-11-23 09:00."
+		wrong["until"] = textTypeAMinuteLike
 	}
 	if err1 == nil && err2 == nil && (!o.Until.After(o.From) || o.Until.Before(now)) {
-		wrong["until"] = "It ends before it begins, or is over already."
+		wrong["until"] = textEndsBeforeBeginsOverAlready
 	}
 	o.Owner = s.OwnerOf(bound)
 	if f.first {

@@ -140,7 +140,7 @@ func NewPage(p ceremony.Prompt, s ceremony.Snapshot) Page {
 	if p.Kind == ceremony.AskPhrase {
 		p.Irreversible = true
 	}
-	pg := Page{Private: p.Private(), Grave: p.Irreversible, Title: p.Title, Text: p.Text, Go: "Go on", prompt: p}
+	pg := Page{Private: p.Private(), Grave: p.Irreversible, Title: p.Title, Text: p.Text, Go: textGo, prompt: p}
 	pg.Kicker = kicker(p, s.Ceremony)
 	if c := s.Ceremony; c != nil {
 		pg.Waiting = c.Waiting
@@ -168,21 +168,21 @@ func (pg Page) Prompt() ceremony.Prompt { return pg.prompt }
 func kicker(p ceremony.Prompt, c *ceremony.CeremonyView) string {
 	if c == nil || c.Step == nil {
 		if p.Irreversible {
-			return "Cannot be undone"
+			return textCannotUndone
 		}
 		return ""
 	}
-	k := fmt.Sprintf("Step %d of %d", c.Step.Number, c.Steps)
+	k := fmt.Sprintf(textStepNOfN, c.Step.Number, c.Steps)
 	switch {
 	case p.Irreversible:
-		k += " · cannot be undone"
+		k += textAndCannotBeUndone
 	case p.Private():
 		k += " · " + c.Step.Title
 	case c.Step.Phase != "":
 		k += " · " + c.Step.Phase
 	}
 	if c.Attempt > 1 {
-		k += fmt.Sprintf(" · attempt %d", c.Attempt)
+		k += fmt.Sprintf(textAttempt, c.Attempt)
 	}
 	return k
 }
@@ -190,10 +190,10 @@ func kicker(p ceremony.Prompt, c *ceremony.CeremonyView) string {
 func (pg *Page) addFacts(p ceremony.Prompt, c *ceremony.CeremonyView) {
 	facts := p.Facts
 	if len(facts) == 0 && c != nil && !pg.Private {
-		facts, pg.CardTitle, pg.Chip = c.Facts, "Found so far", c.Result
+		facts, pg.CardTitle, pg.Chip = c.Facts, textFoundSoFar, c.Result
 	}
 	if p.Kind == ceremony.AskSignOff {
-		pg.CardTitle = "What is signed"
+		pg.CardTitle = textWhatIsSigned
 	}
 	for _, f := range facts {
 		switch f.Style {
@@ -211,7 +211,7 @@ func (pg *Page) addFacts(p ceremony.Prompt, c *ceremony.CeremonyView) {
 // judged takes the verdict of the workstation's checks (ceremony.HostFact) off a
 // value: a mark says it before.
 func judged(value string) (string, Tone) {
-	for verdict, tone := range map[string]Tone{"pass": Good, "fail": Bad, "not known": Waiting, "information": Neutral} {
+	for verdict, tone := range map[string]Tone{"pass": Good, "fail": Bad, textNotKnownLower: Waiting, "information": Neutral} {
 		if found, ok := strings.CutSuffix(value, " ("+verdict+")"); ok {
 			return found, tone
 		}
@@ -261,14 +261,14 @@ func (pg *Page) addEntry(p ceremony.Prompt, s ceremony.SiteView) {
 		pg.Kind = PageForm
 		pg.Fields = newFields(p.Fields, s.People)
 	case ceremony.AskDecide:
-		pg.Kind, pg.Go = PageDecide, "Do as chosen"
+		pg.Kind, pg.Go = PageDecide, textDoChosen
 		for _, o := range p.Options {
 			pg.Options = append(pg.Options, Option{o.ID, o.Label, o.Help, o.Danger})
 		}
 	case ceremony.AskPhrase:
-		pg.Kind, pg.Go, pg.Phrase, pg.Typing = PagePhrase, p.Title, p.Phrase, "Type "+p.Phrase
+		pg.Kind, pg.Go, pg.Phrase, pg.Typing = PagePhrase, p.Title, p.Phrase, fmt.Sprintf(textTypeX, p.Phrase)
 		if p.Who.Name != "" {
-			pg.Typing = p.Who.Name + ": type " + p.Phrase
+			pg.Typing = fmt.Sprintf(textXTypeX, p.Who.Name, p.Phrase)
 		}
 	case ceremony.AskSignOff:
 		pg.Kind, pg.Go, pg.CanDisagree = PageSign, signLabel(p.Act), true
@@ -278,18 +278,18 @@ func (pg *Page) addEntry(p ceremony.Prompt, s ceremony.SiteView) {
 		}
 	case ceremony.AskPassphrase:
 		p.With = ceremony.Passphrase
-		pg.Kind, pg.Go, pg.Secret = PageSecret, "Open my key", SecretAsk{"Passphrase, six words", passphraseBytes, 1}
+		pg.Kind, pg.Go, pg.Secret = PageSecret, textOpenMyKey, SecretAsk{textPassphraseSixWords, passphraseBytes, 1}
 	case ceremony.AskTransportPIN:
-		pg.Kind, pg.Go, pg.Secret = PageSecret, "Use this PIN", SecretAsk{"Transport PIN", pinBytes, leastPIN}
+		pg.Kind, pg.Go, pg.Secret = PageSecret, textUsePIN, SecretAsk{textTransportPIN, pinBytes, leastPIN}
 	case ceremony.AskNewPIN:
-		pg.Kind, pg.Go, pg.Secret = PageNewPIN, "Take this PIN", SecretAsk{"Session PIN", pinBytes, leastPIN}
+		pg.Kind, pg.Go, pg.Secret = PageNewPIN, textTakePIN, SecretAsk{textSessionPIN, pinBytes, leastPIN}
 	case ceremony.AskCard:
-		pg.Kind, pg.Go = PageCard, "Check this card"
+		pg.Kind, pg.Go = PageCard, textCheckCard
 		pg.Card = newCardAsk(p.Card, practice)
 	case ceremony.ShowPassphrase:
-		pg.Kind, pg.Go, pg.Reveal = PageShowWords, "I have written it down", p.Reveal
+		pg.Kind, pg.Go, pg.Reveal = PageShowWords, textIWrittenDown, p.Reveal
 	case ceremony.ShowCard:
-		pg.Kind, pg.Go, pg.Reveal = PageShowCard, "I have written it down", p.Reveal
+		pg.Kind, pg.Go, pg.Reveal = PageShowCard, textIWrittenDown, p.Reveal
 		pg.Card = newCardAsk(p.Card, practice)
 		pg.Card.Need = 0
 	}
@@ -307,7 +307,7 @@ func newFields(fields []ceremony.Field, people []ceremony.PersonView) []Field {
 }
 
 func secretOf(p ceremony.Prompt) SecretAsk {
-	label := capital(string(p.With)) + " of " + p.Who.Name
+	label := fmt.Sprintf(textXOfX, capital(string(p.With)), p.Who.Name)
 	if p.With == ceremony.SessionPIN {
 		return SecretAsk{label, pinBytes, leastPIN}
 	}
@@ -317,34 +317,34 @@ func secretOf(p ceremony.Prompt) SecretAsk {
 func signLabel(act string) string {
 	switch act {
 	case "authorise":
-		return "Authorise"
+		return textAuthorise
 	case "phase":
-		return "Sign off this phase"
+		return textSignOffPhase
 	case "attest":
-		return "Attest"
+		return textAttest
 	case "enrol":
-		return "Vouch"
+		return textVouch
 	}
-	return "Sign off this step"
+	return textSignOffStep
 }
 
 func practiceOffer(kind PageKind, with ceremony.SecretKind) string {
 	switch kind {
 	case PageSecret:
 		if with == ceremony.Passphrase {
-			return "Use the practice passphrase"
+			return textUsePracticePassphrase
 		}
-		return "Use the practice PIN"
+		return textUsePracticePIN
 	case PageCard:
-		return "Use the practice card"
+		return textUsePracticeCard
 	case PageNewPIN:
-		return "Use the practice PIN"
+		return textUsePracticePIN
 	case PageSign:
 		if with == ceremony.SessionPIN {
-			return "Use the practice PIN"
+			return textUsePracticePIN
 		}
 		if with == ceremony.Passphrase {
-			return "Use the practice passphrase"
+			return textUsePracticePassphrase
 		}
 	}
 	return ""
@@ -353,7 +353,7 @@ func practiceOffer(kind PageKind, with ceremony.SecretKind) string {
 // TooShort says that more is to be typed.
 func (a SecretAsk) TooShort() string {
 	if a.Least <= 1 {
-		return "Nothing is typed here yet."
+		return textNothingTypedHereYet
 	}
-	return fmt.Sprintf("At least %d characters.", a.Least)
+	return fmt.Sprintf(textLeastCharacters, a.Least)
 }

@@ -13,9 +13,9 @@ import (
 // NewPeople lists everybody who is enrolled.
 func NewPeople(r Record) Table {
 	s := r.State
-	t := Table{Title: InPeople, One: "person", Many: "people",
-		Columns: []Column{{"Name", 3.4}, {"Roles", 2}, {"Organisation", 2}, {"Holds", 1.3}, {"State", 1.6}},
-		First:   "Nobody is enrolled yet. The founders are enrolled in the first ceremony, the opening of the site."}
+	t := Table{Title: InPeople, One: textPersonLower, Many: textPeopleLower,
+		Columns: []Column{{textName, 3.4}, {textRoles, 2}, {textOrganisation, 2}, {textHolds, 1.3}, {textState, 1.6}},
+		First:   textNobodyEnrolledYetFoundersEnrolled}
 	for _, id := range sorted(s.People) {
 		p := s.People[id]
 		state, tone := personState(s, p)
@@ -39,24 +39,24 @@ const vouchers = 2
 
 func personState(s *ceremony.State, p *ceremony.Person) (string, Tone) {
 	if p.Retired {
-		return "Retired", Neutral
+		return textRetired, Neutral
 	}
 	if o := s.Open; o != nil && o.Present[p.Body.Person] {
-		return "Present", Good
+		return textPresent, Good
 	}
 	if n := len(p.Vouched); n < vouchers {
-		return fmt.Sprintf("%d of %d vouched", n, vouchers), Waiting
+		return fmt.Sprintf(textVouched, n, vouchers), Waiting
 	}
-	return "Enrolled", Good
+	return textEnrolled, Good
 }
 
 // holding counts a person's cards and other items.
 func holding(s *ceremony.State, id string) string {
 	n := len(heldBy(s, id))
 	if n == 0 {
-		return "nothing"
+		return textNothing
 	}
-	return count(n, "item")
+	return count(n, textItem)
 }
 
 func heldBy(s *ceremony.State, id string) []*ceremony.Item {
@@ -78,29 +78,29 @@ func NewPersonDetail(r Record, id string) (Detail, bool) {
 		return Detail{}, false
 	}
 	b := p.Body
-	d := Detail{Kicker: "Person", Title: b.Called()}
+	d := Detail{Kicker: textPerson, Title: b.Called()}
 	d.State, d.Tone = personState(s, p)
 	d.Groups = append(d.Groups,
-		Group{Title: "Who it is", Facts: []Fact{{Label: "Name", Value: b.Called(), Strong: true}, code("Id", id), said("Organisation", b.Organisation), said("Roles", rolesOf(p)), said("Reports to", called(s, b.Manager))}},
-		Group{Title: "Enrolment", Facts: []Fact{said("Document seen", b.Identity), said("Seen by", calledAll(s, b.SeenBy)), said("Vouched for by", calledAll(s, p.Vouched)), code("Sealed key file (SHA-256)", fours(b.Sealed))},
-			Hashes: []Hash{inWordsToo("Public key (Ed25519)", b.Key)}})
+		Group{Title: textWho, Facts: []Fact{{Label: textName, Value: b.Called(), Strong: true}, code(textId, id), said(textOrganisation, b.Organisation), said(textRoles, rolesOf(p)), said(textReports, called(s, b.Manager))}},
+		Group{Title: textEnrolment, Facts: []Fact{said(textDocumentSeen, b.Identity), said(textSeen, calledAll(s, b.SeenBy)), said(textVouchedForBy, calledAll(s, p.Vouched)), code(textSealedKeyFileSHA256, fours(b.Sealed))},
+			Hashes: []Hash{inWordsToo(textPublicKeyEd25519, b.Key)}})
 	if r.Document != nil {
 		last := &d.Groups[len(d.Groups)-1]
-		last.Facts = append(last.Facts, said("Document file", r.Document(id, b.Document)))
+		last.Facts = append(last.Facts, said(textDocumentFile, r.Document(id, b.Document)))
 	}
-	held := Group{Title: "Holds"}
+	held := Group{Title: textHolds}
 	for _, it := range heldBy(s, id) {
-		held.Facts = append(held.Facts, Fact{Label: capital(it.Name), Value: "bag " + it.Bag})
+		held.Facts = append(held.Facts, Fact{Label: capital(it.Name), Value: fmt.Sprintf(textBagX, it.Bag)})
 		d.Refs = append(d.Refs, Ref{InCustody, anItem + it.Name, capital(it.Name)})
 	}
 	for _, k := range sorted(s.Keys) {
 		if s.Keys[k].Body.Owner == id {
-			held.Facts = append(held.Facts, Fact{Label: "Owner of", Value: s.Keys[k].Body.Label})
+			held.Facts = append(held.Facts, Fact{Label: textOwnerOf, Value: s.Keys[k].Body.Label})
 			d.Refs = append(d.Refs, Ref{InKeys, k, s.Keys[k].Body.Label})
 		}
 	}
 	if len(held.Facts) == 0 {
-		held.Facts = []Fact{{Value: "nothing"}}
+		held.Facts = []Fact{{Value: textNothing}}
 	}
 	d.Groups = append(d.Groups, held, conflicts(s, p), takenPart(s, id), dueOf(s, id))
 	d.Names = named(id, p.Leaf.String())
@@ -109,55 +109,55 @@ func NewPersonDetail(r Record, id string) (Detail, bool) {
 
 // conflicts says in words what this person may not be (DESIGN.md section 5).
 func conflicts(s *ceremony.State, p *ceremony.Person) Group {
-	g := Group{Title: "May not"}
+	g := Group{Title: textMayNot}
 	has := func(role string) bool { return slices.Contains(p.Body.Roles, role) }
 	if has(script.Witness) || has(script.Observer) {
-		g.Facts = append(g.Facts, Fact{Value: "take another role in a ceremony where this person watches."})
+		g.Facts = append(g.Facts, Fact{Value: textTakeAnotherRoleCeremonyWhere})
 	}
 	if has(script.Administrator) {
-		g.Facts = append(g.Facts, Fact{Value: "hold a card of a set in use while running a script."})
+		g.Facts = append(g.Facts, Fact{Value: textHoldCardSetUseWhile})
 	}
 	if has(script.Owner) || has(script.Approver) || has(script.Officer) {
-		g.Facts = append(g.Facts, Fact{Value: "be owner, approver and acting officer of one key: these are three people."})
+		g.Facts = append(g.Facts, Fact{Value: textOwnerApproverActingOfficerOne})
 	}
 	for _, id := range sorted(s.Sets) {
 		b := s.Sets[id].Body
 		if slices.Contains(holders(b), p.Body.Person) && b.Threshold > 1 {
-			g.Facts = append(g.Facts, Fact{Value: fmt.Sprintf("ever hold %d cards of set %s.", b.Threshold, setName(id))})
+			g.Facts = append(g.Facts, Fact{Value: fmt.Sprintf(textEverHoldCardsSet, b.Threshold, setName(id))})
 		}
 	}
-	g.Facts = append(g.Facts, Fact{Value: "act twice in one ceremony: each person has one role."})
+	g.Facts = append(g.Facts, Fact{Value: textActTwiceOneCeremonyEach})
 	return g
 }
 
 func takenPart(s *ceremony.State, id string) Group {
-	g := Group{Title: "Took part in"}
+	g := Group{Title: textTookPart}
 	for i := len(s.Ceremonies) - 1; i >= 0; i-- {
 		p := s.Ceremonies[i]
 		if role := p.Role(id); role != "" {
-			g.Facts = append(g.Facts, Fact{Label: p.Number, Value: p.Plan.Title + " · as " + roleWords(role)})
+			g.Facts = append(g.Facts, Fact{Label: p.Number, Value: fmt.Sprintf(textAs, p.Plan.Title, roleWords(role))})
 		}
 	}
 	if len(g.Facts) == 0 {
-		g.Facts = []Fact{{Value: "no ceremony yet"}}
+		g.Facts = []Fact{{Value: textNoCeremonyYet}}
 	}
 	return g
 }
 
 // dueOf is what waits for this person.
 func dueOf(s *ceremony.State, id string) Group {
-	g := Group{Title: "Waits for"}
+	g := Group{Title: textWaits}
 	for _, k := range sorted(s.Keys) {
 		b := s.Keys[k].Body
 		if b.Owner == id && s.Keys[k].State == ceremony.PreActivation {
-			g.Facts = append(g.Facts, Fact{Label: b.Label, Value: "the owner's and the approver's acceptance"})
+			g.Facts = append(g.Facts, Fact{Label: b.Label, Value: textOwnersApproversAcceptance})
 		}
 	}
 	if p := s.Unfinished(); p != nil && p.Role(id) != "" {
-		g.Facts = append(g.Facts, Fact{Label: "Ceremony " + p.Number, Value: "to be resumed"})
+		g.Facts = append(g.Facts, Fact{Label: fmt.Sprintf(textCeremonyX, p.Number), Value: textResumed})
 	}
 	if len(g.Facts) == 0 {
-		g.Facts = []Fact{{Value: "nothing"}}
+		g.Facts = []Fact{{Value: textNothing}}
 	}
 	return g
 }

@@ -51,22 +51,22 @@ func NewPreparation(r Record, st Start, source []byte, cast Casting, token Token
 	s := r.State
 	plan, err := script.Parse(source, s.KnownKinds())
 	if err != nil {
-		return Preparation{}, fmt.Errorf("couldn't read the script: %w", err)
+		return Preparation{}, fmt.Errorf(textCouldntReadScript, err)
 	}
 	p := Preparation{Title: plan.Title, About: needsPeople(s.RolesFor(plan)), Start: st, plan: plan, token: token,
-		Script: inWordsToo(fmt.Sprintf("Script %s, version %d: SHA-256", plan.Name, plan.Version), hex.EncodeToString(plan.SHA256[:]))}
+		Script: inWordsToo(fmt.Sprintf(textScriptVersionSHA256, plan.Name, plan.Version), hex.EncodeToString(plan.SHA256[:]))}
 	for _, m := range plan.Materials {
 		p.Materials = append(p.Materials, material(m))
 	}
 	if st.Order != "" {
 		i := slices.IndexFunc(s.Orders, func(o *ceremony.Order) bool { return o.Leaf.String() == st.Order })
 		if i < 0 {
-			return Preparation{}, fmt.Errorf("couldn't find the order %s", st.Order)
+			return Preparation{}, fmt.Errorf(textCouldntFindOrder, st.Order)
 		}
 		p.order = s.Orders[i]
 		p.values, p.people = p.order.Body.Parameters, p.order.Body.People
-		p.Aloud = "This ceremony was ordered. I read the first words of the script's hash, from the screen; compare them with the order that you hold: " + strings.Join(p.Script.Words[:8], " ") + "."
-		p.Order = []Fact{said("Ordered by", called(s, p.order.Body.Approver)), said("May be held", window(p.order.Body)), said("Reference", p.order.Body.Reference)}
+		p.Aloud = fmt.Sprintf(textCeremonyOrderedIReadFirst, strings.Join(p.Script.Words[:8], " "))
+		p.Order = []Fact{said(textOrdered, called(s, p.order.Body.Approver)), said(textMayHeld, window(p.order.Body)), said(textReference, p.order.Body.Reference)}
 		for _, par := range plan.Parameters {
 			p.Order = append(p.Order, said(par.Ask, valueInWords(s, par, p.values[par.Name])))
 		}
@@ -87,10 +87,10 @@ func NewPreparation(r Record, st Start, source []byte, cast Casting, token Token
 func material(m script.Material) string {
 	what := m.What
 	if m.Count > 1 {
-		what = fmt.Sprintf("%s: %d", what, m.Count)
+		what = fmt.Sprintf(textXColonN, what, m.Count)
 	}
 	if len(m.Note) > 0 {
-		what += "; its " + strings.Join(m.Note, " and ") + " number is written down"
+		what += fmt.Sprintf(textNumberWrittenDown, strings.Join(m.Note, textAnd))
 	}
 	return what
 }
@@ -123,12 +123,12 @@ func (p Preparation) Check(s *ceremony.State, typed map[string]string, now time.
 		return out
 	}
 	if owner := out.Values["owner"]; owner != "" && s.People[owner] == nil && len(s.People) > 0 {
-		out.Wrong = Wrong{"owner": fmt.Sprintf("Nobody with the id %q is enrolled.", owner)}
+		out.Wrong = Wrong{"owner": fmt.Sprintf(textNobodyIdEnrolled, owner)}
 		return out
 	}
 	for _, k := range s.Keys {
 		if label := out.Values["label"]; label != "" && k.Body.Label == label {
-			out.Wrong = Wrong{"label": fmt.Sprintf("The label %q is taken by a key of ceremony %s. Choose another.", label, k.Ceremony)}
+			out.Wrong = Wrong{"label": fmt.Sprintf(textLabelTakenKeyCeremonyChoose, label, k.Ceremony)}
 			return out
 		}
 	}
@@ -136,7 +136,7 @@ func (p Preparation) Check(s *ceremony.State, typed map[string]string, now time.
 	if p.order != nil {
 		approver = p.order.Body.Approver
 	}
-	people := Check{Text: countOf(len(p.people), "person", "people") + ", each with one role, and no conflict among them", Met: true}
+	people := Check{Text: fmt.Sprintf(textEachOneRoleNoConflict, countOf(len(p.people), textPersonLower, textPeopleLower)), Met: true}
 	if err := s.MayHold(bound, approver, s.OwnerOf(bound), p.people, now); err != nil {
 		people.Met, people.Because = false, Why(err)
 	}
@@ -148,18 +148,18 @@ func (p Preparation) Check(s *ceremony.State, typed map[string]string, now time.
 // checks says whether a token is there and can do what is needed.
 func (t TokenSeen) checks(needs []hsm.Need) []Check {
 	if t.Fault != "" {
-		return []Check{{Text: "The token is attached", Because: capital(t.Fault) + "."}}
+		return []Check{{Text: textTokenAttached, Because: capital(t.Fault) + "."}}
 	}
 	name := strings.TrimSpace(t.Info.Label)
 	if name == "" {
-		name = "without a label"
+		name = textWithoutLabel
 	}
-	out := []Check{{Text: "The token is attached", Met: true, Because: strings.TrimSpace(name + " · " + strings.TrimSpace(t.Info.Manufacturer+" "+t.Info.Model) + " · serial number " + cmp.Or(t.Info.Serial, "none yet"))}}
+	out := []Check{{Text: textTokenAttached, Met: true, Because: strings.TrimSpace(fmt.Sprintf(textXXSerialNumberX, name, strings.TrimSpace(t.Info.Manufacturer+" "+t.Info.Model), cmp.Or(t.Info.Serial, textNoneYet)))}}
 	for _, n := range needs {
 		by, ok := n.Met(t.Info, t.Mechanisms)
-		c := Check{Text: "It can " + n.For, Met: ok, Because: "by " + by}
+		c := Check{Text: fmt.Sprintf(textCan, n.For), Met: ok, Because: fmt.Sprintf(textByX, by)}
 		if !ok {
-			c.Because = "It has none of " + strings.Join(n.AnyOf, ", ") + " for this."
+			c.Because = fmt.Sprintf(textItHasNoneOfXForThis, strings.Join(n.AnyOf, ", "))
 		}
 		out = append(out, c)
 	}
@@ -176,38 +176,38 @@ func timePlan(plan *script.Bound, order *ceremony.Order, now time.Time) []Fact {
 		for _, st := range ph.Steps {
 			minutes += st.Minutes
 		}
-		value := countOf(len(ph.Steps), "step", "steps") + ", about " + count(minutes, "minute")
+		value := fmt.Sprintf(textXAboutX, countOf(len(ph.Steps), textStepLower, textSteps), count(minutes, textMinute))
 		if ph.Break > 0 {
-			value += ", then a break of " + count(ph.Break, "minute")
+			value += fmt.Sprintf(textThenBreak, count(ph.Break, textMinute))
 		}
 		all += minutes + ph.Break
-		out = append(out, Fact{Label: fmt.Sprintf("%d  %s", ph.Number, ph.Title), Value: value})
+		out = append(out, Fact{Label: fmt.Sprintf(textTwoColumns, ph.Number, ph.Title), Value: value})
 	}
 	ends := now.UTC().Add(time.Duration(all) * time.Minute)
-	out = append(out, Fact{Label: "In all", Value: fmt.Sprintf("about %s; begun now, it ends towards %s UTC", hours(all), ends.Format("15:04")), Strong: true})
+	out = append(out, Fact{Label: textInAll, Value: fmt.Sprintf(textAboutBegunNowEndsTowards, hours(all), ends.Format("15:04")), Strong: true})
 	if order == nil {
 		return out
 	}
 	until := minute(order.Body.Until)
-	value := fmt.Sprintf("ends %s UTC, after the ceremony would end", until.Format("2 Jan 15:04"))
+	value := fmt.Sprintf(textEndsUTCAfterCeremonyWould, until.Format(textDayMonthMinute))
 	if until.Before(ends) {
-		value = fmt.Sprintf("ends %s UTC, %s before the ceremony would end: what is not done by then needs a further order", until.Format("2 Jan 15:04"), hours(int(ends.Sub(until).Minutes())))
+		value = fmt.Sprintf(textEndsUTCBeforeCeremonyWould, until.Format(textDayMonthMinute), hours(int(ends.Sub(until).Minutes())))
 	}
-	return append(out, Fact{Label: "The order's window", Value: value, Strong: until.Before(ends)})
+	return append(out, Fact{Label: textOrdersWindow, Value: value, Strong: until.Before(ends)})
 }
 
 // hours says minutes as a clock would.
 func hours(minutes int) string {
 	if minutes < 90 {
-		return count(minutes, "minute")
+		return count(minutes, textMinute)
 	}
-	return fmt.Sprintf("%d h %02d min", minutes/60, minutes%60)
+	return fmt.Sprintf(textHMin, minutes/60, minutes%60)
 }
 
 // NewPrinted tells where a paper script lies, and what to do with it.
 func NewPrinted(plan *script.Plan, path string, pages int) Detail {
-	return Detail{Kicker: "Paper script", Title: plan.Title, State: "✓ Written", Tone: Good,
-		Text: "Print this file on paper, once for the witness and once for the approver. Its last page is the form on which a ceremony is ordered by hand.",
-		Groups: []Group{{Title: "The file", Facts: []Fact{code("File", path), said("Pages", fmt.Sprint(pages)), said("Script", fmt.Sprintf("%s, version %d", plan.Name, plan.Version))},
-			Hashes: []Hash{inWordsToo("SHA-256 of the script, as it stands on the paper", hex.EncodeToString(plan.SHA256[:]))}}}}
+	return Detail{Kicker: textPaperScript, Title: plan.Title, State: textWritten, Tone: Good,
+		Text: textPrintFilePaperOnceWitness,
+		Groups: []Group{{Title: textTheFile, Facts: []Fact{code(textFile, path), said(textPages, fmt.Sprint(pages)), said(textScript, fmt.Sprintf(textXVersionN, plan.Name, plan.Version))},
+			Hashes: []Hash{inWordsToo(textSHA256ScriptStandsPaper, hex.EncodeToString(plan.SHA256[:]))}}}}
 }

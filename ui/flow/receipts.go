@@ -16,29 +16,29 @@ import (
 func NewReceiptForm(r Record, number string) Ask {
 	s := r.State
 	people := enrolledAs(s, "")
-	kinds := []Choice{{ID: ceremony.AuditorsLetter, Label: "An auditor's letter"}, {ID: ceremony.Timestamp, Label: "A timestamp from outside"}}
+	kinds := []Choice{{ID: ceremony.AuditorsLetter, Label: textAuditorsLetter}, {ID: ceremony.Timestamp, Label: textTimestampFromOutside}}
 	copies := statedCopies(s)
 	if len(copies) > 0 {
-		kinds = append(kinds, Choice{ID: ceremony.CloudReceipt, Label: "A receipt for a copy that others destroyed"})
+		kinds = append(kinds, Choice{ID: ceremony.CloudReceipt, Label: textReceiptCopyOthersDestroyed})
 	}
 	open := correctives(s, number)
 	if len(open) > 0 {
-		kinds = append(kinds, Choice{ID: ceremony.CorrectiveAction, Label: "Word that what a deviation asked for is done"})
+		kinds = append(kinds, Choice{ID: ceremony.CorrectiveAction, Label: textWordDeviationAskedDone})
 	}
-	a := Ask{Kicker: "Evidence of ceremony " + number, Title: "Take in a receipt", Verb: "Go on to the signatures",
-		Text: "What arrives after a ceremony belongs to its evidence. Two people compare it with what stands here and sign; the next edition of the report carries it. The paper or file itself stays outside of the record.",
-		Fields: []Field{{Name: "kind", Label: "What it is", Of: kinds},
-			{Name: "from", Label: "From whom, as it says", Max: 200},
-			{Name: "date", Label: "Its date", Hint: "year-month-day, as on the paper", Max: 10},
-			{Name: "states", Label: "What it states, in a sentence", Max: 1000},
-			{Name: "sha-256", Label: "SHA-256 of its file, or of its scan", Hint: "64 characters, blanks allowed; as another machine computed it", Max: 100}}}
+	a := Ask{Kicker: fmt.Sprintf(textEvidenceCeremony, number), Title: textTakeReceipt, Verb: textGoSignatures,
+		Text: textArrivesAfterCeremonyBelongsEvidence,
+		Fields: []Field{{Name: "kind", Label: textWhatItIs, Of: kinds},
+			{Name: "from", Label: textFromWhomSays, Max: 200},
+			{Name: "date", Label: textDate, Hint: textYearMonthDayPaper, Max: 10},
+			{Name: "states", Label: textStatesSentence, Max: 1000},
+			{Name: "sha-256", Label: textSHA256FileScan, Hint: text64CharactersBlanksAllowedAnother, Max: 100}}}
 	if len(copies) > 0 {
-		a.Fields = append(a.Fields, Field{Name: "copy", Label: "Which copy it ends", Of: copies, When: "kind", Is: []string{ceremony.CloudReceipt}})
+		a.Fields = append(a.Fields, Field{Name: "copy", Label: textCopyEnds, Of: copies, When: "kind", Is: []string{ceremony.CloudReceipt}})
 	}
 	if len(open) > 0 {
-		a.Fields = append(a.Fields, Field{Name: "deviation", Label: "Which deviation it closes", Of: open, When: "kind", Is: []string{ceremony.CorrectiveAction}})
+		a.Fields = append(a.Fields, Field{Name: "deviation", Label: textDeviationCloses, Of: open, When: "kind", Is: []string{ceremony.CorrectiveAction}})
 	}
-	a.Fields = append(a.Fields, Field{Name: "one", Label: "Who takes it in", Of: people}, Field{Name: "two", Label: "And who beside", Of: people})
+	a.Fields = append(a.Fields, Field{Name: "one", Label: textWhoTakes, Of: people}, Field{Name: "two", Label: textWhoBeside, Of: people})
 	return a
 }
 
@@ -48,7 +48,7 @@ func statedCopies(s *ceremony.State) []Choice {
 	for _, id := range sorted(s.Keys) {
 		for _, c := range s.Keys[id].Copies {
 			if c.Stated && c.State != ceremony.CopyDestroyed {
-				out = append(out, Choice{ID: id + " " + c.Name, Label: c.Name, Help: "of " + s.Keys[id].Body.Label})
+				out = append(out, Choice{ID: id + " " + c.Name, Label: c.Name, Help: fmt.Sprintf(textOfX, s.Keys[id].Body.Label)})
 			}
 		}
 	}
@@ -64,7 +64,7 @@ func correctives(s *ceremony.State, number string) []Choice {
 			continue
 		}
 		for _, d := range p.CorrectivesOpen() {
-			out = append(out, Choice{ID: fmt.Sprint(d.Raised.Number), Label: fmt.Sprintf("Deviation %d", d.Raised.Number), Help: d.Decided.Corrective})
+			out = append(out, Choice{ID: fmt.Sprint(d.Raised.Number), Label: fmt.Sprintf(textDeviationN, d.Raised.Number), Help: d.Decided.Corrective})
 		}
 	}
 	return out
@@ -80,14 +80,14 @@ func TakenIn(r Record, a Ask, number string, typed map[string]string) (ceremony.
 	}
 	wrong = Wrong{}
 	if values["one"] == values["two"] {
-		wrong["two"] = "Choose somebody else: two people sign."
+		wrong["two"] = textChooseSomebodyElseTwoPeople
 	}
 	if date(b.Date).IsZero() {
-		wrong["date"] = "Type it like 2026-11-23."
+		wrong["date"] = textTypeADayLike
 	}
 	sum, err := hex.DecodeString(strings.ToLower(strings.Join(strings.Fields(values["sha-256"]), "")))
 	if err != nil || len(sum) != len(ledger.Hash{}) {
-		wrong["sha-256"] = "It is not 64 hexadecimal digits."
+		wrong["sha-256"] = textNot64HexadecimalDigits
 	} else {
 		b.SHA256 = ledger.Hash(sum)
 	}
@@ -107,7 +107,7 @@ func TakenIn(r Record, a Ask, number string, typed map[string]string) (ceremony.
 
 // receipts tells what was taken in for a ceremony.
 func receipts(s *ceremony.State, number string) Group {
-	g := Group{Title: "Receipts"}
+	g := Group{Title: textReceipts}
 	for _, rc := range s.Receipts {
 		if rc.Body.About != number {
 			continue
@@ -116,20 +116,20 @@ func receipts(s *ceremony.State, number string) Group {
 		for _, sg := range rc.Body.Signatures {
 			by = append(by, called(s, sg.Person))
 		}
-		value := fmt.Sprintf("%s, dated %s: %s\ntaken in %s, signed by %s", rc.Body.From, rc.Body.Date, rc.Body.States, moment(rc.At), strings.Join(by, ", "))
+		value := fmt.Sprintf(textDatedTakenSigned, rc.Body.From, rc.Body.Date, rc.Body.States, moment(rc.At), strings.Join(by, ", "))
 		if rc.Body.Copy != "" {
-			value += "\nit ends the copy " + rc.Body.Copy
+			value += fmt.Sprintf(textEndsCopy, rc.Body.Copy)
 		}
 		if rc.Body.Deviation != 0 {
-			value += fmt.Sprintf("\nit closes what was to be done about deviation %d", rc.Body.Deviation)
+			value += fmt.Sprintf(textClosesDoneAboutDeviation, rc.Body.Deviation)
 		}
 		g.Facts = append(g.Facts, Fact{Label: capital(strings.ReplaceAll(rc.Body.Kind, "-", " ")), Value: value})
-		g.Hashes = append(g.Hashes, inWordsToo(capital(strings.ReplaceAll(rc.Body.Kind, "-", " "))+" of "+rc.Body.Date+": SHA-256", rc.Body.SHA256.String()))
+		g.Hashes = append(g.Hashes, inWordsToo(fmt.Sprintf(textSHA256, capital(strings.ReplaceAll(rc.Body.Kind, "-", " ")), rc.Body.Date), rc.Body.SHA256.String()))
 	}
 	slices.Reverse(g.Facts)
 	slices.Reverse(g.Hashes)
 	if len(g.Facts) == 0 {
-		g.Facts = []Fact{{Value: "none taken in"}}
+		g.Facts = []Fact{{Value: textNoneTaken}}
 	}
 	return g
 }

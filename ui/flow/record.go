@@ -36,19 +36,6 @@ type Record struct {
 	Report func(number string) string
 }
 
-// Places of the window, in the order in which they are offered.
-const (
-	InOverview   = "Overview"
-	InCeremonies = "Ceremonies"
-	InOrders     = "Orders"
-	InKeys       = "Keys"
-	InCustody    = "Shares and items"
-	InPeople     = "People"
-	InLedger     = "Ledger"
-	InEvidence   = "Evidence"
-	InSettings   = "Settings"
-)
-
 // Ref leads to another page of the record.
 type Ref struct{ Place, ID, Label string }
 
@@ -127,7 +114,7 @@ func (t Table) Found(n int) string {
 	if n == len(t.Rows) {
 		return countOf(n, t.One, t.Many)
 	}
-	return fmt.Sprintf("%s of %s", thousands(int64(n)), countOf(len(t.Rows), t.One, t.Many))
+	return fmt.Sprintf(textXOfX, thousands(int64(n)), countOf(len(t.Rows), t.One, t.Many))
 }
 
 func countOf(n int, one, many string) string {
@@ -226,9 +213,6 @@ const (
 	WithdrawScript
 )
 
-// notRecorded stands where the record says nothing.
-const notRecorded = "not recorded"
-
 // said is a fact with its value, or with the words for none.
 func said(label, value string) Fact {
 	if value == "" {
@@ -255,14 +239,14 @@ func day(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.UTC().Format("2 Jan 2006")
+	return t.UTC().Format(textDayMonthYear)
 }
 
 func moment(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.UTC().Format("2 Jan 2006 15:04:05 UTC")
+	return t.UTC().Format(textDayAndSecond)
 }
 
 func fours(hex string) string {

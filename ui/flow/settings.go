@@ -1,6 +1,9 @@
 package flow
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // NewSettings tells what the window works with: the site, its tokens and the
 // module that reaches them.
@@ -8,27 +11,27 @@ func NewSettings(r Record) []Group {
 	s := r.State
 	kind := "real"
 	if s.Site.Practice {
-		kind = "practice, for ever: it can never become real"
+		kind = textPracticeEverCanNeverBecome
 	}
-	groups := []Group{{Title: "This site", Facts: []Fact{said("Organisation", s.Site.Organisation), code("Origin", s.Site.Origin), said("Kind", kind), said("Opened", moment(s.Site.Opened))}},
-		{Title: "Module", Facts: r.Module}}
+	groups := []Group{{Title: textSite, Facts: []Fact{said(textOrganisation, s.Site.Organisation), code(textOrigin, s.Site.Origin), said(textKind, kind), said(textOpened, moment(s.Site.Opened))}},
+		{Title: textModule, Facts: r.Module}}
 	for _, serial := range sorted(s.Tokens) {
-		g := Group{Title: "Token " + s.Tokens[serial].Body.Label, Facts: product(s, serial)}
+		g := Group{Title: fmt.Sprintf(textTokenX, s.Tokens[serial].Body.Label), Facts: product(s, serial)}
 		if l := s.Looked; l != nil && l.Serial == serial {
-			g.Facts = append(g.Facts, said("Last looked into", moment(l.At)), said("Objects in it then", countOf(l.Count, "object", "objects")))
+			g.Facts = append(g.Facts, said(textLastLookedInto, moment(l.At)), said(textObjectsThen, countOf(l.Count, textObject, textObjects)))
 		}
 		groups = append(groups, g)
 	}
-	keys := Group{Title: "Keys that sign this ledger"}
+	keys := Group{Title: textKeysSignLedger}
 	for _, k := range s.LedgerKeys {
 		label := k.Body.Label
 		if k.Retired {
-			label += ", retired"
+			label += textAndRetired
 		}
 		keys.Facts = append(keys.Facts, code(label, strings.TrimSpace(k.Body.Verifier)))
 	}
 	if len(keys.Facts) == 0 {
-		keys.Facts = []Fact{{Value: "none yet: it is made when the site is opened"}}
+		keys.Facts = []Fact{{Value: textNoneYetMadeWhenSite}}
 	}
 	return append(groups, keys)
 }
@@ -49,25 +52,25 @@ type Found struct {
 
 // NewModules tells what was found.
 func NewModules(modules []Module) Detail {
-	d := Detail{Kicker: InSettings, Title: "Modules and tokens", Text: "What p11-kit's configuration names on this workstation. Each module is loaded in a process of its own; nobody logs in."}
+	d := Detail{Kicker: InSettings, Title: textModulesTokens, Text: textP11KitsConfigurationNamesWorkstation}
 	for _, m := range modules {
-		g := Group{Title: "Module " + m.Name, Facts: []Fact{code("Library", m.Path), code("SHA-256", fours(m.SHA256)), said("Says", m.Says)}}
+		g := Group{Title: fmt.Sprintf(textModuleX, m.Name), Facts: []Fact{code(textLibrary, m.Path), code(textSHA256Alone, fours(m.SHA256)), said(textSays, m.Says)}}
 		if m.Fault != "" {
-			g.Facts = append(g.Facts, said("Could not be asked", m.Fault))
+			g.Facts = append(g.Facts, said(textCouldNotAsked, m.Fault))
 		} else if len(m.Tokens) == 0 {
-			g.Facts = append(g.Facts, said("Tokens", "none"))
+			g.Facts = append(g.Facts, said(textTokens, textNone))
 		}
 		for _, t := range m.Tokens {
 			label := t.Label
 			if label == "" {
-				label = "without a label"
+				label = textWithoutLabel
 			}
-			g.Facts = append(g.Facts, Fact{Label: "Token " + label, Value: strings.TrimSpace(t.Model) + " · " + strings.Join(t.States, ", ")}, code("Its URI (RFC 7512)", t.URI))
+			g.Facts = append(g.Facts, Fact{Label: fmt.Sprintf(textTokenX, label), Value: strings.TrimSpace(t.Model) + " · " + strings.Join(t.States, ", ")}, code(textURIRFC7512, t.URI))
 		}
 		d.Groups = append(d.Groups, g)
 	}
 	if len(modules) == 0 {
-		d.Groups = []Group{{Facts: []Fact{{Value: "No PKCS#11 module is configured here. Install the vendor's module, name it in /etc/pkcs11/modules, then look again."}}}}
+		d.Groups = []Group{{Facts: []Fact{{Value: textNoPKCS11ModuleConfigured}}}}
 	}
 	return d
 }

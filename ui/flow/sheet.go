@@ -19,18 +19,18 @@ type Sheet struct {
 }
 
 var sheets = map[ceremony.Action]Sheet{
-	ceremony.Deviate: {Kicker: "Deviation", Title: "Note what did not go as scripted", Verb: "Record the deviation",
-		Text: "Deviations are normal in a ceremony; hidden ones are not. The sheet is recorded, signed with the phase, and printed in the report."},
-	ceremony.Pause: {Kicker: "Pause", Title: "Pause the ceremony", Verb: "Pause the ceremony", Reason: "Why",
-		Text: "The HSM is logged out, every secret in memory is wiped, the record is signed as far as it goes. To resume, the roll is called again and the custodians come back."},
-	ceremony.TakeBreak: {Kicker: "Break", Title: "Take a break", Verb: "Begin the break",
-		Text: "Two people stay with the equipment. The HSM is closed and the keys of this ceremony are kept; who comes back types the session PIN."},
-	ceremony.Presence: {Kicker: "People", Title: "Somebody comes or goes", Verb: "Record it",
-		Text: "Who leaves takes their authorisations along; they are given again. A substitute takes the whole part over."},
-	ceremony.Withhold: {Kicker: "Sign-off", Title: "Record that nothing is signed", Verb: "Record it", Reason: "What the others saw",
-		Text: "Who does not sign is not asked why. Two others attest what they saw, and the ceremony ends as not accepted."},
-	ceremony.Abort: {Kicker: "Cannot be undone", Title: "Abort the ceremony", Verb: "Abort the ceremony", Reason: "Why",
-		Text: "The ceremony ends here and gets a report of its own. What was done in the HSM stays done; the record says what that is."},
+	ceremony.Deviate: {Kicker: textDeviationCapital, Title: textNoteDidNotGoScripted, Verb: textRecordDeviation,
+		Text: textDeviationsNormalCeremonyHiddenOnes},
+	ceremony.Pause: {Kicker: textPause, Title: textPauseCeremony, Verb: textPauseCeremony, Reason: textWhy,
+		Text: textHSMLoggedOutEverySecret},
+	ceremony.TakeBreak: {Kicker: textBreak, Title: textTakeBreak, Verb: textBeginBreak,
+		Text: textTwoPeopleStayEquipmentHSM},
+	ceremony.Presence: {Kicker: textPeopleCapital, Title: textSomebodyComesGoes, Verb: textRecordIt,
+		Text: textWhoLeavesTakesTheirAuthorisations},
+	ceremony.Withhold: {Kicker: textSignOff, Title: textRecordNothingSigned, Verb: textRecordIt, Reason: textOthersSaw,
+		Text: textWhoDoesNotSignNot},
+	ceremony.Abort: {Kicker: textCannotUndone, Title: textAbortCeremony, Verb: textAbortCeremony, Reason: textWhy,
+		Text: textCeremonyEndsHereGetsReport},
 }
 
 // NewSheet makes the sheet of an action; false where the engine does not offer
@@ -40,7 +40,7 @@ func NewSheet(s ceremony.Snapshot, action ceremony.Action) (Sheet, bool) {
 	fields, offered := s.Sheets[action]
 	sheet.Action, sheet.Fields = action, newFields(fields, everyone(s))
 	if action == ceremony.Abort {
-		sheet.Phrase = "ABORT"
+		sheet.Phrase = textABORT
 		if s.Ceremony != nil {
 			sheet.Phrase += " " + s.Ceremony.Number
 		}

@@ -50,15 +50,15 @@ func NewWitness(s ceremony.Snapshot, p *ceremony.Prompt) Witness {
 	c := s.Ceremony
 	if c == nil {
 		w.Title = s.Site.Organisation
-		w.Next = "No ceremony is under way"
+		w.Next = textNoCeremonyUnderWay
 		return w
 	}
 	w.Title = c.Title
 	if c.Step != nil {
-		w.Title, w.Step = c.Step.Title, fmt.Sprintf("Step %d of %d", c.Step.Number, c.Steps)
+		w.Title, w.Step = c.Step.Title, fmt.Sprintf(textStepNOfN, c.Step.Number, c.Steps)
 	}
 	if c.Deviations > 0 {
-		w.Notes = count(c.Deviations, "deviation")
+		w.Notes = count(c.Deviations, textDeviationLower)
 	}
 	for _, n := range c.Needs {
 		if n.Of > 0 {
@@ -82,10 +82,10 @@ func NewWitness(s ceremony.Snapshot, p *ceremony.Prompt) Witness {
 		}
 		aloud = cmp.Or(p.Aloud, aloud, p.Text)
 	default:
-		w.Busy, w.Next = true, cmp.Or(s.Working, "Recording")
+		w.Busy, w.Next = true, cmp.Or(s.Working, textRecording)
 	}
 	if p != nil && p.Problem != nil {
-		w.Blocks = append(w.Blocks, Block{Label: "What happened", Text: p.Problem.Happened})
+		w.Blocks = append(w.Blocks, Block{Label: textHappened, Text: p.Problem.Happened})
 	}
 	if aloud != "" {
 		w.Blocks = append(w.Blocks, Block{Text: aloud, Aloud: true})
@@ -115,8 +115,8 @@ func next(p ceremony.Prompt, c *ceremony.CeremonyView) string {
 		}
 	}
 	verb := map[ceremony.PromptKind]string{
-		ceremony.AskConfirm: "goes on", ceremony.AskForm: "types what is said", ceremony.AskDecide: "types the decision",
-		ceremony.AskPad: "goes to the device", ceremony.AskSignOff: "reads and signs", ceremony.AskPhrase: "types the phrase",
+		ceremony.AskConfirm: textGoes, ceremony.AskForm: textTypesSaid, ceremony.AskDecide: textTypesDecision,
+		ceremony.AskPad: textGoesDevice, ceremony.AskSignOff: textReadsSigns, ceremony.AskPhrase: textTypesPhrase,
 	}[p.Kind]
 	if name == "" {
 		return capital(verb)
@@ -130,7 +130,7 @@ func next(p ceremony.Prompt, c *ceremony.CeremonyView) string {
 // neutral tells that somebody types or reads a secret, who in turn, and nothing
 // that changes while it lasts.
 func neutral(p ceremony.Prompt, c *ceremony.CeremonyView) *NeutralCard {
-	n := &NeutralCard{Title: "Private entry in progress", Text: "Please look away from the keyboard and from the other screen."}
+	n := &NeutralCard{Title: textPrivateEntryProgress, Text: textPleaseLookAwayFromKeyboard}
 	as := cmp.Or(p.Role, "participant")
 	at, of := 0, 0
 	if c != nil {
@@ -151,14 +151,14 @@ func neutral(p ceremony.Prompt, c *ceremony.CeremonyView) *NeutralCard {
 	}
 	n.Who = role(as)
 	if at > 0 && of > 1 {
-		n.Who = fmt.Sprintf("%s %d of %d", n.Who, at, of)
+		n.Who = fmt.Sprintf(textXNOfN, n.Who, at, of)
 	}
 	return n
 }
 
 // RoomClock is the time as the wall shows it: local, then UTC.
 func RoomClock(now time.Time) string {
-	return now.Local().Format("15:04") + " · " + now.UTC().Format("15:04") + " UTC"
+	return fmt.Sprintf(textXXUTC, now.Local().Format("15:04"), now.UTC().Format("15:04"))
 }
 
 // Turn is which page of n the wall shows: a new one now and then, and the next
@@ -179,14 +179,14 @@ type HandOver struct{ Kicker, Title, Text, Go string }
 
 // NewHandOver makes the card for a private prompt.
 func NewHandOver(p ceremony.Prompt, s ceremony.Snapshot) HandOver {
-	who := cmp.Or(p.Who.Name, "one person")
+	who := cmp.Or(p.Who.Name, textOnePerson)
 	what := map[ceremony.PromptKind]string{
-		ceremony.AskPassphrase: "A passphrase is typed next.", ceremony.AskNewPIN: "A PIN is chosen next.", ceremony.AskTransportPIN: "A PIN is typed next.",
-		ceremony.AskCard: "A card is typed next.", ceremony.ShowCard: "A card is shown next, to be written down.", ceremony.ShowPassphrase: "A passphrase is shown next, once, to be written down.",
+		ceremony.AskPassphrase: textPassphraseTypedNext, ceremony.AskNewPIN: textPINChosenNext, ceremony.AskTransportPIN: textPINTypedNext,
+		ceremony.AskCard: textCardTypedNext, ceremony.ShowCard: textCardShownNextWrittenDown, ceremony.ShowPassphrase: textPassphraseShownNextOnceWritten,
 	}[p.Kind]
 	return HandOver{
-		Kicker: kicker(p, s.Ceremony), Title: "Only " + who + " at the keyboard",
-		Text: strings.TrimSpace(what + " Everyone else: turn away from the screen and from the keys now, and stay so until you are told."),
-		Go:   "I am " + who + ", and nobody else is looking",
+		Kicker: kicker(p, s.Ceremony), Title: fmt.Sprintf(textOnlyKeyboard, who),
+		Text: strings.TrimSpace(fmt.Sprintf(textEveryoneElseTurnAwayFrom, what)),
+		Go:   fmt.Sprintf(textIAmNobodyElseLooking, who),
 	}
 }

@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"fmt"
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/widget"
 
@@ -45,9 +46,9 @@ func (c Confirm) Show(over fyne.Canvas) (dismiss func()) {
 	first := fyne.Focusable(back)
 	content := Column(14, Title(c.Title), Body(c.Text))
 	if c.Phrase != "" {
-		field := NewTextField("Type "+c.Phrase, "", 0)
+		field := NewTextField(fmt.Sprintf(textType, c.Phrase), "", 0)
 		field.entry.escape = back.OnAct
-		missing := "Type exactly " + c.Phrase
+		missing := fmt.Sprintf(textTypeExactly, c.Phrase)
 		field.OnChanged(func(typed string) {
 			if typed == c.Phrase {
 				act.Enable()
@@ -61,7 +62,7 @@ func (c Confirm) Show(over fyne.Canvas) (dismiss func()) {
 	}
 	content.Add(Actions(back, act))
 	if c.Danger {
-		content.Objects[0] = Column(4, NewText("CANNOT BE UNDONE", Style{Size: theme.Kicker, Weight: SemiBold, Ink: theme.Red}), content.Objects[0])
+		content.Objects[0] = Column(4, NewText(textCANNOTUNDONE, Style{Size: theme.Kicker, Weight: SemiBold, Ink: theme.Red}), content.Objects[0])
 	}
 	popup = widget.NewModalPopUp(Inset(18, 14, Wide(460, content)), over)
 	popup.Show()

@@ -1,6 +1,7 @@
 package kit
 
 import (
+	"fmt"
 	"fyne.io/fyne/v2"
 
 	"claviger/ui/theme"
@@ -21,7 +22,7 @@ func ErrorPanel(t Trouble) fyne.CanvasObject {
 		}
 	}
 	if t.Code != "" {
-		column.Add(NewText("Details: "+t.Code, Style{Size: theme.Small, Weight: Mono, Ink: theme.Soft, Wrap: true}))
+		column.Add(NewText(fmt.Sprintf(textDetails, t.Code), Style{Size: theme.Small, Weight: Mono, Ink: theme.Soft, Wrap: true}))
 	}
 	return On(NewFrame(theme.RedFill, theme.Red, 6), 0, 0, stretchRow(edge, Inset(16, 12, column)))
 }

@@ -26,7 +26,7 @@ func NewStatusStrip() *StatusStrip {
 		t.content = words
 		return t
 	}
-	line := EndsFlow(22, Row(5, label("Record"), s.record), s.head, Row(5, label("Ledger"), s.state), Row(22, s.elapsed, s.clock))
+	line := EndsFlow(22, Row(5, label(textRecord), s.record), s.head, Row(5, label(textLedger), s.state), Row(22, s.elapsed, s.clock))
 	s.Object = Column(0, NewRule(theme.Line), On(NewBox(theme.Strip, 0), 16, 6, line))
 	return s
 }

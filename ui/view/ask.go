@@ -55,9 +55,9 @@ func Ask(a flow.Ask, act AskActions) *Screen {
 	chain(fields, func() { focus(goOn) })
 	buttons := []*kit.Button{goOn}
 	if act.Print != nil {
-		buttons = append(buttons, kit.NewButton(kit.Secondary, "Print the script", act.Print))
+		buttons = append(buttons, kit.NewButton(kit.Secondary, textPrintScript, act.Print))
 	}
-	buttons = append(buttons, kit.NewButton(kit.Secondary, "Back", act.Back))
+	buttons = append(buttons, kit.NewButton(kit.Secondary, textBack, act.Back))
 	s.Object, s.Dock = column, kit.Column(10, said, kit.Actions(buttons...))
 	if len(fields) > 0 {
 		s.First = fields[0].Focusable()

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"fyne.io/fyne/v2"
 
 	"claviger/hsm/secret"
@@ -23,7 +24,7 @@ func card(pg flow.Page, act Actions) *Screen {
 		cells.MarkBad(state.Bad...)
 		say(state.Say, kit.Tone(state.Tone))
 		if !state.OK {
-			check.Disable("Every group has four letters; they are checked as you type.")
+			check.Disable(textEveryGroupFourLettersThey)
 		} else {
 			check.Enable()
 		}
@@ -48,7 +49,7 @@ func card(pg flow.Page, act Actions) *Screen {
 	cells.OnRefused = func(r rune) { say(ask.Refused(r), kit.Bad) }
 	cells.OnOtherPrefix = func(prefix string) { say(ask.OtherPrefix(prefix), kit.Bad) }
 	look()
-	anew := kit.NewButton(kit.Secondary, "Start again", func() {
+	anew := kit.NewButton(kit.Secondary, textStartAgain, func() {
 		cells.Clear()
 		focus(cells)
 	})
@@ -63,7 +64,7 @@ func card(pg flow.Page, act Actions) *Screen {
 		column.Add(kit.Inset(0, 8, kit.QuorumDots(ask.Got, ask.Need)))
 	}
 	column.Add(kit.Inset(0, 8, cells))
-	column.Add(kit.NewText("The card begins with "+ask.Prefix+"; type the 18 groups after it, or scan it. Small letters do as well. Nothing is kept on disk.",
+	column.Add(kit.NewText(fmt.Sprintf(textCardBeginsType18Groups, ask.Prefix),
 		kit.Style{Ink: theme.Muted, Size: theme.Small, Wrap: true, Align: fyne.TextAlignCenter}))
 	s.Object, s.Dock = column, kit.Column(12, said, kit.CentredActions(some(anew, practice, check)...))
 	return s

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"fyne.io/fyne/v2"
 
 	"claviger/ceremony"
@@ -12,7 +13,7 @@ import (
 func KeyChange(c flow.KeyChange, sign func(people []ceremony.Part, reason string), back func()) *Screen {
 	column, kind := kit.Column(16), kit.Primary
 	if c.Grave {
-		column.Add(kit.GraveKicker("Cannot be undone"))
+		column.Add(kit.GraveKicker(textCannotUndone))
 		kind = kit.Danger
 	}
 	column.Add(kit.Title(c.Title))
@@ -20,11 +21,11 @@ func KeyChange(c flow.KeyChange, sign func(people []ceremony.Part, reason string
 	if c.Trouble != nil {
 		column.Add(trouble(c.Trouble))
 	}
-	reason := kit.NewTextField("Reason", "it stands in the record for good", 400)
+	reason := kit.NewTextField(textReason, textStandsRecordGood, 400)
 	reason.SetValue(c.Reason)
 	choices := make([]*kit.Choice, len(c.Signers))
 	for i, sg := range c.Signers {
-		column.Add(kit.Heading("Signs as " + sg.Role))
+		column.Add(kit.Heading(fmt.Sprintf(textSigns, sg.Role)))
 		choices[i] = choiceOf(sg.People)
 		if n := signersBefore(c.Signers[:i], sg.Role); len(sg.People) == signersBefore(c.Signers, sg.Role) {
 			choices[i].Choose(n) // there is nobody else to choose
@@ -33,7 +34,7 @@ func KeyChange(c flow.KeyChange, sign func(people []ceremony.Part, reason string
 	}
 	s := &Screen{Object: column, First: reason.Focusable()}
 	said, say := s.message(fyne.TextAlignLeading)
-	goOn := kit.NewButton(kind, "Go on to the signatures", nil)
+	goOn := kit.NewButton(kind, textGoSignatures, nil)
 	goOn.OnAct = func() {
 		chosen := make([]int, len(choices))
 		for i, ch := range choices {
@@ -54,7 +55,7 @@ func KeyChange(c flow.KeyChange, sign func(people []ceremony.Part, reason string
 	}
 	reason.OnSubmitted(func() { focus(goOn) })
 	column.Add(kit.AtMost(52, reason.Object))
-	s.Dock = kit.Column(12, said, kit.Actions(goOn, kit.NewButton(kit.Secondary, "Back", back)))
+	s.Dock = kit.Column(12, said, kit.Actions(goOn, kit.NewButton(kit.Secondary, textBack, back)))
 	return s
 }
 

@@ -13,9 +13,9 @@ func decide(pg flow.Page, act Actions) *Screen {
 		items[i] = kit.ChoiceItem{Label: o.Label, Help: o.Help, Danger: o.Danger}
 	}
 	choice := kit.NewChoice(items...)
-	reason := kit.NewTextField("Why, in a few words", "", 300)
+	reason := kit.NewTextField(textWhyFewWords, "", 300)
 	goOn := kit.NewButton(kit.Primary, pg.Go, nil)
-	goOn.Disable("Choose one of them")
+	goOn.Disable(textChooseOneThem)
 	submit := func() {
 		if wrong := flow.CheckReason(reason.Value()); wrong != "" {
 			reason.Wrong(wrong)
@@ -27,7 +27,7 @@ func decide(pg flow.Page, act Actions) *Screen {
 	goOn.OnAct = submit
 	choice.OnChanged = func(chosen int) {
 		if goOn.Enable(); chosen < 0 {
-			goOn.Disable("Choose one of them")
+			goOn.Disable(textChooseOneThem)
 		}
 	}
 	choice.OnSubmitted = func() { focus(reason.Focusable()) }

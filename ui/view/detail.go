@@ -21,7 +21,7 @@ type DetailActions struct {
 
 // Detail is the page about one thing.
 func Detail(d flow.Detail, act DetailActions) *Screen {
-	back := kit.NewButton(kit.Secondary, "Back", act.Back)
+	back := kit.NewButton(kit.Secondary, textBack, act.Back)
 	head := kit.Column(8, kit.Kicker(d.Kicker), kit.Row(14, kit.Grow(kit.Title(d.Title)), kit.StateChip(kit.Tone(d.Tone), d.State)))
 	if d.State == "" {
 		head = kit.Column(8, kit.Kicker(d.Kicker), kit.Title(d.Title))
@@ -49,7 +49,7 @@ func Detail(d flow.Detail, act DetailActions) *Screen {
 		}
 	}
 	if len(d.History) > 0 {
-		column.Add(kit.Heading("Every record that names it"))
+		column.Add(kit.Heading(textEveryRecordNames))
 		column.Add(history(d, act))
 	}
 	return &Screen{Object: column, First: back}
@@ -61,10 +61,10 @@ func history(d flow.Detail, act DetailActions) fyne.CanvasObject {
 		lines = append(lines, kit.Row(12,
 			kit.Grow(kit.Column(1, kit.NewText(r.Kind, kit.Style{Weight: kit.SemiBold, Wrap: true}),
 				kit.NewText(r.Time+" · "+r.About, kit.Style{Size: theme.Small, Ink: theme.Soft, Wrap: true}))),
-			kit.NewButton(kit.Link, fmt.Sprintf("Record %d", r.Seq), func() { act.Record(r.Seq) })))
+			kit.NewButton(kit.Link, fmt.Sprintf(textRecord, r.Seq), func() { act.Record(r.Seq) })))
 	}
 	if d.More > 0 {
-		lines = append(lines, kit.Row(12, kit.Grow(kit.Soft(fmt.Sprintf("… and %d more.", d.More))), kit.NewButton(kit.Link, "See all in the ledger", act.Trace)))
+		lines = append(lines, kit.Row(12, kit.Grow(kit.Soft(fmt.Sprintf(textMore, d.More))), kit.NewButton(kit.Link, textSeeAllLedger, act.Trace)))
 	}
 	return kit.CardList(lines...)
 }

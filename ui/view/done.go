@@ -17,18 +17,18 @@ func Done(d flow.DonePage, back func()) *Screen {
 	if card := factCard("", "", nil, d.Heads); card != nil {
 		column.Add(card)
 	}
-	if card := factCard("Evidence", "", d.Facts, nil); card != nil {
+	if card := factCard(textEvidence, "", d.Facts, nil); card != nil {
 		column.Add(card)
 	}
 	if d.Verify != "" {
-		column.Add(kit.Card(8, kit.Kicker("To check it"), kit.NewText(d.Verify, kit.Style{Weight: kit.Mono, Wrap: true})))
+		column.Add(kit.Card(8, kit.Kicker(textCheck), kit.NewText(d.Verify, kit.Style{Weight: kit.Mono, Wrap: true})))
 	}
-	home := kit.NewButton(kit.Primary, "Back to the overview", back)
+	home := kit.NewButton(kit.Primary, textBackOverview, back)
 	return &Screen{Object: column, Dock: kit.Actions(home), First: home}
 }
 
 // UnderWay asks what becomes of a ceremony when its window is closed.
 func UnderWay(pause func()) kit.Confirm {
-	return kit.Confirm{Title: "A ceremony is under way", Text: "Pause it before the window is closed: the HSM is logged out then, secrets are wiped, and the record is signed.",
-		Act: "Pause the ceremony", Back: "Stay", OnAct: pause}
+	return kit.Confirm{Title: textCeremonyUnderWay, Text: textPauseBeforeWindowClosedHSM,
+		Act: textPauseCeremony, Back: textStay, OnAct: pause}
 }

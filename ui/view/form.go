@@ -56,7 +56,7 @@ func newInputs(fields []flow.Field) []input {
 	out := make([]input, len(fields))
 	for i, f := range fields {
 		if f.Optional && f.Value == "" {
-			f.Label += " (if any)"
+			f.Label += textIfAny
 		}
 		if len(f.Of) > 0 {
 			out[i] = newPick(f)

@@ -133,7 +133,7 @@ func rail(r *flow.Rail) fyne.CanvasObject {
 }
 
 func people(fl flow.Frame) fyne.CanvasObject {
-	column := kit.Column(13, kit.Kicker("In the room"))
+	column := kit.Column(13, kit.Kicker(textRoom))
 	for _, p := range fl.People {
 		column.Add(kit.PersonBadge(kit.Person{Initials: p.Initials, Name: p.Name, Note: p.Note, Tone: kit.Tone(p.Tone), Absent: p.Absent}))
 	}
@@ -145,7 +145,7 @@ func people(fl flow.Frame) fyne.CanvasObject {
 		rows[i] = kit.CheckRow{Text: n.Text, Met: n.Met}
 	}
 	column.Add(kit.NewRule(theme.Line))
-	column.Add(kit.Kicker("Needed for this step"))
+	column.Add(kit.Kicker(textNeededStep))
 	column.Add(kit.CheckList(rows))
 	return column
 }

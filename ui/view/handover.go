@@ -14,7 +14,7 @@ func HandOver(h flow.HandOver, come func(), act Actions) *Screen {
 	here := kit.NewButton(kit.Primary, h.Go, come)
 	buttons := []*kit.Button{here}
 	if act.Deviate != nil {
-		buttons = append(buttons, kit.NewButton(kit.Secondary, "Note a deviation", act.Deviate))
+		buttons = append(buttons, kit.NewButton(kit.Secondary, textNoteDeviation, act.Deviate))
 	}
 	buttons = append(buttons, some(backButton(act))...)
 	column := kit.Column(10)

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"fyne.io/fyne/v2"
 
 	"claviger/ui/flow"
@@ -29,25 +30,25 @@ type Ledger struct {
 // many and how to get one.
 func NewLedger(p flow.LedgerPage, q flow.Query, act LedgerActions) *Ledger {
 	l := &Ledger{found: kit.NewText("", kit.Style{Ink: theme.Soft})}
-	verify := kit.NewButton(kit.Secondary, "Verify now", act.Verify)
+	verify := kit.NewButton(kit.Secondary, textVerifyNow, act.Verify)
 	if p.First != "" {
-		l.Screen = &Screen{Object: kit.Column(16, kit.Title("Ledger"), kit.Card(6, kit.Heading("Nothing here yet"), kit.Soft(p.First)))}
+		l.Screen = &Screen{Object: kit.Column(16, kit.Title(textLedger), kit.Card(6, kit.Heading(textNothingHereYet), kit.Soft(p.First)))}
 		return l
 	}
-	l.list = kit.NewList([]kit.TableColumn{{Head: "Record", Share: 0.8}, {Head: "Time, UTC", Share: 1.5}, {Head: "What", Share: 2}, {Head: "About", Share: 3.4}, {Head: "Ceremony", Share: 1}}, l.cells)
-	l.list.Empty = "No record has all of these words. Empty the field and press Enter to see every record."
+	l.list = kit.NewList([]kit.TableColumn{{Head: textRecordHead, Share: 0.8}, {Head: textTimeUTC, Share: 1.5}, {Head: textWhat, Share: 2}, {Head: textAbout, Share: 3.4}, {Head: textCeremony, Share: 1}}, l.cells)
+	l.list.Empty = textNoRecordAllTheseWords
 	l.list.OnOpen = act.Open
 	search := kit.NewTextField("", "", 200)
-	search.SetHint("Kind, ceremony, person or words; Enter searches")
+	search.SetHint(textKindCeremonyPersonWordsEnter)
 	search.SetValue(q.Words)
 	search.OnSubmitted(func() { act.Search(search.Value()) })
 	l.list.OnTyped = func(r rune) {
 		focus(search.Focusable())
 		search.Focusable().TypedRune(r)
 	}
-	title := "Ledger"
+	title := textLedger
 	if q.Of != "" {
-		title = "Records that name " + q.Of
+		title = fmt.Sprintf(textRecordsName, q.Of)
 	}
 	told := kit.Column(4, kit.NewText(p.Signed, kit.Style{Ink: theme.Soft, Wrap: true}))
 	if p.Closed != "" {
@@ -105,7 +106,7 @@ func kindInk(t flow.Tone) fyne.ThemeColorName {
 
 // Verified is the page that tells what an audit of the whole ledger found.
 func Verified(v flow.Verification, back func()) *Screen {
-	column := kit.Column(16, kit.Column(10, kit.Title("Verification of the whole ledger"), kit.ChipCell(kit.Tone(v.Tone), v.Result)))
+	column := kit.Column(16, kit.Column(10, kit.Title(textVerificationWholeLedger), kit.ChipCell(kit.Tone(v.Tone), v.Result)))
 	column.Add(kit.Body(v.Signed))
 	add := func(title string, tone kit.Tone, lines []string) {
 		if len(lines) == 0 {
@@ -117,9 +118,9 @@ func Verified(v flow.Verification, back func()) *Screen {
 		}
 		column.Add(kit.Card(0, rows))
 	}
-	add("What does not hold", kit.Bad, v.Findings)
-	add("Checked", kit.Good, v.Checked)
-	add("Not checked", kit.Info, v.NotChecked)
-	home := kit.NewButton(kit.Primary, "Back", back)
+	add(textDoesNotHold, kit.Bad, v.Findings)
+	add(textChecked, kit.Good, v.Checked)
+	add(textNotChecked, kit.Info, v.NotChecked)
+	home := kit.NewButton(kit.Primary, textBack, back)
 	return &Screen{Object: column, Dock: kit.Actions(home), First: home}
 }

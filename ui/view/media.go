@@ -13,9 +13,9 @@ func Media(p flow.MediaPage, copyTo func(flow.Target), again, back func()) *Scre
 	if p.Trouble != nil {
 		column.Add(trouble(p.Trouble))
 	}
-	look, leave := kit.NewButton(kit.Secondary, "Look again", again), kit.NewButton(kit.Secondary, "Back", back)
+	look, leave := kit.NewButton(kit.Secondary, textLookAgain, again), kit.NewButton(kit.Secondary, textBack, back)
 	if p.First != "" {
-		column.Add(kit.Card(6, kit.Heading("No medium here"), kit.Soft(p.First)))
+		column.Add(kit.Card(6, kit.Heading(textNoMediumHere), kit.Soft(p.First)))
 		return &Screen{Object: column, Dock: kit.Actions(look, leave), First: look}
 	}
 	items := make([]kit.ChoiceItem, len(p.Media))
@@ -23,9 +23,9 @@ func Media(p flow.MediaPage, copyTo func(flow.Target), again, back func()) *Scre
 		items[i].Label, items[i].Help = m.Describe()
 	}
 	choice := kit.NewChoice(items...)
-	column.Add(kit.Heading("Where to"))
+	column.Add(kit.Heading(textWhere))
 	column.Add(kit.AtMost(52, choice))
-	named := kit.NewTextField("Label on the medium", "the number or name that is written on it", 120)
+	named := kit.NewTextField(textLabelMedium, textNumberNameWritten, 120)
 	people := choiceOf(p.People)
 	target := func() flow.Target {
 		t := flow.Target{Named: named.Value()}
@@ -39,7 +39,7 @@ func Media(p flow.MediaPage, copyTo func(flow.Target), again, back func()) *Scre
 	}
 	s := &Screen{Object: column, First: choice}
 	said, say := s.message(fyne.TextAlignLeading)
-	write := kit.NewButton(kit.Primary, "Copy to this medium", func() {
+	write := kit.NewButton(kit.Primary, textCopyMedium, func() {
 		wrong := p.Wrong(target())
 		named.Wrong(wrong["named"])
 		say(wrong["person"], kit.Bad)
@@ -47,12 +47,12 @@ func Media(p flow.MediaPage, copyTo func(flow.Target), again, back func()) *Scre
 			copyTo(target())
 		}
 	})
-	write.Disable("Choose a medium first.")
+	write.Disable(textChooseMediumFirst)
 	choice.OnChanged = func(int) { write.Enable() }
 	choice.OnSubmitted = func() { focus(write) }
 	if p.Signed {
 		column.Add(kit.AtMost(52, named.Object))
-		column.Add(kit.Heading("Who makes the copy"))
+		column.Add(kit.Heading(textWhoMakesCopy))
 		column.Add(kit.AtMost(52, people))
 		choice.OnSubmitted = func() { focus(named.Focusable()) }
 		named.OnSubmitted(func() { focus(people) })

@@ -34,7 +34,7 @@ func Overview(o flow.Overview, home Home) *Screen {
 	} else if o.NoKeys != "" {
 		left.Add(noKeys(s, o, home))
 	}
-	left.Add(kit.Heading("Recent ceremonies"))
+	left.Add(kit.Heading(textRecentCeremonies))
 	if len(o.Ceremonies) > 0 {
 		left.Add(ceremonyList(o.Ceremonies, home))
 		if o.All != "" {
@@ -43,9 +43,9 @@ func Overview(o flow.Overview, home Home) *Screen {
 	} else {
 		left.Add(kit.Card(6, kit.Soft(o.NoneHeld)))
 	}
-	right := kit.Column(14, kit.Heading("Start a ceremony"), startList(s, o, home), trustBox(o, home))
+	right := kit.Column(14, kit.Heading(textStartCeremony), startList(s, o, home), trustBox(o, home))
 	if o.ReadOnly != nil {
-		right = kit.Column(14, kit.Heading("Read-only"), trouble(o.ReadOnly), trustBox(o, home))
+		right = kit.Column(14, kit.Heading(textReadOnly), trouble(o.ReadOnly), trustBox(o, home))
 	}
 	s.Object = kit.Sides(2, 1, 24, 60, left, right)
 	return s
@@ -65,9 +65,9 @@ func noKeys(s *Screen, o flow.Overview, home Home) fyne.CanvasObject {
 func keyTable(keys []flow.Row, home Home) fyne.CanvasObject {
 	rows := make([][]fyne.CanvasObject, len(keys))
 	for i, k := range keys {
-		rows[i] = append(cells(k), kit.NewButton(kit.Link, "See", func() { home.Open(flow.Ref{Place: flow.InKeys, ID: k.ID}) }))
+		rows[i] = append(cells(k), kit.NewButton(kit.Link, textSee, func() { home.Open(flow.Ref{Place: flow.InKeys, ID: k.ID}) }))
 	}
-	return kit.Table([]kit.TableColumn{{Head: "Key", Share: 3.3}, {Head: "Purpose", Share: 1.7}, {Head: "Owner", Share: 1.6}, {Head: "State", Share: 2.1}, {Head: "Lifetime", Share: 2}, {Head: "", Share: 0.6}}, rows)
+	return kit.Table([]kit.TableColumn{{Head: textKey, Share: 3.3}, {Head: textPurpose, Share: 1.7}, {Head: textOwner, Share: 1.6}, {Head: textState, Share: 2.1}, {Head: textLifetime, Share: 2}, {Head: "", Share: 0.6}}, rows)
 }
 
 // dueList is what asks for a decision, with the way to it. The ceremony that is open
@@ -79,7 +79,7 @@ func dueList(s *Screen, o flow.Overview, home Home) fyne.CanvasObject {
 		line := kit.Row(12, kit.Grow(kit.MarkRow(kit.Tone(d.Tone), d.Text)))
 		switch {
 		case s.First == nil && o.Resume != "" && d.Ref.Place == flow.InCeremonies && d.Ref.ID == o.Resume:
-			resume := kit.NewButton(kit.Primary, "Resume", home.Resume)
+			resume := kit.NewButton(kit.Primary, textResume, home.Resume)
 			s.First = resume
 			line.Add(resume)
 		case d.Ref.Place != "":
@@ -97,7 +97,7 @@ func dueList(s *Screen, o flow.Overview, home Home) fyne.CanvasObject {
 	more := kit.Column(0, kit.TightList(lines[dueShown:]...))
 	more.Hide()
 	var rest *kit.Button
-	rest = kit.NewButton(kit.Link, fmt.Sprintf("%d things more", len(lines)-dueShown), func() {
+	rest = kit.NewButton(kit.Link, fmt.Sprintf(textThingsMore, len(lines)-dueShown), func() {
 		rest.Hide()
 		more.Show()
 		s.relaid()
@@ -118,9 +118,9 @@ func ceremonyList(rows []flow.CeremonyRow, home Home) fyne.CanvasObject {
 			kit.StateChip(kit.Tone(c.Tone), c.State),
 			kit.Grow(kit.Column(1, kit.NewText(c.Number+" "+c.Title, kit.Style{Weight: kit.SemiBold, Wrap: true}),
 				kit.NewText(c.About, kit.Style{Size: theme.Small, Ink: theme.Soft, Wrap: true}))))
-		label, ref := "See", flow.Ref{Place: flow.InCeremonies, ID: c.Number}
+		label, ref := textSee, flow.Ref{Place: flow.InCeremonies, ID: c.Number}
 		if c.Report != "" {
-			label, ref.Place = "Evidence", flow.InEvidence
+			label, ref.Place = textEvidence, flow.InEvidence
 		}
 		line.Add(kit.NewButton(kit.Link, label, func() { home.Open(ref) }))
 		lines = append(lines, line)
@@ -134,7 +134,7 @@ const startsShown = 5
 
 func startList(s *Screen, o flow.Overview, home Home) fyne.CanvasObject {
 	if o.Resume != "" {
-		return kit.CardList(kit.NewText("Finish ceremony "+o.Resume+" first: one ceremony is open at a time.", kit.Style{Ink: theme.Amber, Wrap: true}))
+		return kit.CardList(kit.NewText(fmt.Sprintf(textFinishCeremonyFirstOneCeremony, o.Resume), kit.Style{Ink: theme.Amber, Wrap: true}))
 	}
 	rows := make([]fyne.CanvasObject, len(o.Starts))
 	for i, st := range o.Starts {
@@ -151,7 +151,7 @@ func startList(s *Screen, o flow.Overview, home Home) fyne.CanvasObject {
 	more := kit.Column(0, kit.ActList(rows[startsShown:]...))
 	more.Hide()
 	var rest *kit.Button
-	rest = kit.NewButton(kit.Link, fmt.Sprintf("%d more", len(rows)-startsShown), func() {
+	rest = kit.NewButton(kit.Link, fmt.Sprintf(textNMore, len(rows)-startsShown), func() {
 		rest.Hide()
 		more.Show()
 		s.relaid()
@@ -182,12 +182,12 @@ func startMark(name string) (string, kit.Tone) {
 }
 
 func trustBox(o flow.Overview, home Home) fyne.CanvasObject {
-	column := kit.Column(7, kit.Kicker("Trust in this record"))
+	column := kit.Column(7, kit.Kicker(textTrustRecord))
 	for _, r := range o.Trust {
 		column.Add(kit.SmallMarkRow(kit.Tone(r.Tone), r.Text))
 	}
 	if o.ReadOnly == nil {
-		column.Add(kit.Row(0, kit.NewButton(kit.Link, "Take in a carried checkpoint", home.TakeIn)))
+		column.Add(kit.Row(0, kit.NewButton(kit.Link, textTakeCarriedCheckpoint, home.TakeIn)))
 	}
 	return kit.CardList(column)
 }

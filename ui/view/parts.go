@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"fyne.io/fyne/v2"
 
 	"claviger/hsm/secret"
@@ -29,7 +30,7 @@ func top(pg flow.Page) *fyne.Container {
 	column := kit.Column(16, head(pg))
 	switch {
 	case pg.Aloud != "" && pg.Heard:
-		column.Add(kit.NewText("Said already: “"+pg.Aloud+"”", kit.Style{Ink: theme.Soft, Wrap: true}))
+		column.Add(kit.NewText(fmt.Sprintf(textSaidAlready, pg.Aloud), kit.Style{Ink: theme.Soft, Wrap: true}))
 	case pg.Aloud != "":
 		column.Add(kit.ReadAloud(pg.Aloud, pg.Grave))
 	}
@@ -88,7 +89,7 @@ func factTable(facts []flow.Fact) fyne.CanvasObject {
 // foot is the line of buttons, and at its right whom the room waits for.
 func foot(pg flow.Page, act Actions, buttons ...*kit.Button) fyne.CanvasObject {
 	if act.Deviate != nil {
-		buttons = append(buttons, kit.NewButton(kit.Secondary, "Note a deviation", act.Deviate))
+		buttons = append(buttons, kit.NewButton(kit.Secondary, textNoteDeviation, act.Deviate))
 	}
 	buttons = append(buttons, some(backButton(act))...)
 	if pg.Waiting == "" {
@@ -112,7 +113,7 @@ func backButton(act Actions) *kit.Button {
 	if act.Back == nil {
 		return nil
 	}
-	return kit.NewButton(kit.Secondary, "Back to the overview", act.Back)
+	return kit.NewButton(kit.Secondary, textBackOverview, act.Back)
 }
 
 // some leaves out the buttons that are not there.

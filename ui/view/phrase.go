@@ -3,6 +3,7 @@ package view
 import (
 	"claviger/ui/flow"
 	"claviger/ui/kit"
+	"fmt"
 )
 
 // phrase is what cannot be undone: it goes on only from the exact phrase. Enter
@@ -11,7 +12,7 @@ func phrase(pg flow.Page, act Actions) *Screen {
 	column := top(pg)
 	typed := kit.NewTextField(pg.Typing, "", 120)
 	destroy := kit.NewButton(kit.Danger, pg.Go, nil)
-	missing := "Type exactly " + pg.Phrase
+	missing := fmt.Sprintf(textTypeExactly, pg.Phrase)
 	destroy.Disable(missing)
 	typed.OnChanged(func(s string) {
 		if _, right := pg.Phrased(s); right {
@@ -28,7 +29,7 @@ func phrase(pg flow.Page, act Actions) *Screen {
 	typed.OnSubmitted(func() { focus(destroy) })
 	buttons := []*kit.Button{destroy}
 	if act.Pause != nil {
-		buttons = append(buttons, kit.NewButton(kit.Secondary, "Stop here", act.Pause))
+		buttons = append(buttons, kit.NewButton(kit.Secondary, textStopHere, act.Pause))
 	}
 	return &Screen{Object: column, Dock: kit.Column(12, kit.AtMost(44, typed.Object), foot(pg, act, buttons...)), First: typed.Focusable()}
 }

@@ -21,7 +21,7 @@ type PreparationActions struct {
 // Preparation is the page before a ceremony. What is typed is judged at once.
 func Preparation(p flow.Preparation, act PreparationActions) *Screen {
 	s := &Screen{}
-	column := kit.Column(16, kit.Column(4, kit.Kicker("Before the ceremony"), kit.Title(p.Title)))
+	column := kit.Column(16, kit.Column(4, kit.Kicker(textBeforeCeremony), kit.Title(p.Title)))
 	if p.Aloud != "" {
 		column.Add(kit.ReadAloud(p.Aloud, false))
 	}
@@ -38,27 +38,27 @@ func Preparation(p flow.Preparation, act PreparationActions) *Screen {
 		asked = append(asked, fields[i].object())
 	}
 	if len(asked) > 0 {
-		column.Add(kit.Card(14, append([]fyne.CanvasObject{kit.CardHead("What is asked for", nil)}, asked...)...))
+		column.Add(kit.Card(14, append([]fyne.CanvasObject{kit.CardHead(textAsked, nil)}, asked...)...))
 	}
-	if card := factCard("What was ordered", "", p.Order, nil); card != nil {
+	if card := factCard(textOrdered, "", p.Order, nil); card != nil {
 		column.Add(card)
 	}
 	checks := kit.Column(12)
-	column.Add(kit.Card(12, kit.CardHead("Is everything ready?", nil), checks, kit.Actions(kit.NewButton(kit.Secondary, "Look at the token again", act.Look))))
-	column.Add(factCard("Who takes part", "", p.People, nil))
+	column.Add(kit.Card(12, kit.CardHead(textEverythingReady, nil), checks, kit.Actions(kit.NewButton(kit.Secondary, textLookTokenAgain, act.Look))))
+	column.Add(factCard(textWhoTakesPart, "", p.People, nil))
 	if len(p.Materials) > 0 {
-		lies := []fyne.CanvasObject{kit.CardHead("What lies in the room", nil)}
+		lies := []fyne.CanvasObject{kit.CardHead(textLiesRoom, nil)}
 		for _, m := range p.Materials {
 			lies = append(lies, kit.MarkRow(kit.Info, m))
 		}
 		column.Add(kit.Card(8, lies...))
 	}
 	times := kit.Column(0)
-	column.Add(kit.Card(12, kit.CardHead("How long it takes", nil), times))
-	column.Add(factCard("The script that is followed", "", nil, []flow.Hash{p.Script}))
+	column.Add(kit.Card(12, kit.CardHead(textHowLongTakes, nil), times))
+	column.Add(factCard(textScriptFollowed, "", nil, []flow.Hash{p.Script}))
 
 	said, say := s.message(fyne.TextAlignLeading)
-	start := kit.NewButton(kit.Primary, "Start the ceremony", nil)
+	start := kit.NewButton(kit.Primary, textStartTheCeremony, nil)
 	stands := func(c flow.Prepared) {
 		mark(p.Fields, fields, c.Wrong)
 		say(c.Wrong[""], kit.Bad)
@@ -71,7 +71,7 @@ func Preparation(p flow.Preparation, act PreparationActions) *Screen {
 			times.Objects = []fyne.CanvasObject{factTable(c.Plan)}
 		}
 		if start.Enable(); !c.Ready() {
-			start.Disable("Correct what is marked first")
+			start.Disable(textCorrectMarkedFirst)
 		}
 		s.relaid()
 	}
@@ -83,6 +83,6 @@ func Preparation(p flow.Preparation, act PreparationActions) *Screen {
 	chain(fields, func() { focus(start) })
 	act.Check(typed(), stands)
 	s.Object, s.First = column, start
-	s.Dock = kit.Column(10, said, kit.Actions(start, kit.NewButton(kit.Secondary, "Print the script", act.Print), kit.NewButton(kit.Secondary, "Back", act.Back)))
+	s.Dock = kit.Column(10, said, kit.Actions(start, kit.NewButton(kit.Secondary, textPrintScript, act.Print), kit.NewButton(kit.Secondary, textBack, act.Back)))
 	return s
 }

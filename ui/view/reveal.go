@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ func reveal(pg flow.Page, act Actions) *Screen {
 	shown := kit.NewReveal(pg.Reveal, pg.Kind == flow.PageShowCard)
 	s := &Screen{First: shown}
 	said, say := s.message(fyne.TextAlignCenter)
-	const hint = "The arrow keys go from part to part, Tab to the button; after a minute without a key it is hidden."
+	hint := textArrowKeysGoFromPart
 	say(hint, kit.Neutral)
 	keys, closed := 0, false
 	watch := func() {
@@ -31,7 +32,7 @@ func reveal(pg flow.Page, act Actions) *Screen {
 		act.Later(idleTime, func() {
 			if n == keys && !closed {
 				shown.Cover()
-				say("Hidden, because no key was pressed for a minute. Any key shows it again.", kit.Waiting)
+				say(textHiddenBecauseNoKeyPressed, kit.Waiting)
 			}
 		})
 	}
@@ -47,7 +48,7 @@ func reveal(pg flow.Page, act Actions) *Screen {
 	}
 	column.Add(kit.Inset(0, 12, shown))
 	if len(pg.Card.Words) > 0 {
-		column.Add(kit.NewText("Its fingerprint, which may be said aloud: "+strings.Join(pg.Card.Words, " "), kit.Style{Ink: theme.Soft, Wrap: true, Align: fyne.TextAlignCenter}))
+		column.Add(kit.NewText(fmt.Sprintf(textFingerprintMaySaidAloud, strings.Join(pg.Card.Words, " ")), kit.Style{Ink: theme.Soft, Wrap: true, Align: fyne.TextAlignCenter}))
 	}
 	goOn := kit.NewButton(kit.Primary, pg.Go, func() {
 		shown.Clear()

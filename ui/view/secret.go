@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"fyne.io/fyne/v2"
 
 	"claviger/hsm/secret"
@@ -35,7 +36,7 @@ func secretPage(pg flow.Page, act Actions) *Screen {
 // newPIN takes a PIN twice.
 func newPIN(pg flow.Page, act Actions) *Screen {
 	first := kit.NewSecretEntry(pg.Secret.Label, pg.Secret.Bytes)
-	again := kit.NewSecretEntry(pg.Secret.Label+" again", pg.Secret.Bytes)
+	again := kit.NewSecretEntry(fmt.Sprintf(textAgain, pg.Secret.Label), pg.Secret.Bytes)
 	s := &Screen{First: first, close: func() {
 		first.Wipe()
 		again.Wipe()
@@ -49,7 +50,7 @@ func newPIN(pg flow.Page, act Actions) *Screen {
 			focus(first)
 		case !first.Same(again):
 			again.Clear()
-			say("The two are not the same. Type the second one again.", kit.Bad)
+			say(textTwoNotSameTypeSecond, kit.Bad)
 			focus(again)
 		default:
 			again.Clear()

@@ -20,7 +20,7 @@ func Settings(now *theme.Theme, apply func(*theme.Theme), about []flow.Group, ac
 		looks = append(looks, kit.ChoiceItem{Label: a.Name, Help: a.Help})
 	}
 	look := kit.NewChoice(looks...)
-	size := kit.NewChoice(kit.ChoiceItem{Label: "Text at 100 %"}, kit.ChoiceItem{Label: "Text at 125 %"}, kit.ChoiceItem{Label: "Text at 150 %"}, kit.ChoiceItem{Label: "Text at 175 %"}, kit.ChoiceItem{Label: "Text at 200 %", Help: "The panels give their room to the page."})
+	size := kit.NewChoice(kit.ChoiceItem{Label: textText100}, kit.ChoiceItem{Label: textText125}, kit.ChoiceItem{Label: textText150}, kit.ChoiceItem{Label: textText175}, kit.ChoiceItem{Label: textText200, Help: textPanelsGiveTheirRoomPage})
 	look.Choose(int(now.Appearance))
 	for i, s := range scales {
 		if s == now.Scale {
@@ -29,12 +29,12 @@ func Settings(now *theme.Theme, apply func(*theme.Theme), about []flow.Group, ac
 	}
 	look.OnChanged = func(i int) { now = theme.New(theme.Appearance(i), now.Scale); apply(now) }
 	size.OnChanged = func(i int) { now = theme.New(now.Appearance, scales[i]); apply(now) }
-	column := kit.Column(16, kit.Title("Settings"),
-		kit.Sides(1, 1, 24, 60, kit.Column(10, kit.Heading("Appearance"), look), kit.Column(10, kit.Heading("Text size"), size)),
-		kit.Card(8, kit.Heading("Witness screen"), kit.Soft("A second window for a projector: what is read aloud, public values, who acts next. It never shows an entry. The menu “Witness” moves it to another screen."),
-			kit.Actions(kit.NewButton(kit.Secondary, "Open or close the witness window", act.Witness))),
-		kit.Card(8, kit.Heading("Modules and tokens"), kit.Soft("What this workstation has installed to reach an HSM, and which tokens answer."),
-			kit.Actions(kit.NewButton(kit.Secondary, "Look for modules and tokens", act.Modules))))
+	column := kit.Column(16, kit.Title(textSettings),
+		kit.Sides(1, 1, 24, 60, kit.Column(10, kit.Heading(textAppearance), look), kit.Column(10, kit.Heading(textTextSize), size)),
+		kit.Card(8, kit.Heading(textWitnessScreen), kit.Soft(textSecondWindowProjectorReadAloud),
+			kit.Actions(kit.NewButton(kit.Secondary, textOpenCloseWitnessWindow, act.Witness))),
+		kit.Card(8, kit.Heading(textModulesTokens), kit.Soft(textWorkstationInstalledReachHSMTokens),
+			kit.Actions(kit.NewButton(kit.Secondary, textLookModulesTokens, act.Modules))))
 	for _, g := range about {
 		column.Add(factCard(g.Title, "", g.Facts, g.Hashes))
 	}

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"fyne.io/fyne/v2"
 
 	"claviger/ceremony"
@@ -25,14 +26,14 @@ func Sheet(sh flow.Sheet, answer func(ceremony.Answer), back func()) *Screen {
 	}
 	kind := kit.Primary
 	act := kit.NewButton(kind, sh.Verb, nil)
-	buttons := []*kit.Button{act, kit.NewButton(kit.Secondary, "Back to the step", back)}
+	buttons := []*kit.Button{act, kit.NewButton(kit.Secondary, textBackStep, back)}
 	head := kit.Kicker(sh.Kicker)
 	if sh.Phrase != "" {
 		head = kit.GraveKicker(sh.Kicker)
 		act = kit.NewButton(kit.Danger, sh.Verb, nil)
 		buttons[0], buttons[1] = buttons[1], act
-		phrase := kit.NewTextField("Type "+sh.Phrase, "", 60)
-		missing := "Type exactly " + sh.Phrase
+		phrase := kit.NewTextField(fmt.Sprintf(textType, sh.Phrase), "", 60)
+		missing := fmt.Sprintf(textTypeExactly, sh.Phrase)
 		act.Disable(missing)
 		phrase.OnChanged(func(s string) {
 			if s == sh.Phrase {

@@ -17,12 +17,12 @@ func sign(pg flow.Page, act Actions) *Screen {
 	said, say := s.message(fyne.TextAlignLeading)
 
 	agree := kit.NewButton(kit.Primary, pg.Go, nil)
-	disagree := kit.NewButton(kit.Secondary, "I do not agree", nil)
-	reason := kit.NewTextField("Why not? This is recorded and printed", "", 500)
+	disagree := kit.NewButton(kit.Secondary, textIDoNotAgree, nil)
+	reason := kit.NewTextField(textWhyNotRecordedPrinted, "", 500)
 	reason.Object.Hide()
 	var silent *kit.Button
 	if pg.CanWithhold && act.Withhold != nil {
-		silent = kit.NewButton(kit.Secondary, "Does not sign", act.Withhold)
+		silent = kit.NewButton(kit.Secondary, textDoesNotSign, act.Withhold)
 	}
 	if pg.Secret.Label == "" {
 		agree.OnAct = func() { act.Answer(flow.Signed(nil)) }
@@ -80,8 +80,8 @@ func refuse(s *Screen, reason *kit.TextField, take func() *secret.Buffer, act Ac
 
 func fill(entry *kit.SecretEntry, b *secret.Buffer, say func(string, kit.Tone)) {
 	if entry.Fill(b) != nil {
-		say("The practice secret is longer than this entry takes.", kit.Bad)
+		say(textPracticeSecretLongerThanEntry, kit.Bad)
 		return
 	}
-	say("Filled in from the practice site.", kit.Good)
+	say(textFilledFromPracticeSite, kit.Good)
 }

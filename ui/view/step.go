@@ -40,7 +40,7 @@ func confirm(pg flow.Page, act Actions) *Screen {
 	s := &Screen{Object: column, Dock: foot(pg, act, goOn), First: goOn}
 	if pg.Grave {
 		s.First = nil
-		s.Dock = kit.Column(10, s.Dock, kit.NewText("Enter alone does nothing here: Tab goes to the button, Enter then presses it.", kit.Style{Size: theme.Small, Ink: theme.Soft, Wrap: true}))
+		s.Dock = kit.Column(10, s.Dock, kit.NewText(textEnterAloneDoesNothingHere, kit.Style{Size: theme.Small, Ink: theme.Soft, Wrap: true}))
 	}
 	return s
 }

@@ -19,8 +19,8 @@ type TableActions struct {
 func Table(t flow.Table, act TableActions) *Screen {
 	acts := actButtons(t.Acts, kit.Secondary, act.Act)
 	if len(t.Rows) == 0 {
-		column := kit.Column(16, kit.Title(t.Title), kit.Card(6, kit.Heading("Nothing here yet"), kit.Soft(t.First)))
-		home := kit.NewButton(kit.Primary, "Go to the overview", act.Home)
+		column := kit.Column(16, kit.Title(t.Title), kit.Card(6, kit.Heading(textNothingHereYet), kit.Soft(t.First)))
+		home := kit.NewButton(kit.Primary, textGoOverview, act.Home)
 		column.Add(kit.Actions(append([]*kit.Button{home}, acts...)...))
 		return &Screen{Object: column, First: home}
 	}
@@ -30,11 +30,11 @@ func Table(t flow.Table, act TableActions) *Screen {
 		columns[i] = kit.TableColumn{Head: c.Head, Share: c.Share}
 	}
 	list := kit.NewList(columns, func(i int) []fyne.CanvasObject { return cells(rows[i]) })
-	list.Empty = "Nothing here has all of these words."
+	list.Empty = textNothingHereAllTheseWords
 	list.OnOpen = func(i int) { act.Open(rows[i].ID) }
 	found := kit.NewText(t.Found(len(rows)), kit.Style{Ink: theme.Soft})
 	filter := kit.NewTextField("", "", 80)
-	filter.SetHint("Type to find")
+	filter.SetHint(textTypeFind)
 	line := kit.Row(18, kit.Grow(kit.Title(t.Title)), found, kit.Wide(filterWidth, filter.Object))
 	filter.OnChanged(func(typed string) {
 		rows = t.Filter(typed)

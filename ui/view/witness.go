@@ -103,7 +103,7 @@ func (w *Witness) neutral() fyne.CanvasObject {
 	column := kit.Column(0.5*w.em(), line(card.Title, kit.SemiBold), line(card.Who, kit.Regular), line(card.Text, kit.Regular))
 	page := kit.Inset(w.margin(), 3*w.em(), column)
 	if w.now.Practice {
-		return kit.Fill(kit.PracticeBand("PRACTICE"), page)
+		return kit.Fill(kit.PracticeBand(textPRACTICE), page)
 	}
 	return page
 }
@@ -113,7 +113,7 @@ func (w *Witness) public() fyne.CanvasObject {
 	em := w.em()
 	top := kit.Column(0)
 	if w.now.Practice {
-		top.Add(kit.PracticeBand("PRACTICE"))
+		top.Add(kit.PracticeBand(textPRACTICE))
 	}
 	title := w.title()
 	head := kit.Column(0)
