@@ -331,11 +331,11 @@ func (p *program) play(ctx context.Context, room ceremony.Room, run func(*site.S
 		}
 		return done, p.told(err)
 	}
-	if last.Status != ceremony.SealedStatus && last.Status != ceremony.AbortedStatus {
-		return done, nil
-	}
 	if cp, err := ledger.ReadCheckpoint(s.State().Note); err == nil {
 		done.Head, done.Size = cp.Root.String(), cp.Size
+	}
+	if last.Status != ceremony.SealedStatus && last.Status != ceremony.AbortedStatus {
+		return done, nil
 	}
 	done.Report, err = s.Evidence(ctx, last.Number)
 	if err != nil {

@@ -459,6 +459,10 @@ func TestDoneShowsTheHead(t *testing.T) {
 	if len(d.Heads) != 1 || len(d.Heads[0].Words) != 32 || !strings.Contains(d.Heads[0].Label, "206 records") {
 		t.Errorf("the head is shown as %+v", d.Heads)
 	}
+	d = NewDone(Finished{Number: "2026-014", Status: "paused", Head: strings.Repeat("7d1e", 16), Size: 206})
+	if len(d.Heads) != 1 || !strings.Contains(d.Text, "writes the first words") {
+		t.Errorf("after a pause the head is shown as %+v, with %q", d.Heads, d.Text)
+	}
 	if d := NewDone(Finished{Number: "2026-014", Status: "sealed"}); len(d.Heads) > 0 {
 		t.Errorf("a head that the HSM did not sign is shown: %+v", d.Heads)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"claviger/ceremony"
+	"claviger/ledger"
 )
 
 // Overview is the first page.
@@ -280,6 +281,9 @@ func counted(n int, one, many string) string {
 	return fmt.Sprintf(textXOfNThings, n, many)
 }
 
+// headWords are as many words of a head as people write down and compare.
+const headWords = 5
+
 func trust(s ceremony.Snapshot, state *ceremony.State) []TrustRow {
 	l := s.Ledger
 	var rows []TrustRow
@@ -303,6 +307,9 @@ func trust(s ceremony.Snapshot, state *ceremony.State) []TrustRow {
 		rows = append(rows, TrustRow{fmt.Sprintf(textSignedHSMUpRecordLater, thousands(l.SignedTo-1), counted(int(l.Records-l.SignedTo), textRecordIs, textRecordsAre)), Info})
 	default:
 		rows = append(rows, TrustRow{textSignedHSMUpLastRecord, Good})
+	}
+	if cp, err := ledger.ReadCheckpoint(state.Note); err == nil {
+		rows = append(rows, TrustRow{fmt.Sprintf(textHeadSignedStartsWithWords, saidInWords(cp.Root[:], headWords)), Info})
 	}
 	rows = append(rows, looked(s.HSM, state))
 	for _, c := range l.Compared {
@@ -378,6 +385,10 @@ func NewDone(f Finished) DonePage {
 	case f.Status == "paused":
 		d.Title, d.State, d.Tone = fmt.Sprintf(textXIsPaused, name), textPaused, Waiting
 		d.Text = textHSMClosedEverySecretWiped
+		if f.Head != "" {
+			d.Text = fmt.Sprintf(textEverybodyWritesHeadToComeBack, d.Text)
+			d.Heads = []Hash{inWordsToo(fmt.Sprintf(textHeadRecordRecordsSignedHSM, f.Size), f.Head)}
+		}
 	case f.Status == "aborted":
 		d.Title, d.State, d.Tone = fmt.Sprintf(textXWasAborted, name), textAborted, Bad
 		d.Text = textSealedReportOwn

@@ -1,7 +1,9 @@
 package flow
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"fmt"
 	"slices"
 	"strings"
@@ -127,6 +129,14 @@ func TestTrustSaysWhatIsNotKnown(t *testing.T) {
 		if diff := cmp.Diff(c.want, trust(c.snapshot, s)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
+	}
+	// What people wrote down when they paused is said again before they go on.
+	signed := sample.Empty()
+	root := bytes.Repeat([]byte{0x7d, 0x1e}, 16)
+	signed.Note = fmt.Sprintf("claviger-practice/1b2c3d4e\n20\n%s\n\n— somebody %s\n", base64.StdEncoding.EncodeToString(root), base64.StdEncoding.EncodeToString(make([]byte, 68)))
+	said := trust(ceremony.Snapshot{Ledger: ceremony.LedgerView{Records: 20, Verified: true, SignedTo: 20}}, signed)
+	if want := (TrustRow{"The head that it signed begins with the words " + saidInWords(root, 5), Info}); !slices.Contains(said, want) {
+		t.Errorf("the head is not said again: %v", said)
 	}
 	rows := trust(ceremony.Snapshot{Ledger: ceremony.LedgerView{Records: 20, Verified: true, SignedTo: 20, Compared: []string{"token 77, up to record 18"}}, HSM: ceremony.HSMView{State: "open"}}, sample.Empty())
 	if diff := cmp.Diff(TrustRow{"Agrees with token 77, up to record 18", Good}, rows[len(rows)-1]); diff != "" {
