@@ -177,6 +177,12 @@ func startMark(name string) (string, kit.Tone) {
 		return "⇆", kit.Neutral
 	case "share-check":
 		return "✓", kit.Good
+	case "custody":
+		return "◊", kit.Neutral
+	case "enrol":
+		return "↪", kit.Neutral
+	case "retire":
+		return "↩", kit.Neutral
 	}
 	return "→", kit.Neutral
 }
