@@ -8,7 +8,7 @@
 // block devices that call themselves removable, or hang on a USB bus, and are
 // mounted for writing. Disks built into the workstation are never listed, and
 // there is no way to name a folder by hand. [Own] judges a folder that people
-// named where they may.
+// named where they may, [Beside] finds what else the same device carries.
 //
 // # Copying
 //
@@ -93,6 +93,41 @@ func Own(folder, site string) (bool, error) {
 	return here.Dev != above.Dev && here.Dev != there.Dev, nil
 }
 
+// Beside lists where the other file systems of the same device are mounted: a stick
+// with two of them is one medium, and goes into one bag.
+func Beside(root, folder string) ([]string, error) {
+	if real, err := filepath.EvalSymlinks(folder); err == nil {
+		folder = real
+	}
+	f, err := os.Open(filepath.Join(root, "proc/self/mountinfo"))
+	if err != nil {
+		return nil, fmt.Errorf("couldn't read what is mounted: %w", err)
+	}
+	defer f.Close()
+	on := map[string][]string{} // by the folder of the whole device
+	var own string
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		m, ok := parseMount(lines.Text())
+		if !ok {
+			continue
+		}
+		dev, ok := whole(root, m.Device)
+		if !ok {
+			continue
+		}
+		if m.Mount == folder {
+			own = dev
+		} else {
+			on[dev] = append(on[dev], m.Mount)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("couldn't read what is mounted: %w", err)
+	}
+	return on[own], nil
+}
+
 // parseMount reads one line of proc(5) mountinfo: a block device that is mounted
 // for writing.
 func parseMount(line string) (Medium, bool) {
@@ -126,6 +161,12 @@ func unescape(s string) string {
 // removable gives the folder of a partition's whole device if people can take it
 // away. A stick may call itself fixed; then the bus tells.
 func removable(root, device string) (dev string, ok bool) {
+	dir, ok := whole(root, device)
+	return dir, ok && (text(filepath.Join(dir, "removable")) == "1" || strings.Contains(dir, "/usb"))
+}
+
+// whole gives the folder of the device that a partition is a part of.
+func whole(root, device string) (dir string, ok bool) {
 	dir, err := filepath.EvalSymlinks(filepath.Join(root, "sys/class/block", device))
 	if err != nil {
 		return "", false
@@ -133,7 +174,7 @@ func removable(root, device string) (dev string, ok bool) {
 	if _, err := os.Stat(filepath.Join(dir, "partition")); err == nil {
 		dir = filepath.Dir(dir)
 	}
-	return dir, text(filepath.Join(dir, "removable")) == "1" || strings.Contains(dir, "/usb")
+	return dir, true
 }
 
 // serial looks for it from the device upwards: that of a stick is the USB

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,7 +44,9 @@ func kernel(t *testing.T, mounts string) string {
 	put("sys/devices/pci/usb1/1-2/host6/block/sdb/sdb1/partition", "1\n")
 	put("sys/devices/pci/mmc0/block/mmcblk0/removable", "1\n")
 	put("sys/devices/pci/ata1/block/sda/removable", "0\n")
+	put("sys/devices/pci/usb1/1-2/host6/block/sdb/sdb2/partition", "2\n")
 	link("../../devices/pci/usb1/1-2/host6/block/sdb/sdb1", "sys/class/block/sdb1")
+	link("../../devices/pci/usb1/1-2/host6/block/sdb/sdb2", "sys/class/block/sdb2")
 	link("../../devices/pci/mmc0/block/mmcblk0", "sys/class/block/mmcblk0")
 	link("../../devices/pci/ata1/block/sda", "sys/class/block/sda")
 	link("../../sdb1", `dev/disk/by-label/CUSTODY\x207`)
@@ -69,6 +72,22 @@ func TestOnlyRemovableMediaMountedForWriting(t *testing.T) {
 	}
 	if len(got) == 1 && (got[0].Size <= 0 || got[0].Free <= 0) {
 		t.Errorf("size %d, free %d", got[0].Size, got[0].Free)
+	}
+}
+
+// TestPartitionsOfOneStickAreOneMedium: its other file systems are found, those of
+// another device are not.
+func TestPartitionsOfOneStickAreOneMedium(t *testing.T) {
+	root := kernel(t, strings.Join([]string{
+		`31 1 8:17 / /media/first rw - vfat /dev/sdb1 rw`,
+		`32 1 8:18 / /media/second rw - vfat /dev/sdb2 rw`,
+		`33 1 179:0 / /media/card rw - vfat /dev/mmcblk0 rw`,
+	}, "\n"))
+	for folder, want := range map[string][]string{"/media/first": {"/media/second"}, "/media/second": {"/media/first"}, "/media/card": nil, "/media/absent": nil} {
+		got, err := Beside(root, folder)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("beside %s: %v %v, want %v", folder, got, err, want)
+		}
 	}
 }
 

@@ -474,13 +474,25 @@ func folderProblem(s *ceremony.State, site string, m medium, sum string) *ceremo
 	if sum == "" {
 		return nil
 	}
-	switch file, blob, err := findBlob(m.folder, sum); {
-	case err != nil:
-		return &ceremony.Problem{Happened: fmt.Sprintf("%q could not be read.", m.folder), Safe: "Nothing was written.", Do: "Mount the medium again, or take another one.", Code: err.Error()}
-	case blob != nil:
-		return &ceremony.Problem{Happened: fmt.Sprintf("%q holds a copy of this backup already: the file %s.", m.folder, file), Safe: "Nothing was written.", Do: "Take another medium: each copy lies on its own."}
+	beside, err := media.Beside("/", m.folder)
+	if err != nil {
+		return unreadable(m.folder, err)
+	}
+	for _, folder := range append([]string{m.folder}, beside...) {
+		switch file, blob, err := findBlob(folder, sum); {
+		case err != nil:
+			return unreadable(folder, err)
+		case blob != nil && folder != m.folder:
+			return &ceremony.Problem{Happened: fmt.Sprintf("%q is on the same device as %q, which holds a copy of this backup: the file %s.", m.folder, folder, file), Safe: "Nothing was written.", Do: "Take another medium: each copy lies on its own."}
+		case blob != nil:
+			return &ceremony.Problem{Happened: fmt.Sprintf("%q holds a copy of this backup already: the file %s.", folder, file), Safe: "Nothing was written.", Do: "Take another medium: each copy lies on its own."}
+		}
 	}
 	return nil
+}
+
+func unreadable(folder string, err error) *ceremony.Problem {
+	return &ceremony.Problem{Happened: fmt.Sprintf("%q could not be read.", folder), Safe: "Nothing was written.", Do: "Mount the medium again, or take another one.", Code: err.Error()}
 }
 
 func bagMedium(ctx context.Context, env ceremony.Env, a ceremony.ArtifactStored, holder string) error {
