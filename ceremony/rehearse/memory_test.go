@@ -70,36 +70,56 @@ func before(t testing.TB, name string) *scene {
 	return ready(t, name).copy(t, dir)
 }
 
+// foundedOnly in the place of a script's name is a site that was opened, and no more.
+const foundedOnly = "founded only"
+
 // ready plays what a script needs, once.
 func ready(t testing.TB, name string) *scene {
 	t.Helper()
 	readied.Lock()
 	defer readied.Unlock()
-	sc := readied.scenes[name]
-	if sc == nil {
-		dir, err := os.MkdirTemp("", "claviger-scene-")
-		if err != nil {
-			t.Fatal(err)
-		}
-		readied.dirs = append(readied.dirs, dir)
-		sc = &scene{store: ledger.NewMemory(), token: hsmtest.NewModel(), dir: filepath.Join(dir, "site")}
-		script, pad := strings.CutPrefix(name, atPad)
-		if pad {
-			sc.token = hsmtest.NewPadModel(&hsmtest.Pad{})
-		}
-		s, _ := sc.open(t, &fate{}, nil)
-		if err := s.ready(context.Background(), script, false); err != nil {
-			t.Fatalf("what %s needs could not be played: %v", name, err)
-		}
-		if err := s.Engine.Close(); err != nil {
-			t.Fatal(err)
-		}
-		sc.accountable(t)
-		if readied.scenes == nil {
-			readied.scenes = map[string]*scene{}
-		}
-		readied.scenes[name] = sc
+	return sceneOf(t, name)
+}
+
+// sceneOf makes a scene, or gives the one that was made. Every site but an empty one
+// begins as a copy of the one that was opened.
+func sceneOf(t testing.TB, name string) *scene {
+	t.Helper()
+	if sc := readied.scenes[name]; sc != nil {
+		return sc
 	}
+	dir, err := os.MkdirTemp("", "claviger-scene-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readied.dirs = append(readied.dirs, dir)
+	script, pad := strings.CutPrefix(name, atPad)
+	var sc *scene
+	switch {
+	case script != opening && script != foundedOnly:
+		sc = sceneOf(t, strings.TrimSuffix(name, script)+foundedOnly).copy(t, dir)
+	case pad:
+		sc = &scene{store: ledger.NewMemory(), token: hsmtest.NewPadModel(&hsmtest.Pad{}), dir: filepath.Join(dir, "site")}
+	default:
+		sc = &scene{store: ledger.NewMemory(), token: hsmtest.NewModel(), dir: filepath.Join(dir, "site")}
+	}
+	s, _ := sc.open(t, &fate{}, nil)
+	if script == foundedOnly {
+		err = s.Prepare(context.Background())
+	} else {
+		err = s.ready(context.Background(), script, false)
+	}
+	if err != nil {
+		t.Fatalf("what %s needs could not be played: %v", name, err)
+	}
+	if err := s.Engine.Close(); err != nil {
+		t.Fatal(err)
+	}
+	sc.accountable(t)
+	if readied.scenes == nil {
+		readied.scenes = map[string]*scene{}
+	}
+	readied.scenes[name] = sc
 	return sc
 }
 
