@@ -67,24 +67,26 @@ func (f *Frame) SetFoot(o fyne.CanvasObject) { f.set(partFoot, o) }
 // SetPage shows another page; it fills the middle.
 func (f *Frame) SetPage(o fyne.CanvasObject) { f.set(partPage, o) }
 
-// SetLeft and SetRight show a panel so many ems wide; nil takes it away.
-func (f *Frame) SetLeft(o fyne.CanvasObject, ems float32) {
+// SetLeft and SetRight show a panel so many ems wide; nil takes it away. Where the
+// left one is longer than the window, its part now stays in sight.
+func (f *Frame) SetLeft(o, now fyne.CanvasObject, ems float32) {
 	f.layout.left = ems
-	f.set(partLeft, panel(o, false))
+	f.set(partLeft, panel(o, now, false))
 }
 
 func (f *Frame) SetRight(o fyne.CanvasObject, ems float32) {
 	f.layout.right = ems
-	f.set(partRight, panel(o, true))
+	f.set(partRight, panel(o, nil, true))
 }
 
-func panel(content fyne.CanvasObject, right bool) fyne.CanvasObject {
+func panel(content, now fyne.CanvasObject, right bool) fyne.CanvasObject {
 	if content == nil {
 		return nil
 	}
 	edge := NewBox(theme.Line, 0)
 	edge.Min = fyne.NewSize(1, 1)
 	page := NewScroll(Inset(14, 18, content))
+	page.Layout = pageLayout{now}
 	if right {
 		return container.NewStack(NewBox(theme.Side, 0), container.NewBorder(nil, nil, edge, nil, page))
 	}

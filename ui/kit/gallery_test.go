@@ -31,7 +31,7 @@ func gallery() map[string]func() fyne.CanvasObject {
 			top := Column(0,
 				PracticeBand("PRACTICE · THIS TOKEN IS SOFTWARE · NOT EVIDENCE OF A REAL KEY"),
 				HeaderBar("CLAVIGER", "Northwind Root CA · vault room 2", []Pill{{"HSM open · NW-HSM-01 · SN 7700 4312", LampOn}, {"Offline", NoLamp}, {"2026-014", NoLamp}}))
-			rail := Rail("Key generation · Script 3F9A 1C07", []RailPhase{
+			rail, now := Rail("Key generation · Script 3F9A 1C07", []RailPhase{
 				{"Open the room", []RailStep{{1, "Room and clock check", "", "11:01", Done, false}, {2, "Workstation check", "", "11:02", Amended, false}, {3, "Roll call and the order", "AO MB", "11:03", Done, false}}},
 				{"Open the HSM", []RailStep{{4, "Identify the token", "", "11:04", Failed, false}, {5, "Three custodians unlock", "3 of 5", "11:05", Done, false}}},
 				{"Make the key", []RailStep{{7, "Two officers authorise", "PK RS", "11:07", Done, false}, {8, "Generate the key pair", "", "", Now, false}, {9, "Prove possession (sign and verify)", "", "", Todo, false}}},
@@ -54,7 +54,7 @@ func gallery() map[string]func() fyne.CanvasObject {
 			f := NewWindowFrame()
 			f.SetTop(top)
 			f.SetFoot(strip.Object)
-			f.SetLeft(rail, PanelWidth)
+			f.SetLeft(rail, now, PanelWidth)
 			f.SetRight(people, PanelWidth)
 			f.SetPage(NewScroll(Inset(32, 22, center)))
 			return f.Object

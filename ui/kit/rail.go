@@ -35,17 +35,21 @@ type RailPhase struct {
 	Steps []RailStep
 }
 
-// Rail lists numbered steps under their phases.
-func Rail(head string, phases []RailPhase) fyne.CanvasObject {
+// Rail lists numbered steps under their phases, and gives the line that is Now.
+func Rail(head string, phases []RailPhase) (rail, now fyne.CanvasObject) {
 	column := Column(2, Inset(8, 0, Kicker(head)))
 	for i, phase := range phases {
 		title := NewText(strconv.Itoa(i+1)+" "+strings.ToUpper(phase.Title), Style{Size: theme.Kicker, Weight: SemiBold, Ink: theme.Soft, Wrap: true})
 		column.Add(Inset(8, 7, title))
 		for _, step := range phase.Steps {
-			column.Add(railStep(step))
+			line := railStep(step)
+			if step.State == Now {
+				now = line
+			}
+			column.Add(line)
 		}
 	}
-	return column
+	return column, now
 }
 
 func railStep(s RailStep) fyne.CanvasObject {

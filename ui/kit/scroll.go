@@ -85,12 +85,18 @@ func below(from, o fyne.CanvasObject) (float32, bool) {
 }
 
 // pageLayout gives the content its width before the scroller asks its height.
-type pageLayout struct{}
+type pageLayout struct {
+	now fyne.CanvasObject // the part that stays in sight, if any
+}
 
-func (pageLayout) Layout(children []fyne.CanvasObject, size fyne.Size) {
+func (l pageLayout) Layout(children []fyne.CanvasObject, size fyne.Size) {
 	for _, o := range children {
-		heightAt(o.(*container.Scroll).Content, size.Width)
-		o.Resize(size)
+		scroll := o.(*container.Scroll)
+		heightAt(scroll.Content, size.Width)
+		scroll.Resize(size)
+		if l.now != nil {
+			reveal(scroll, l.now)
+		}
 	}
 }
 

@@ -102,7 +102,8 @@ func TestStatesAreToldApartInGrey(t *testing.T) {
 	families := map[string]map[string]func() fyne.CanvasObject{"steps": {}, "groups": {}, "gates": {}, "chips": chips(t)}
 	for name, state := range map[string]kit.RailState{"to do": kit.Todo, "done": kit.Done, "amended": kit.Amended, "failed": kit.Failed} {
 		families["steps"][name] = func() fyne.CanvasObject {
-			return kit.Rail("", []kit.RailPhase{{Title: "Phase", Steps: []kit.RailStep{{Number: 1, Title: "Step", State: state}}}})
+			rail, _ := kit.Rail("", []kit.RailPhase{{Title: "Phase", Steps: []kit.RailStep{{Number: 1, Title: "Step", State: state}}}})
+			return rail
 		}
 	}
 	for name, typed := range map[string]string{"empty": "", "begun": "QP", "fits": "QPZR", "does not fit": "QPZR"} {

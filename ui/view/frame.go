@@ -69,18 +69,20 @@ func (f *Frame) Update(fl flow.Frame) {
 	defer func() { f.fit(f.compact) }()
 	if fl.Rail == nil {
 		f.frame.SetRight(nil, 0)
-		f.frame.SetLeft(nil, 0)
+		f.frame.SetLeft(nil, nil, 0)
 		if len(f.places) > 0 {
-			f.frame.SetLeft(nav(f.places), navWidth)
+			f.frame.SetLeft(nav(f.places), nil, navWidth)
 			f.above.Add(navLine(f.places))
 		}
 		f.beside.Add(f.aside(fl))
 		return
 	}
-	f.frame.SetLeft(rail(fl.Rail), kit.PanelWidth)
+	steps, now := rail(fl.Rail)
+	f.frame.SetLeft(steps, now, kit.PanelWidth)
 	f.frame.SetRight(people(fl), kit.PanelWidth)
 	f.beside.Add(people(fl))
-	f.beside.Add(rail(fl.Rail))
+	steps, _ = rail(fl.Rail)
+	f.beside.Add(steps)
 	f.beside.Add(f.aside(fl))
 }
 
@@ -121,7 +123,7 @@ func (f *Frame) SetPage(s *Screen) {
 	f.frame.SetPage(s.page)
 }
 
-func rail(r *flow.Rail) fyne.CanvasObject {
+func rail(r *flow.Rail) (steps, now fyne.CanvasObject) {
 	phases := make([]kit.RailPhase, len(r.Phases))
 	for i, ph := range r.Phases {
 		phases[i].Title = ph.Title
