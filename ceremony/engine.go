@@ -482,7 +482,7 @@ func (e *Engine) offerBreak(ctx context.Context, next int) error {
 		}
 		_, err := (&env{e, script.Step{ID: PhaseStep(ph.Number), Title: ph.Title}}).Ask(ctx, Prompt{Kind: AskConfirm, Title: "A break is planned", Verb: "Go on",
 			Aloud: fmt.Sprintf("The script plans a break of %d minutes here.", ph.Break),
-			Text:  "For the break, say which two stay with the equipment: the HSM is closed, and nobody has to enter a passphrase again. Or go on without it."})
+			Text:  "For the break, choose “Take a break” in the menu “Ceremony” and say which two stay with the equipment: the HSM is closed, and nobody has to enter a passphrase again. Or go on without it."})
 		return err
 	}
 	return nil

@@ -33,8 +33,10 @@ const (
 	// AskCard: Who types a card into Secret: the text as on the card, any case,
 	// spaces and dashes allowed. Private.
 	AskCard PromptKind = "card"
-	// AskTransportPIN: two officers enter the token's transport SO PIN. Private.
-	AskTransportPIN PromptKind = "transport-pin"
+	// AskTransportPIN: Who enters the own half of the token's transport SO PIN; to
+	// make it up, AskNewTransportPIN has the screen ask for it twice. Private.
+	AskTransportPIN    PromptKind = "transport-pin"
+	AskNewTransportPIN PromptKind = "new-transport-pin"
 	// AskPad: people stand at the device; the answer begins the call in which they
 	// enter a PIN or present cards there. Nothing is entered here.
 	AskPad PromptKind = "pad"
@@ -82,7 +84,7 @@ type Prompt struct {
 // Private says whether everyone else has to turn away.
 func (p Prompt) Private() bool {
 	switch p.Kind {
-	case AskPassphrase, AskNewPIN, AskCard, AskTransportPIN, ShowPassphrase, ShowCard:
+	case AskPassphrase, AskNewPIN, AskCard, AskTransportPIN, AskNewTransportPIN, ShowPassphrase, ShowCard:
 		return true
 	}
 	return false

@@ -203,6 +203,12 @@ func lastSigned(p *Progress, person string) time.Time {
 	return last
 }
 
+// openedBefore: the script opens the token before a step.
+func (p *Progress) openedBefore(now script.Step) bool {
+	open := p.firstOf(OpenTokenStep)
+	return open.ID != "" && open.Number < now.Number
+}
+
 // needs lists what the step under way still asks for.
 func needs(s *State, p *Progress, now script.Step) []Need {
 	var out []Need
@@ -218,7 +224,9 @@ func needs(s *State, p *Progress, now script.Step) []Need {
 	if auth, ok := p.authoriser(now.ID); ok && len(out) == 0 {
 		n, of := len(p.authorised(now.ID, p.Steps[now.ID].Attempt)), needed(auth)
 		out = append(out, Need{Text: fmt.Sprintf("%d of %d officers authorised", n, of), Met: n >= of, Got: n, Of: of})
-		out = append(out, Need{Text: "Token open", Met: p.TokenOpen})
+		if p.openedBefore(now) {
+			out = append(out, Need{Text: "Token open", Met: p.TokenOpen})
+		}
 	}
 	return out
 }

@@ -115,8 +115,8 @@ func (p Props) Secret(pr ceremony.Prompt) (*secret.Buffer, error) {
 		return p.get(cardFile(pr))
 	case ceremony.AskNewPIN:
 		return p.getOrDraw(pr.Who.ID+".pin", 4)
-	case ceremony.AskTransportPIN:
-		return p.getOrDraw("transport-pin", 8)
+	case ceremony.AskTransportPIN, ceremony.AskNewTransportPIN:
+		return p.getOrDraw(pr.Who.ID+".half.pin", 4)
 	case ceremony.AskSignOff:
 		if pr.With == ceremony.SessionPIN {
 			return p.get(pr.Who.ID + ".pin")

@@ -59,6 +59,9 @@ var readied struct {
 // atPad before a script's name makes it a site whose tokens have a pad.
 const atPad = "at the pad: "
 
+// numbered before it makes it one on a token that has its serial number already.
+const numbered = "numbered: "
+
 // before gives a fresh copy of a site on which the script can begin; its files
 // go with clear.
 func before(t testing.TB, name string) *scene {
@@ -94,8 +97,11 @@ func sceneOf(t testing.TB, name string) *scene {
 	}
 	readied.dirs = append(readied.dirs, dir)
 	script, pad := strings.CutPrefix(name, atPad)
+	script, number := strings.CutPrefix(script, numbered)
 	var sc *scene
 	switch {
+	case number:
+		sc = &scene{store: ledger.NewMemory(), token: hsmtest.NewNumberedModel("7700-4312"), dir: filepath.Join(dir, "site")}
 	case script != opening && script != foundedOnly:
 		sc = sceneOf(t, strings.TrimSuffix(name, script)+foundedOnly).copy(t, dir)
 	case pad:

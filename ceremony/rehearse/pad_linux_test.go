@@ -118,7 +118,7 @@ func TestPadSite(t *testing.T) {
 		t.Errorf("%d quorum cards are in other bags after the login, and %d were presented: %v, %v", changed, user.Body.Threshold, before, after)
 	}
 	for _, pr := range append(tr.asked, again.asked...) {
-		if pr.Kind == ceremony.AskTransportPIN || pr.Kind == ceremony.AskCard && pr.Card.Purpose != ceremony.Recovery {
+		if pr.Kind == ceremony.AskTransportPIN || pr.Kind == ceremony.AskNewTransportPIN || pr.Kind == ceremony.AskCard && pr.Card.Purpose != ceremony.Recovery {
 			t.Errorf("%q is asked for a token with a pad", pr.Title)
 		}
 		if pr.Kind == ceremony.AskPad && (!strings.Contains(pr.Aloud, "No PIN is entered on this workstation.") || pr.Who.Name == "" || pr.Private() || len(pr.Fields) > 0) {

@@ -138,6 +138,78 @@ func TestRealSiteOpens(t *testing.T) {
 	outsideHolds(t, s)
 }
 
+// TestNumberedTokenIsNamedBeforeItIsErased: a token that has its serial number from the
+// factory is identified by it, and officers authorise that one and no other.
+func TestNumberedTokenIsNamedBeforeItIsErased(t *testing.T) {
+	const serial = "7700-4312"
+	s := founded(t, on(hsmtest.NewNumberedModel(serial)))
+	if s.State().Tokens[serial] == nil {
+		t.Errorf("enrolled is %v", s.State().Tokens)
+	}
+	named := 0
+	all := everything(t, s)
+	for _, r := range all {
+		b, err := ceremony.Body(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if in, ok := b.(*ceremony.Intent); ok && in.Act.Do == "initialise-token" && in.Act.With["token"] == serial {
+			named++
+		}
+	}
+	if named != 1 {
+		t.Errorf("%d intents name the token that is erased", named)
+	}
+	eachRefused(t, s, all, map[string]forgery{
+		"another token than was authorised": {rule: "token.serial", at: func(r ledger.Record, _ any) bool { return r.Kind == ceremony.TokenEnrolledKind },
+			forge: func(_ *testing.T, upTo []ledger.Record, b any) ledger.Draft {
+				b.(*ceremony.TokenEnrolled).Serial = "7700-4313"
+				return draft(upTo[len(upTo)-1], b)
+			}},
+	})
+	outsideHolds(t, s)
+	if told := turnedAway(t, on(hsmtest.NewNumberedModel(serial, "7700-4313"))); told != "2 tokens that are not initialised are attached." {
+		t.Errorf("of two empty tokens is told %q", told)
+	}
+}
+
+// TestTokenThatIsNoLongerEmptyIsNotErased: somebody else initialised it after it was
+// identified.
+func TestTokenThatIsNoLongerEmptyIsNotErased(t *testing.T) {
+	const serial = "7700-4312"
+	device := hsmtest.NewNumberedModel(serial)
+	s, tr := realSite(t, on(device))
+	_, leaf := orderOpening(t, s)
+	tr.change = func(p ceremony.Prompt, _ *ceremony.Answer) {
+		if p.Act != ceremony.ActAuthorise {
+			return
+		}
+		m, err := device.Start(t.Context(), "", nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		if tokens, err := m.Tokens(t.Context()); err != nil || tokens[0].Initialised {
+			return
+		}
+		if _, err := m.InitToken(t.Context(), serial, "of somebody else", hsmtest.Secret(t, "12345678")); err != nil {
+			t.Error(err)
+		}
+	}
+	err := s.HoldOrdered(t.Context(), leaf)
+	var problem *ceremony.Problem
+	if !errors.As(err, &problem) || !strings.Contains(problem.Happened, serial+" was empty when it was identified") {
+		t.Errorf("told %v", err)
+	}
+	m, err := device.Start(t.Context(), "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tokens, err := m.Tokens(t.Context()); err != nil || tokens[0].Label != "of somebody else" || len(s.State().Tokens) > 0 {
+		t.Errorf("the token is %v, %v", tokens, err)
+	}
+}
+
 // TestRealSiteOpensThroughPKCS11: the same through the library of a vendor, in its own
 // process: here SoftHSM's, whose slot says that it is hardware.
 func TestRealSiteOpensThroughPKCS11(t *testing.T) {

@@ -72,7 +72,8 @@ func stopped(t *testing.T) []stop {
 		return map[string]string{"set": s.State().WrappingSet(s.Token()).Body.Name}
 	}
 	out = append(out, stop{"change-custodians of a recovery set", "change-custodians", "recovery-drill", so},
-		stop{"site-opening at a pad", opening, atPad + opening, nil})
+		stop{"site-opening at a pad", opening, atPad + opening, nil},
+		stop{"site-opening on a token with a serial number", opening, numbered + opening, nil})
 	if !full() {
 		return out
 	}

@@ -29,7 +29,7 @@ const inARow = 4
 // end.
 func TestRandomWalks(t *testing.T) {
 	// What a walk leaves behind is small and gone with it.
-	gc := debug.SetGCPercent(400)
+	gc := debug.SetGCPercent(1600)
 	t.Cleanup(func() { debug.SetGCPercent(gc) })
 	names := shipped(t)
 	walks := 2_000/len(names) + 1 // the everyday test has to stay short

@@ -246,7 +246,7 @@ func (d *doc) keySheet() {
 	}
 	d.add()
 	d.heading("Site key sheet")
-	d.para(words("Sign this page by hand and keep a copy away from the site. Keys that stand here belong to this site; another key needs another sheet. Everyone compares the words of the own key with what the screen showed."), 0)
+	d.para(words("Sign by hand below the last key, and keep a copy away from the site. Keys that stand here belong to this site; another key needs another sheet. Everyone compares the words of the ledger key with those that were read aloud when it was made."), 0)
 	d.gap(6)
 	d.facts([]fact{{"Site", append(body.of(d.s.Site.Organisation+" · "), monospaced(d.s.Site.Origin)...)}, {"Opened", words(stamp(d.s.Site.Opened))}})
 	for _, k := range d.s.LedgerKeys {

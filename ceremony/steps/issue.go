@@ -468,7 +468,7 @@ func (issueSet) setPINs(ctx context.Context, env ceremony.Env, act ceremony.Act,
 			b.SOSet = set.Body.Set
 		}
 	}
-	transport, err := askTransport(ctx, env, "It lets the security officer set the PINs that come from the cards.")
+	transport, err := askTransport(ctx, env, ceremony.AskTransportPIN, "It lets the security officer set the PINs that come from the cards.")
 	if err != nil {
 		return err
 	}
@@ -545,11 +545,32 @@ func pinsFound(b ceremony.PINsSet) ceremony.Found {
 		Facts: []ceremony.Line{line("User PIN", "set from the activation cards"), line("Security officer's PIN", so)}}
 }
 
-func askTransport(ctx context.Context, env ceremony.Env, why string) (*secret.Buffer, error) {
+// askTransport has two officers enter the transport PIN, each the own half, so that
+// neither knows it; kind says whether it is made up now or known.
+func askTransport(ctx context.Context, env ceremony.Env, kind ceremony.PromptKind, why string) (*secret.Buffer, error) {
 	officers := env.State().Open.PresentIn("officer")
-	a, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskTransportPIN, Who: env.State().Someone(officers[0]), Role: "officer", Title: "Enter the transport PIN", Text: why})
-	return a.Secret, err
+	if len(officers) < 2 {
+		return nil, &ceremony.Stop{Err: ceremony.ErrPaused, Reason: fmt.Sprintf("two officers enter the transport PIN, each a half, and %d of them is here", len(officers))}
+	}
+	pin := secret.New(2 * longestHalf)
+	for i, id := range officers[:2] {
+		who := env.State().Someone(id)
+		a, err := env.Ask(ctx, ceremony.Prompt{Kind: kind, Who: who, Role: "officer", Title: fmt.Sprintf("%s, your half of the transport PIN", who.Name),
+			Text: fmt.Sprintf("Half %d of 2. %s", i+1, why)})
+		if err == nil {
+			err = pin.Append(a.Secret.Bytes()...)
+		}
+		a.Secret.Wipe()
+		if err != nil {
+			pin.Wipe()
+			return nil, err
+		}
+	}
+	return pin, nil
 }
+
+// longestHalf is as much of a PIN as one person types.
+const longestHalf = 64
 
 func (issueSet) Reconcile(ctx context.Context, env ceremony.Env, _ script.Step, in ceremony.KnownIntent) (ceremony.Found, error) {
 	if in.Intent.Act.Do == ceremony.PadPIN {
@@ -593,7 +614,7 @@ func reconcilePINs(ctx context.Context, env ceremony.Env, b ceremony.PINsSet) (c
 		}
 		return pinsFound(b), env.Logout(ctx, b.Serial, "the activation cards open it")
 	}
-	transport, err := askTransport(ctx, env, "Whether the token still takes it shows how far the interrupted act went.")
+	transport, err := askTransport(ctx, env, ceremony.AskTransportPIN, "Whether the token still takes it shows how far the interrupted act went.")
 	if err != nil {
 		return ceremony.Found{}, err
 	}

@@ -220,7 +220,7 @@ func freeToken(ctx context.Context, env ceremony.Env) (hsm.TokenInfo, error) {
 }
 
 func (addToken) setPINs(ctx context.Context, env ceremony.Env, act ceremony.Act, why string) error {
-	transport, err := askTransport(ctx, env, why)
+	transport, err := askTransport(ctx, env, ceremony.AskTransportPIN, why)
 	if err != nil {
 		return err
 	}

@@ -113,10 +113,11 @@ func look(ctx context.Context, env ceremony.Env) ([]ceremony.Line, *ceremony.Pro
 		return lines, &ceremony.Problem{Happened: fmt.Sprintf("The token with serial number %s holds something already and is not marked for practice.", serial), Safe: "It was not touched: to prepare it would erase it.",
 			Do: "Connect an empty token, or one with the public data object claviger-practice."}, nil
 	}
-	if t.Serial == "" {
-		t.Serial = "none yet"
+	if free := emptyTokens(tokens); serial == "" && len(free) > 1 {
+		return lines, &ceremony.Problem{Happened: fmt.Sprintf("%d tokens that are not initialised are attached.", len(free)), Safe: "None was touched.",
+			Do: "Leave only the one connected that this site is opened on, then look again.", Code: "serial numbers: " + strings.Join(free, ", ")}, nil
 	}
-	lines = append(lines, mono("Serial number", t.Serial), line("Label", t.Label), line("Manufacturer and model", strings.TrimSpace(t.Manufacturer+" "+t.Model)),
+	lines = append(lines, mono("Serial number", cmp.Or(t.Serial, noSerial)), line("Label", cmp.Or(t.Label, noSerial)), line("Manufacturer and model", strings.TrimSpace(t.Manufacturer+" "+t.Model)),
 		line("Hardware, firmware", t.HardwareVersion+", "+t.FirmwareVersion), line("State", state))
 	if t.ProtectedPath {
 		lines = append(lines, line("PINs", "entered on the device, not here"))
@@ -136,6 +137,16 @@ func notForReal(practice bool, t hsm.TokenInfo) string {
 		return "says of itself that it is software"
 	}
 	return ""
+}
+
+func emptyTokens(tokens []hsm.TokenInfo) []string {
+	var out []string
+	for _, t := range tokens {
+		if !t.Initialised {
+			out = append(out, cmp.Or(t.Serial, noSerial))
+		}
+	}
+	return out
 }
 
 func attached(tokens []hsm.TokenInfo) string {
@@ -174,11 +185,33 @@ func (initialiseToken) Acts(s *ceremony.State, st script.Step) ([]ceremony.Act, 
 	if _, done := s.Open.ActDone(st.ID, initialise); done {
 		return nil, nil
 	}
-	with := map[string]string{"erase": "everything", "token": "the one that is not initialised"}
-	if s.Open.Token != "" {
-		with["token"] = s.Open.Token
+	with := map[string]string{"erase": "everything", "token": theBlankOne}
+	if serial := identified(s); serial != "" {
+		with["token"] = serial
 	}
 	return []ceremony.Act{{Do: initialise, With: with}}, nil
+}
+
+const (
+	theBlankOne = "the one that is not initialised" // it has no serial number yet
+	noSerial    = "none yet"
+)
+
+// identified is the serial number of the token that this ceremony is about: as it was
+// ordered, or as it was read where the token was identified; "" of one that has none
+// before it is initialised.
+func identified(s *ceremony.State) string {
+	if s.Open.Token != "" {
+		return s.Open.Token
+	}
+	for _, st := range s.Open.Plan.Steps() {
+		if ss := s.Open.Steps[st.ID]; st.Kind == (identifyToken{}).Name() && ss != nil {
+			if serial := value(ss.Facts, "Serial number"); serial != noSerial {
+				return serial
+			}
+		}
+	}
+	return ""
 }
 
 func (initialiseToken) Check(s *ceremony.State, st script.Step, r ledger.Record, body any) error {
@@ -200,6 +233,9 @@ func (initialiseToken) Check(s *ceremony.State, st script.Step, r ledger.Record,
 		}
 		if s.Tokens[b.Serial] != nil {
 			return broken("token.known", "the token %s is enrolled already", b.Serial)
+		}
+		if serial := intentOf(s, b.Intent).Body.Act.With["token"]; serial != "" && serial != theBlankOne && b.Serial != serial {
+			return broken("token.serial", "the token with serial number %s was authorised to be initialised, not %s", serial, b.Serial)
 		}
 		return nil
 	case *ceremony.Result:
@@ -234,7 +270,12 @@ func (k initialiseToken) Do(ctx context.Context, env ceremony.Env, st script.Ste
 		if why := notForReal(env.State().Site.Practice, t); why != "" && t != (hsm.TokenInfo{}) {
 			return &ceremony.Problem{Happened: fmt.Sprintf("The token %s, and this is a real site.", why), Safe: "It was not touched.", Do: "Connect the one that was identified, and go on."}
 		}
-		transport, pad, err := transportPIN(ctx, env, t, "Two officers make up a new PIN, each a half, and type it one after the other. It holds until every card is read.")
+		serial := identified(env.State())
+		if t.Initialised && env.State().Open.Token == "" {
+			return &ceremony.Problem{Happened: fmt.Sprintf("The token with serial number %s was empty when it was identified, and is initialised now.", serial), Safe: "It was not touched: to prepare it would erase it.",
+				Do: "Find out who initialised it. Connect an empty token, and identify it in a ceremony of its own."}
+		}
+		transport, pad, err := transportPIN(ctx, env, t, "Two officers make up a new PIN, each a half that the other does not know. It holds until every card is read: write it down and keep it on you.")
 		if err != nil {
 			return err
 		}
@@ -247,7 +288,7 @@ func (k initialiseToken) Do(ctx context.Context, env ceremony.Env, st script.Ste
 			if err := env.Release(ctx); err != nil {
 				return ceremony.Found{}, err
 			}
-			ours, err := m.InitToken(ctx, env.State().Open.Token, tokenLabel(intent), transport)
+			ours, err := m.InitToken(ctx, serial, tokenLabel(intent), transport)
 			if err != nil {
 				return ceremony.Found{}, err
 			}
@@ -274,7 +315,7 @@ func toInitialise(ctx context.Context, env ceremony.Env) (hsm.TokenInfo, error) 
 		return hsm.TokenInfo{}, err
 	}
 	tokens, err := m.Tokens(ctx)
-	serial := env.State().Open.Token
+	serial := identified(env.State())
 	for _, t := range tokens {
 		if t.Serial == serial && (serial != "" || !t.Initialised) {
 			return t, nil
@@ -287,7 +328,7 @@ func toInitialise(ctx context.Context, env ceremony.Env) (hsm.TokenInfo, error) 
 // or at the device itself. Then it is nil, and people say how the device is opened.
 func transportPIN(ctx context.Context, env ceremony.Env, t hsm.TokenInfo, why string) (*secret.Buffer, string, error) {
 	if !t.ProtectedPath {
-		pin, err := askTransport(ctx, env, why)
+		pin, err := askTransport(ctx, env, ceremony.AskNewTransportPIN, why)
 		return pin, "", err
 	}
 	pad, err := askDivided(ctx, env, t)

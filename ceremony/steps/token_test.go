@@ -16,7 +16,7 @@ func TestSoftwareHasNoPlaceOnARealSite(t *testing.T) {
 	b := &ceremony.TokenEnrolled{Intent: intent, Label: tokenLabel(intent), Serial: "1"}
 	for _, kind := range []ceremony.Kind{initialiseToken{}, addToken{}} {
 		s := ceremony.NewState(Kinds(), nil)
-		s.Open = &ceremony.Progress{Token: "2"}
+		s.Open = &ceremony.Progress{Token: "2", Intents: []*ceremony.IntentState{{Leaf: intent, Body: ceremony.Intent{Act: ceremony.Act{Do: initialise, With: map[string]string{"token": theBlankOne}}}}}}
 		s.Tokens["2"] = &ceremony.Token{}
 		err := kind.Check(s, script.Step{}, ledger.Record{}, b)
 		var broken *ceremony.Broken

@@ -318,6 +318,7 @@ func (p *program) play(ctx context.Context, room ceremony.Room, run func(*site.S
 	}
 	last := all[len(all)-1]
 	done := flow.Finished{Number: last.Number, Status: string(last.Status), Contradicted: s.State().Contradiction != ""}
+	_, done.CopiesDue = s.State().CopiesDue()
 	if last.Status == ceremony.AbortedStatus {
 		done.CleanUp = s.State().CleanUp(last)
 	}

@@ -66,6 +66,16 @@ func NewModel() *Model { return &Model{tokens: []*modelToken{{}}} }
 // NewPadModel is one whose tokens take no PIN: people enter it on the device.
 func NewPadModel(pad *Pad) *Model { return &Model{tokens: []*modelToken{{}}, atPad: pad} }
 
+// NewNumberedModel is one whose hardware tokens have their serial numbers from the
+// factory, before they are initialised, and keep them.
+func NewNumberedModel(serials ...string) *Model {
+	m := &Model{}
+	for _, serial := range serials {
+		m.tokens = append(m.tokens, &modelToken{serial: serial, hardware: true})
+	}
+	return m
+}
+
 // NewHardwareModel is one whose slot says that it is hardware (CKF_HW_SLOT).
 func NewHardwareModel() *Model { return &Model{tokens: []*modelToken{{hardware: true}}} }
 
@@ -280,7 +290,7 @@ func (m *modelModule) InitToken(ctx context.Context, serial, label string, so *s
 	case !fits(pins[0]):
 		return hsm.TokenInfo{}, refuse(hsm.NotAllowed, op, "the PIN is too long or too short")
 	}
-	if k.so == nil {
+	if k.so == nil && k.serial == "" {
 		m.model.last++
 		k.serial = fmt.Sprintf("%016x", m.model.last)
 		m.model.tokens = append(m.model.tokens, &modelToken{})

@@ -195,7 +195,9 @@ func TestPages(t *testing.T) {
 			return pg
 		}()},
 		"transport PIN": {ceremony.Prompt{Kind: ceremony.AskTransportPIN, Who: marta}, practice,
-			private(Page{Kind: PageSecret, Go: "Use this PIN", Secret: SecretAsk{"Transport PIN", pinBytes, leastPIN}, Practice: "Use the practice PIN"})},
+			private(Page{Kind: PageSecret, Go: "Use this PIN", Secret: SecretAsk{"Your half of the transport PIN", pinBytes, leastPIN}, Practice: "Use the practice PIN"})},
+		"new transport PIN": {ceremony.Prompt{Kind: ceremony.AskNewTransportPIN, Who: marta}, real,
+			private(Page{Kind: PageNewPIN, Go: "Take this PIN", Secret: SecretAsk{"Your half of the transport PIN", pinBytes, leastPIN}})},
 		"new PIN": {ceremony.Prompt{Kind: ceremony.AskNewPIN, Who: marta}, real,
 			private(Page{Kind: PageNewPIN, Go: "Take this PIN", Secret: SecretAsk{"Session PIN", pinBytes, leastPIN}})},
 		"passphrase shown": {ceremony.Prompt{Kind: ceremony.ShowPassphrase, Who: marta, Reveal: words}, practice,
@@ -212,7 +214,7 @@ func TestPages(t *testing.T) {
 // A private page shows nothing of the step but its name: what the witness
 // screen would show is not read over a shoulder.
 func TestPrivatePagesShowNoFactsAndSayNothingAloud(t *testing.T) {
-	for _, kind := range []ceremony.PromptKind{ceremony.AskPassphrase, ceremony.AskNewPIN, ceremony.AskCard, ceremony.AskTransportPIN, ceremony.ShowPassphrase, ceremony.ShowCard} {
+	for _, kind := range []ceremony.PromptKind{ceremony.AskPassphrase, ceremony.AskNewPIN, ceremony.AskCard, ceremony.AskTransportPIN, ceremony.AskNewTransportPIN, ceremony.ShowPassphrase, ceremony.ShowCard} {
 		pg := NewPage(ceremony.Prompt{Kind: kind}, ceremony.Snapshot{Ceremony: ceremonyView()})
 		if !pg.Private || pg.Aloud != "" || len(pg.Facts) > 0 {
 			t.Errorf("%s: private %v, aloud %q, %d facts", kind, pg.Private, pg.Aloud, len(pg.Facts))

@@ -349,6 +349,7 @@ type Finished struct {
 	Head           string   // of the tree that the HSM signed, of Size records; "" where it did not
 	Size           int64
 	Trouble        *Trouble
+	CopiesDue      int  // of the ledger, since it was sealed
 	Contradicted   bool // and the site is read-only from here
 }
 
@@ -399,6 +400,9 @@ func NewDone(f Finished) DonePage {
 			d.Text = textEverybodyWritesFirstWordsHead
 			d.Heads = []Hash{inWordsToo(fmt.Sprintf(textHeadRecordRecordsSignedHSM, f.Size), f.Head)}
 		}
+	}
+	if f.CopiesDue > 0 {
+		d.Facts = append(d.Facts, Fact{Label: textStillToDo, Value: counted(f.CopiesDue, textVerifiedCopyLedgerMediumOwn, textVerifiedCopiesLedgerEachMedium)})
 	}
 	for i, left := range f.CleanUp {
 		d.Facts = append(d.Facts, Fact{Label: fmt.Sprintf(textPutRight, i+1), Value: capital(left)})

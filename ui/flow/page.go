@@ -281,6 +281,8 @@ func (pg *Page) addEntry(p ceremony.Prompt, s ceremony.SiteView) {
 		pg.Kind, pg.Go, pg.Secret = PageSecret, textOpenMyKey, SecretAsk{textPassphraseSixWords, passphraseBytes, 1}
 	case ceremony.AskTransportPIN:
 		pg.Kind, pg.Go, pg.Secret = PageSecret, textUsePIN, SecretAsk{textTransportPIN, pinBytes, leastPIN}
+	case ceremony.AskNewTransportPIN:
+		pg.Kind, pg.Go, pg.Secret = PageNewPIN, textTakePIN, SecretAsk{textTransportPIN, pinBytes, leastPIN}
 	case ceremony.AskNewPIN:
 		pg.Kind, pg.Go, pg.Secret = PageNewPIN, textTakePIN, SecretAsk{textSessionPIN, pinBytes, leastPIN}
 	case ceremony.AskCard:

@@ -653,6 +653,7 @@ const (
 	textEverybodyWritesFirstWordsHead       = "Everybody writes the first words of the head down and takes them home; with them, and with the site's key, each can check the report on any other computer."
 	textHeadRecordRecordsSignedHSM          = "Head of the record, %d records, signed by the HSM"
 	textPutRight                            = "To put right, %d"
+	textStillToDo                           = "Still to do"
 
 	// page.go
 	textStepNOfN              = "Step %d of %d"
@@ -666,7 +667,7 @@ const (
 	textOpenMyKey             = "Open my key"
 	textPassphraseSixWords    = "Passphrase, six words"
 	textUsePIN                = "Use this PIN"
-	textTransportPIN          = "Transport PIN"
+	textTransportPIN          = "Your half of the transport PIN"
 	textTakePIN               = "Take this PIN"
 	textSessionPIN            = "Session PIN"
 	textCheckCard             = "Check this card"

@@ -181,7 +181,7 @@ type HandOver struct{ Kicker, Title, Text, Go string }
 func NewHandOver(p ceremony.Prompt, s ceremony.Snapshot) HandOver {
 	who := cmp.Or(p.Who.Name, textOnePerson)
 	what := map[ceremony.PromptKind]string{
-		ceremony.AskPassphrase: textPassphraseTypedNext, ceremony.AskNewPIN: textPINChosenNext, ceremony.AskTransportPIN: textPINTypedNext,
+		ceremony.AskPassphrase: textPassphraseTypedNext, ceremony.AskNewPIN: textPINChosenNext, ceremony.AskTransportPIN: textPINTypedNext, ceremony.AskNewTransportPIN: textPINChosenNext,
 		ceremony.AskCard: textCardTypedNext, ceremony.ShowCard: textCardShownNextWrittenDown, ceremony.ShowPassphrase: textPassphraseShownNextOnceWritten,
 	}[p.Kind]
 	return HandOver{
