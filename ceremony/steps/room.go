@@ -91,7 +91,7 @@ func materials(ctx context.Context, env ceremony.Env, st script.Step) ([]ceremon
 	for i, m := range list {
 		p.Fields = append(p.Fields, ceremony.Field{Name: number(i, "there"), Label: materialLabel(m), Type: "text", Of: []string{materialHere, missingMaterial}, Max: 10})
 		for _, n := range m.Note {
-			f := ceremony.Field{Name: number(i, n), Label: m.What + ", serial number", Type: "serial", Max: 40, When: number(i, "there"), Is: []string{materialHere}}
+			f := ceremony.Field{Name: number(i, n), Label: m.What + ", serial number", Type: "serial", Max: 40, Optional: true}
 			if n == script.BagNumber {
 				f.Label, f.Type = m.What+", bag number", "bag"
 			}
