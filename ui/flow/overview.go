@@ -308,7 +308,8 @@ func trust(s ceremony.Snapshot, state *ceremony.State) []TrustRow {
 	default:
 		rows = append(rows, TrustRow{textSignedHSMUpLastRecord, Good})
 	}
-	if cp, err := ledger.ReadCheckpoint(state.Note); err == nil {
+	// Compared with what was written down at the pause, before the ceremony goes on.
+	if cp, err := ledger.ReadCheckpoint(state.Note); err == nil && state.Unfinished() != nil {
 		rows = append(rows, TrustRow{fmt.Sprintf(textHeadSignedStartsWithWords, saidInWords(cp.Root[:], headWords)), Info})
 	}
 	rows = append(rows, looked(s.HSM, state))

@@ -134,7 +134,12 @@ func TestTrustSaysWhatIsNotKnown(t *testing.T) {
 	signed := sample.Empty()
 	root := bytes.Repeat([]byte{0x7d, 0x1e}, 16)
 	signed.Note = fmt.Sprintf("claviger-practice/1b2c3d4e\n20\n%s\n\n— somebody %s\n", base64.StdEncoding.EncodeToString(root), base64.StdEncoding.EncodeToString(make([]byte, 68)))
-	said := trust(ceremony.Snapshot{Ledger: ceremony.LedgerView{Records: 20, Verified: true, SignedTo: 20}}, signed)
+	snapshot := ceremony.Snapshot{Ledger: ceremony.LedgerView{Records: 20, Verified: true, SignedTo: 20}}
+	if said := trust(snapshot, signed); len(said) != 4 {
+		t.Errorf("with nothing to go on with: %v", said)
+	}
+	signed.Ceremonies = append(signed.Ceremonies, &ceremony.Progress{Status: ceremony.PausedStatus})
+	said := trust(snapshot, signed)
 	if want := (TrustRow{"The head that it signed begins with the words " + saidInWords(root, 5), Info}); !slices.Contains(said, want) {
 		t.Errorf("the head is not said again: %v", said)
 	}
