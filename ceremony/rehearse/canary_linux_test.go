@@ -108,7 +108,11 @@ func everythingKnown(t *testing.T, s *Site) *canaries {
 		if err != nil {
 			t.Fatal(err)
 		}
-		kinds[strings.TrimPrefix(filepath.Ext(f.Name()), ".")]++
+		kind := strings.TrimPrefix(filepath.Ext(f.Name()), ".")
+		if strings.HasSuffix(f.Name(), half) {
+			kind = "half of the transport PIN"
+		}
+		kinds[kind]++
 		c.add(f.Name(), b.Bytes())
 		b.Wipe()
 	}
@@ -119,7 +123,7 @@ func everythingKnown(t *testing.T, s *Site) *canaries {
 			c.add(set.Body.Name+": "+h.what, h.of.Bytes())
 		}
 	}
-	for _, kind := range []string{"passphrase", "pin", "card", "", "activation", "recovery"} {
+	for _, kind := range []string{"passphrase", "pin", "card", "half of the transport PIN", "activation", "recovery"} {
 		if kinds[kind] == 0 {
 			t.Fatalf("no %q is hunted: %v", kind, kinds)
 		}
@@ -144,11 +148,13 @@ func TestCanary(t *testing.T) {
 		}
 		return ids
 	}()...) {
-		pin, err := s.Prop.getOrDraw(id+".pin", 8)
-		if err != nil {
-			t.Fatal(err)
+		for _, name := range []string{id + ".pin", id + half} {
+			pin, err := s.Prop.getOrDraw(name, 8)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pin.Wipe()
 		}
-		pin.Wipe()
 	}
 	s.Close()
 	var print bytes.Buffer

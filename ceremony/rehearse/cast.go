@@ -101,6 +101,9 @@ func (p Props) getOrDraw(name string, n int) (*secret.Buffer, error) {
 	return drawn, p.keep(name, drawn)
 }
 
+// half ends the name of what an officer typed of a transport PIN.
+const half = ".half.pin"
+
 // Secret gives what the prompt's person would enter, or nil where the prompt
 // asks for no secret. It is what "Use the practice card or passphrase" fills
 // in. The caller wipes it.
@@ -116,7 +119,7 @@ func (p Props) Secret(pr ceremony.Prompt) (*secret.Buffer, error) {
 	case ceremony.AskNewPIN:
 		return p.getOrDraw(pr.Who.ID+".pin", 4)
 	case ceremony.AskTransportPIN, ceremony.AskNewTransportPIN:
-		return p.getOrDraw(pr.Who.ID+".half.pin", 4)
+		return p.getOrDraw(pr.Who.ID+half, 4)
 	case ceremony.AskSignOff:
 		if pr.With == ceremony.SessionPIN {
 			return p.get(pr.Who.ID + ".pin")

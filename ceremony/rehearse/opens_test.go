@@ -139,7 +139,7 @@ func (sc *scene) someCardsOpen(t failer, s *ceremony.State, props Props, serial 
 	if as == hsm.SecurityOfficer && s.Tokens[serial].SOSet == "" || as == hsm.Operator && s.Tokens[serial].UserSet == "" {
 		pin := secret.New(128)
 		for _, officer := range []string{"priya-kapoor", "rui-santos"} {
-			half, err := props.get(officer + ".half.pin")
+			half, err := props.get(officer + half)
 			if err == nil {
 				err = pin.Append(half.Bytes()...)
 			}
