@@ -179,13 +179,16 @@ func secretKey(algorithm string) bool {
 	return strings.HasPrefix(algorithm, "aes") || strings.HasPrefix(algorithm, "hmac") || strings.HasPrefix(algorithm, "generic")
 }
 
-// signings are the purposes of a pair whose private half signs and does nothing else.
-// The token knows one usage for them, CKA_SIGN; the policy tells them apart, because
-// their cryptoperiods differ.
-var signings = []string{"authenticate", "authorise", "certify-intermediate", "certify-root", "sign", "sign-code"}
-
-// Signs: to the token, a key of this purpose signs.
-func Signs(purpose string) bool { return slices.Contains(signings, purpose) }
+// Signs: a private key of this purpose signs and does nothing else. The token knows one
+// usage for all of them, CKA_SIGN; the policy tells them apart, because their
+// cryptoperiods differ.
+func Signs(purpose string) bool {
+	switch purpose {
+	case "sign", "authenticate", "authorise", "certify-root", "certify-intermediate", "sign-code":
+		return true
+	}
+	return false
+}
 
 // PurposeWords tells people what a key is for.
 func PurposeWords(purpose string) string {

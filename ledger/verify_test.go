@@ -54,7 +54,7 @@ func thorough() bool { return os.Getenv("CLAVIGER_PROOF") != "" }
 func TestEveryBit(t *testing.T) {
 	s := ledger.NewMemory()
 	head := fill(t, s, 50, 7)
-	stride := 397
+	stride := 97
 	if thorough() {
 		stride = 1
 	}

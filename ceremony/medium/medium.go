@@ -48,16 +48,13 @@ type Medium struct {
 
 // List finds the media below root, which is "/" but in tests.
 func List(root string) ([]Medium, error) {
-	f, err := os.Open(filepath.Join(root, "proc/self/mountinfo"))
+	all, err := mounted(root)
 	if err != nil {
-		return nil, fmt.Errorf("couldn't read what is mounted: %w", err)
+		return nil, err
 	}
-	defer f.Close()
 	var out []Medium
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		m, ok := parseMount(lines.Text())
-		if !ok || slices.ContainsFunc(out, func(o Medium) bool { return o.Device == m.Device }) {
+	for _, m := range all {
+		if slices.ContainsFunc(out, func(o Medium) bool { return o.Device == m.Device }) {
 			continue
 		}
 		dev, ok := removable(root, m.Device)
@@ -71,9 +68,6 @@ func List(root string) ([]Medium, error) {
 		}
 		m.Size, m.Free = int64(st.Blocks)*int64(st.Bsize), int64(st.Bavail)*int64(st.Bsize)
 		out = append(out, m)
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("couldn't read what is mounted: %w", err)
 	}
 	return out, nil
 }
@@ -99,33 +93,42 @@ func Beside(root, folder string) ([]string, error) {
 	if real, err := filepath.EvalSymlinks(folder); err == nil {
 		folder = real
 	}
+	all, err := mounted(root)
+	if err != nil {
+		return nil, err
+	}
+	on := map[string][]string{} // by the folder of the whole device
+	var own string
+	for _, m := range all {
+		switch dev, ok := whole(root, m.Device); {
+		case !ok:
+		case m.Mount == folder:
+			own = dev
+		default:
+			on[dev] = append(on[dev], m.Mount)
+		}
+	}
+	return on[own], nil
+}
+
+// mounted lists the block devices that are mounted for writing.
+func mounted(root string) ([]Medium, error) {
 	f, err := os.Open(filepath.Join(root, "proc/self/mountinfo"))
 	if err != nil {
 		return nil, fmt.Errorf("couldn't read what is mounted: %w", err)
 	}
 	defer f.Close()
-	on := map[string][]string{} // by the folder of the whole device
-	var own string
+	var out []Medium
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
-		m, ok := parseMount(lines.Text())
-		if !ok {
-			continue
-		}
-		dev, ok := whole(root, m.Device)
-		if !ok {
-			continue
-		}
-		if m.Mount == folder {
-			own = dev
-		} else {
-			on[dev] = append(on[dev], m.Mount)
+		if m, ok := parseMount(lines.Text()); ok {
+			out = append(out, m)
 		}
 	}
 	if err := lines.Err(); err != nil {
 		return nil, fmt.Errorf("couldn't read what is mounted: %w", err)
 	}
-	return on[own], nil
+	return out, nil
 }
 
 // parseMount reads one line of proc(5) mountinfo: a block device that is mounted

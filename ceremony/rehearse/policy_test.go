@@ -109,7 +109,7 @@ func TestRootKeyLivesAsLongAsARoot(t *testing.T) {
 	for purpose, over := range map[string]string{"sign": "4y", "certify-intermediate": "6y", "sign-code": "16m", "authenticate": "3y", "authorise": "3y"} {
 		refusedBy(t, s.Begin(t.Context(), generation(t), map[string]string{"purpose": purpose, "lifetime": over}), "policy.lifetime")
 	}
-	if err := s.Begin(t.Context(), generation(t), map[string]string{"purpose": "certify-root", "lifetime": "10y"}); err != nil {
+	if err := s.Begin(t.Context(), generation(t), map[string]string{"label": "root-key", "purpose": "certify-root", "lifetime": "10y", "protection": "wrap-backup"}); err != nil {
 		t.Fatal(err)
 	}
 	holds(t, s, 1)
@@ -120,6 +120,15 @@ func TestRootKeyLivesAsLongAsARoot(t *testing.T) {
 	}
 	paper, _ := onPaper(t, s, p.Number)
 	hasAll(t, paper, "signing only, as a root CA")
+	if err := s.provide(t.Context(), "key-backup"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Begin(t.Context(), source(t, "key-backup"), map[string]string{"key": "root-key"}); err != nil {
+		t.Fatal(err)
+	}
+	if p := s.Last("key-backup"); p.Status != ceremony.SealedStatus || p.Plan.Values["key"] != "root-key" {
+		t.Errorf("the backup of the root is %s", p.Status)
+	}
 }
 
 // TestPolicyIsChangedInACeremony: by the file that the script names by its

@@ -2,6 +2,7 @@ package kit
 
 import (
 	"fmt"
+
 	"fyne.io/fyne/v2"
 
 	"claviger/ui/theme"

@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+
 	"fyne.io/fyne/v2"
 
 	"claviger/ui/flow"

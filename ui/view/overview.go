@@ -162,29 +162,19 @@ func startList(s *Screen, o flow.Overview, home Home) fyne.CanvasObject {
 
 // startMark is the sign of a shipped script; any other has that of a ceremony.
 func startMark(name string) (string, kit.Tone) {
-	switch name {
-	case "key-generation":
-		return "+", kit.Waiting
-	case "key-destruction":
-		return "×", kit.Bad
-	case "key-backup":
-		return "↓", kit.Neutral
-	case "key-restore":
-		return "↑", kit.Neutral
-	case "recovery-drill":
-		return "↻", kit.Info
-	case "change-custodians":
-		return "⇆", kit.Neutral
-	case "share-check":
-		return "✓", kit.Good
-	case "custody":
-		return "◊", kit.Neutral
-	case "enrol":
-		return "↪", kit.Neutral
-	case "retire":
-		return "↩", kit.Neutral
+	type mark struct {
+		sign string
+		tone kit.Tone
 	}
-	return "→", kit.Neutral
+	m, ok := map[string]mark{
+		"key-generation": {"+", kit.Waiting}, "key-destruction": {"×", kit.Bad}, "key-backup": {"↓", kit.Neutral}, "key-restore": {"↑", kit.Neutral},
+		"recovery-drill": {"↻", kit.Info}, "change-custodians": {"⇆", kit.Neutral}, "share-check": {"✓", kit.Good}, "custody": {"◊", kit.Neutral},
+		"enrol": {"↪", kit.Neutral}, "retire": {"↩", kit.Neutral},
+	}[name]
+	if !ok {
+		return "→", kit.Neutral
+	}
+	return m.sign, m.tone
 }
 
 func trustBox(o flow.Overview, home Home) fyne.CanvasObject {
