@@ -68,6 +68,12 @@ func (e *env) Shown(lines ...Line) {
 // Ask puts one question. A deviation is recorded and the question asked again;
 // pause and abort come back as *Stop.
 func (e *env) Ask(ctx context.Context, p Prompt) (Answer, error) {
+	return e.ask(ctx, p, func() []Fact { return p.Facts })
+}
+
+// ask has the facts made anew each time the question is put: what was recorded in
+// between, a deviation, belongs to them.
+func (e *env) ask(ctx context.Context, p Prompt, anew func() []Fact) (Answer, error) {
 	if p.Step == "" {
 		p.Step = e.step.ID
 	}
@@ -78,6 +84,7 @@ func (e *env) Ask(ctx context.Context, p Prompt) (Answer, error) {
 	e.show()
 	defer func() { e.acting = "" }()
 	for {
+		p.Facts = anew()
 		from := e.host.Now()
 		a, err := e.room.Ask(ctx, p)
 		if err != nil {
@@ -348,7 +355,7 @@ func (e *env) SignOff(ctx context.Context, ask SignOffAsk) (SignOff, error) {
 		with = Passphrase
 	}
 	p := Prompt{Kind: AskSignOff, Act: ask.Act, Title: ask.Title, Text: Statement(ask.Act, ask.Role), Who: s.Someone(ask.Person), Role: ask.Role,
-		With: with, Facts: factsOf(s.Lines(ask.Act, ask.Step, ask.Person))}
+		With: with}
 	if ask.Text != "" {
 		p.Aloud = ask.Text
 	}
@@ -382,7 +389,7 @@ func (e *env) SignOff(ctx context.Context, ask SignOffAsk) (SignOff, error) {
 func (e *env) phrase(ctx context.Context, ask SignOffAsk) error {
 	p := Prompt{Kind: AskPhrase, Act: ask.Act, Title: ask.Title, Who: e.state.Someone(ask.Person), Role: ask.Role, Facts: ask.Facts, Phrase: ask.Phrase, Irreversible: true}
 	for {
-		a, err := e.Ask(ctx, p)
+		a, err := e.ask(ctx, p, func() []Fact { return factsOf(e.state.Lines(ask.Act, ask.Step, ask.Person)) })
 		if err != nil {
 			return err
 		}

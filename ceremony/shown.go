@@ -148,7 +148,8 @@ func (s *State) phaseValues(n int) (phaseValues, error) {
 			v.Steps = append(v.Steps, phaseStep{Attempt: ss.Attempt, Facts: ss.Facts, Number: st.Number, Result: ss.Result, Step: st.ID, Title: st.Title})
 		}
 		for _, d := range p.Deviations {
-			if st, ok := p.Plan.Step(d.Raised.Step); ok && st.Phase == n {
+			// One that was noted at the sign-off itself has no step of the plan.
+			if st, ok := p.Plan.Step(d.Raised.Step); ok && st.Phase == n || d.Raised.Step == PhaseStep(n) {
 				v.Deviations = append(v.Deviations, d.Raised)
 			}
 		}

@@ -1,6 +1,7 @@
 package rehearse
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -115,4 +116,29 @@ func kindOf(t *testing.T, body any) string {
 	}
 	t.Fatalf("no kind for %T", body)
 	return ""
+}
+
+// TestSignOffShowsWhatIsSigned: a deviation noted while a signature is asked for belongs
+// to what is signed, and stands on the page when it is asked for again.
+func TestSignOffShowsWhatIsSigned(t *testing.T) {
+	t.Parallel()
+	s, tr := openSite(t, setting(copySite(t), nil))
+	tr.change = with(&sheet{step: "phase-1", kind: ceremony.AskSignOff, answer: decided()}, &sheet{step: "attest", kind: ceremony.AskSignOff, answer: decided()})
+	sealed(t, s)
+	said := map[string][]string{}
+	for _, p := range tr.asked {
+		if p.Kind != ceremony.AskSignOff {
+			continue
+		}
+		for _, f := range p.Facts {
+			if f.Label == "Deviations" {
+				said[p.Step+", "+p.Who.ID] = append(said[p.Step+", "+p.Who.ID], f.Value)
+			}
+		}
+	}
+	for who, want := range map[string][]string{"phase-1, marta-brandt": {"0", "1"}, "phase-1, amara-okafor": {"1"}, "attest, marta-brandt": {"1", "2"}, "attest, amara-okafor": {"2"}} {
+		if !slices.Equal(said[who], want) {
+			t.Errorf("%s: deviations on the page %v, want %v", who, said[who], want)
+		}
+	}
 }
