@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -48,6 +49,15 @@ func (e *env) Module(ctx context.Context) (hsm.Module, error) {
 func (e *env) Restart(context.Context) error {
 	e.dropModule()
 	return nil
+}
+
+func (e *env) Looked(attached bool) {
+	switch {
+	case !attached:
+		e.seen = "absent"
+	case e.seen != "open":
+		e.seen = "present, closed"
+	}
 }
 
 func (e *env) Working(what string) {
@@ -91,7 +101,11 @@ func (e *env) ask(ctx context.Context, p Prompt, anew func() []Fact) (Answer, er
 			return Answer{}, err
 		}
 		if p.Private() || a.Secret != nil {
-			e.private = append(e.private, from.UTC().Format("15:04:05")+" to "+e.host.Now().UTC().Format("15:04:05"))
+			turned := from.UTC().Format("15:04:05") + " to " + e.host.Now().UTC().Format("15:04:05")
+			if e.signing > 0 { // the step that ends next says it
+				turned += fmt.Sprintf(" (phase %d signed)", e.signing)
+			}
+			e.private = append(e.private, turned)
 		}
 		if p.Problem = atTheDoor(a, e.state.fieldsOf(a.Action)); p.Problem != nil {
 			a.Secret.Wipe()
@@ -365,7 +379,7 @@ func (e *env) SignOff(ctx context.Context, ask SignOffAsk) (SignOff, error) {
 		}
 	}
 	for {
-		a, err := e.Ask(ctx, p)
+		a, err := e.ask(ctx, p, func() []Fact { return factsOf(e.state.Lines(ask.Act, ask.Step, ask.Person)) })
 		if err != nil {
 			return SignOff{}, err
 		}
@@ -389,7 +403,7 @@ func (e *env) SignOff(ctx context.Context, ask SignOffAsk) (SignOff, error) {
 func (e *env) phrase(ctx context.Context, ask SignOffAsk) error {
 	p := Prompt{Kind: AskPhrase, Act: ask.Act, Title: ask.Title, Who: e.state.Someone(ask.Person), Role: ask.Role, Facts: ask.Facts, Phrase: ask.Phrase, Irreversible: true}
 	for {
-		a, err := e.ask(ctx, p, func() []Fact { return factsOf(e.state.Lines(ask.Act, ask.Step, ask.Person)) })
+		a, err := e.Ask(ctx, p)
 		if err != nil {
 			return err
 		}
@@ -725,8 +739,29 @@ func (e *env) cosign(p *Progress, note string) (string, error) {
 	return note, nil
 }
 
-// Someone names a person for a screen.
+// Someone names a person for a screen. Where people of the open ceremony share
+// their initials, a number tells each from those named before.
 func (s *State) Someone(id string) Someone {
+	who := s.named(id)
+	if s.Open == nil {
+		return who
+	}
+	namesakes := map[string]bool{}
+	for _, part := range s.Open.Body.People {
+		if part.Person == id {
+			break
+		}
+		if s.named(part.Person).Initials == who.Initials {
+			namesakes[part.Person] = true
+		}
+	}
+	if n := len(namesakes); n > 0 {
+		who.Initials += strconv.Itoa(n + 1)
+	}
+	return who
+}
+
+func (s *State) named(id string) Someone {
 	h := s.People[id]
 	if h == nil {
 		return Someone{ID: id, Name: unenrolled(id), Initials: initials(id)}

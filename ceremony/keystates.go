@@ -122,7 +122,7 @@ func (e *Engine) ChangeKey(ctx context.Context, b KeyChanged, people []Part) err
 	var signed []SignedBy
 	for _, part := range people {
 		a, err := e.askOutside(ctx, Prompt{Kind: AskConfirm, Title: fmt.Sprintf("%s becomes %s", k.Body.Label, b.State), Verb: "Go on to the signature", Who: e.state.Someone(part.Person), Role: part.Role,
-			Facts: facts, Text: "Read it before you sign. Each of those named signs with the own passphrase."})
+			Facts: facts, Text: "Read it before you sign. Each of those named signs with their own passphrase."})
 		if err != nil {
 			return err
 		}

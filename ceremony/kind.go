@@ -76,6 +76,8 @@ type Env interface {
 	Working(what string)
 	// AtDevice tells it while people are busy at the device itself, where p has sent them.
 	AtDevice(what string, p Prompt)
+	// Looked tells it that the token of the ceremony was looked for among those attached.
+	Looked(attached bool)
 	// Shown adds public lines to the step's card on the screen.
 	Shown(lines ...Line)
 

@@ -168,7 +168,7 @@ func (s *State) ordered(r *record, b *Ordered) error {
 // officer, and no officer owns it (REQ-23, PCI DSS 3.7.6).
 func (s *State) apart(r *record, approver, owner string, people []Part) error {
 	if approver != "" && approver == owner {
-		return r.refuse("role.conflict", "%s cannot order a ceremony on the own key", approver)
+		return r.refuse("role.conflict", "%s cannot order a ceremony on a key of their own", approver)
 	}
 	for _, part := range people {
 		switch {
@@ -524,7 +524,7 @@ func (s *State) OrderFacts(b Ordered, plan *script.Bound) []Fact {
 
 // roleInWords is a role at the beginning of a line.
 func roleInWords(role string) string {
-	said := strings.Replace(strings.ReplaceAll(role, "-", " "), "third party", "third-party", 1)
+	said := script.RoleWords(role)
 	return strings.ToUpper(said[:1]) + said[1:]
 }
 

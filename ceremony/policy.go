@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"claviger/ceremony/script"
+	"claviger/hsm"
 	"claviger/ledger"
 )
 
@@ -213,6 +214,17 @@ func PurposeWords(purpose string) string {
 		return "key agreement only"
 	}
 	return purpose
+}
+
+// ProtectionWords tells people what a protection means.
+func ProtectionWords(p string) string {
+	switch hsm.Protection(p) {
+	case hsm.ModuleOnly:
+		return "Sensitive · made on this token · can never leave it"
+	case hsm.WrapBackup:
+		return "Sensitive · made on this token · leaves it only wrapped"
+	}
+	return p
 }
 
 // KeyAllowed says, as a *Broken, why the policy in force does not let such a key

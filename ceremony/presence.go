@@ -12,7 +12,7 @@ import (
 )
 
 // Presence: who is in the room, all the time. From the roll call on no step goes
-// on without administrator and witness. Who leaves takes the own authorisations
+// on without administrator and witness. Who leaves takes their own authorisations
 // along; who comes back opens the enrolled key again. Another person takes a part
 // over by a deviation. In a break two stay, the token is closed and the keys are
 // kept; in a pause everything is wiped. Observers come and go: they have no key,
@@ -27,7 +27,7 @@ type Arrived struct {
 	Role         string `json:"role"`
 }
 
-// Left is a person who went. Statement is an observer's, in the own words.
+// Left is a person who went. Statement is an observer's, in their own words.
 type Left struct {
 	Person    string `json:"person"`
 	Reason    string `json:"reason"`
@@ -205,7 +205,7 @@ func (s *State) substituted(r *record, b *Substituted) error {
 		return r.refuse("context.untrue", "what it restates of %s is not what the records before it say", h.Body.Name)
 	}
 	if s.concerns(id) {
-		return r.refuse("person.aside", "%s takes over no part in a ceremony about the own person", h.Body.Name)
+		return r.refuse("person.aside", "%s takes over no part in a ceremony about themselves", h.Body.Name)
 	}
 	people := slices.Clone(p.Body.People)
 	people[i].Person = id
@@ -339,7 +339,7 @@ func (s *State) PresenceFields() []Field {
 		{Name: "effect", Label: "What the evidence cannot claim because of it", Type: "text", Max: 1000, When: "exposed", Is: []string{"yes", "unknown"}},
 		{Name: "name", Label: "Name of the observer", Type: "text", Max: 120, Optional: true, When: "event", Is: []string{ObserverArrived}},
 		{Name: "organisation", Label: "Organisation of the observer", Type: "text", Max: 120, Optional: true, When: "event", Is: []string{ObserverArrived}},
-		{Name: "statement", Label: "Statement of the observer, in the own words", Type: "text", Max: 2000, Optional: true, When: "event", Is: []string{ObserverLeft}},
+		{Name: "statement", Label: "Statement of the observer, in their own words", Type: "text", Max: 2000, Optional: true, When: "event", Is: []string{ObserverLeft}},
 		{Name: "reason", Label: "Why", Type: "text", Max: 500, Optional: true, When: "event", Is: []string{PersonLeft, PersonSubstituted, ObserverLeft}},
 	}
 }

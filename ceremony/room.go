@@ -33,7 +33,7 @@ const (
 	// AskCard: Who types a card into Secret: the text as on the card, any case,
 	// spaces and dashes allowed. Private.
 	AskCard PromptKind = "card"
-	// AskTransportPIN: Who enters the own half of the token's transport SO PIN; to
+	// AskTransportPIN: Who enters their own half of the token's transport SO PIN; to
 	// make it up, AskNewTransportPIN has the screen ask for it twice. Private.
 	AskTransportPIN    PromptKind = "transport-pin"
 	AskNewTransportPIN PromptKind = "new-transport-pin"

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"claviger/ceremony/script"
 	"claviger/ledger"
 )
 
@@ -231,7 +232,7 @@ func (s *State) Lines(act, step, person string) []Line {
 	case ActEnrol:
 		for _, h := range s.toVouch(person) {
 			b := h.Body
-			out = append(out, Line{Label: b.Called(), Value: strings.Join(b.Roles, ", ") + " · " + b.Organisation + " · " + b.Identity},
+			out = append(out, Line{Label: b.Called(), Value: script.RoleWords(b.Roles...) + " · " + b.Organisation + " · " + b.Identity},
 				Line{Label: "Key", Value: b.Key, Style: "hash"})
 		}
 	}
@@ -248,6 +249,14 @@ func (s *State) ActLine(a Act) Line {
 			v = s.Someone(v).Name
 		case "algorithm":
 			v = AlgorithmName(v)
+		case "purpose":
+			v = PurposeWords(v)
+		case "protection":
+			v = strings.ToLower(strings.ReplaceAll(ProtectionWords(v), " · ", ", "))
+		case "lifetime":
+			if p, err := script.ParsePeriod(v); err == nil {
+				v = p.String()
+			}
 		}
 		out = append(out, strings.ReplaceAll(k, "-", " ")+" "+v)
 	}

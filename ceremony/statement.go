@@ -2,7 +2,7 @@ package ceremony
 
 import "claviger/ceremony/script"
 
-// Stated is what an observer who is here says before the seal, in the own words.
+// Stated is what an observer who is here says before the seal, in their own words.
 // An empty statement says that the observer was asked and states nothing.
 type Stated struct {
 	Person    string `json:"person"`

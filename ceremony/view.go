@@ -25,13 +25,14 @@ func (e *Engine) Snapshot() Snapshot {
 		v.Ledger.Findings = append(v.Ledger.Findings, f.String())
 	}
 	for _, id := range sortedKeys(s.Tokens) {
-		t := s.Tokens[id].Body
-		v.HSM.Label, v.HSM.Serial = t.Label, t.Serial
+		if s.Open == nil || s.Open.Token == "" || s.Open.Token == id {
+			v.HSM.Label, v.HSM.Serial = s.Tokens[id].Body.Label, id
+		}
 	}
 	v.HSM.Software = len(s.Tokens) > 0 && !hardware(s)
 	for _, id := range sortedKeys(s.People) {
 		h := s.People[id]
-		v.Site.People = append(v.Site.People, PersonView{Someone: s.Someone(id), Role: strings.Join(h.Body.Roles, ", "), Organisation: h.Body.Organisation})
+		v.Site.People = append(v.Site.People, PersonView{Someone: s.Someone(id), Role: script.RoleWords(h.Body.Roles...), Organisation: h.Body.Organisation})
 	}
 	// In a record that does not hold nothing is under way, whatever it says; in one
 	// that another program writes it is not under way here.
@@ -130,7 +131,7 @@ func (e *Engine) ceremonyView(p *Progress) *CeremonyView {
 		v.Needs = []Need{{Text: fmt.Sprintf("%d of %d signed phase %d", n, n+left, e.signing), Met: left == 0, Got: n, Of: n + left}}
 	}
 	if e.acting != "" {
-		v.Waiting = fmt.Sprintf("Waiting for the %s: %s", p.Role(e.acting), s.Someone(e.acting).Name)
+		v.Waiting = fmt.Sprintf("Waiting for the %s: %s", script.RoleWords(p.Role(e.acting)), s.Someone(e.acting).Name)
 	}
 	return v
 }
@@ -177,6 +178,11 @@ func (e *Engine) personView(p *Progress, part Part, now script.Step) PersonView 
 		v.State, v.Status = "absent", "locked out"
 	case p.gone[part.Person]:
 		v.State, v.Status = "absent", "left"
+	case !p.Present[part.Person] && now.Kind == EnrolStep:
+		v.State, v.Status = "absent", "to be enrolled"
+		if s.People[part.Person] != nil {
+			v.State, v.Status = "idle", "enrolled"
+		}
 	case !p.Present[part.Person]:
 		v.State, v.Status = "absent", "not called yet"
 	case now.ID != "" && slices.Contains(p.Steps[now.ID].Signers, part.Person):
@@ -209,6 +215,11 @@ func (p *Progress) openedBefore(now script.Step) bool {
 	return open.ID != "" && open.Number < now.Number
 }
 
+func present(p *Progress) Need {
+	n, of := len(p.Present), len(p.Answering())
+	return Need{Text: fmt.Sprintf("%d of %d people present", n, of), Met: n == of, Got: n, Of: of}
+}
+
 // needs lists what the step under way still asks for.
 func needs(s *State, p *Progress, now script.Step) []Need {
 	var out []Need
@@ -216,8 +227,16 @@ func needs(s *State, p *Progress, now script.Step) []Need {
 	case AuthoriseStep:
 		n, of := len(p.Steps[now.ID].Signers), needed(now)
 		out = append(out, Need{Text: fmt.Sprintf("%d of %d officers authorised", n, of), Met: n >= of, Got: n, Of: of})
-	case RollCallStep, EnrolStep:
-		out = append(out, Need{Text: fmt.Sprintf("%d of %d people present", len(p.Present), len(p.Answering())), Met: len(p.Present) == len(p.Answering()), Got: len(p.Present), Of: len(p.Answering())})
+	case EnrolStep:
+		n, of := 0, len(p.Answering())
+		for _, part := range p.Answering() {
+			if s.People[part.Person] != nil {
+				n++
+			}
+		}
+		out = append(out, Need{Text: fmt.Sprintf("%d of %d people enrolled", n, of), Met: n == of, Got: n, Of: of}, present(p))
+	case RollCallStep:
+		out = append(out, present(p))
 	case AttestStep:
 		out = append(out, Need{Text: fmt.Sprintf("%d of %d attested", len(p.Attested), len(p.Answering())), Met: len(p.Unattested()) == 0, Got: len(p.Attested), Of: len(p.Answering())})
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // An insider has every key there is, the people's passphrases, the cards and the
-// HSM, and a program of the own making. What such a person writes is signed end
+// HSM, and a program of their own making. What such a person writes is signed end
 // to end and has only one fault: it is not what happened. A report of it holds in
 // itself, and only a ledger tells.
 

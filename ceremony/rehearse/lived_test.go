@@ -155,7 +155,7 @@ func peopleForgeries(t *testing.T, all []ledger.Record) map[string]forgery {
 	order("that nobody signed", "order.signature", func(b *ceremony.Ordered) { b.Signatures = []ceremony.SignedBy{} })
 	order("for values that the script does not make", "order.parameters", func(b *ceremony.Ordered) { delete(b.Parameters, "purpose") })
 	order("for another owner", "order.owner", func(b *ceremony.Ordered) { b.Owner = "farah-noor" })
-	order("on the own key", "role.conflict", func(b *ceremony.Ordered) { b.Approver = "dana-weiss" })
+	order("on a key of their own", "role.conflict", func(b *ceremony.Ordered) { b.Approver = "dana-weiss" })
 	order("without a window", "order.window", func(b *ceremony.Ordered) { b.Until = b.From })
 	order("on something that is no paper", "order.paper", func(b *ceremony.Ordered) { b.Paper = "abc" })
 	order("changed after it was signed", "signoff.signature", func(b *ceremony.Ordered) { b.Reference = "REQ-9" })

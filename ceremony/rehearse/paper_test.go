@@ -143,7 +143,7 @@ func TestWhatPeopleSignedIsOnPaper(t *testing.T) {
 	paper, first := onPaper(t, s, made)
 	hasAll(t, paper, "Approval (order) Tomas Novak, approver; signed here by Novak, approver; record", leaf.String(), "Request reference REQ-2031 (as stated)", "Planned date May begin from 2",
 		"Ordered owner Dana Weiss, Northwind", "Ordered people Marta Brandt, administrator; Amara Okafor, witness;", "Policy, CP, CPS, KMPS The site's policy “", "(as ordered)",
-		"; signed with the own key", "The cable was pulled (as stated)", "left 2", "Pre-activation until the owner and the approver accept", "Owner's acceptance not recorded")
+		"; signed with their own key", "The cable was pulled (as stated)", "left 2", "Pre-activation until the owner and the approver accept", "Owner's acceptance not recorded")
 
 	key := s.State().KeyNamed("signing-key")
 	accepted := ceremony.KeyChanged{At: time.Now().UTC().Format(time.DateOnly), Key: key.Body.ID, Reason: "The report is accepted", State: ceremony.Active}

@@ -107,7 +107,7 @@ func TestForgottenPassphrase(t *testing.T) {
 }
 
 // TestConflictsOfRoles: who holds a card stays a custodian, a witness is nobody
-// else, and nobody holds a ceremony about the own person.
+// else, and nobody holds a ceremony about themselves.
 func TestConflictsOfRoles(t *testing.T) {
 	for rule, set := range map[string]map[string]string{
 		"role.holds-share": {"what": "change", "people": "farah-noor owner"},

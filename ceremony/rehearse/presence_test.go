@@ -297,7 +297,7 @@ func TestLockOutIsDecided(t *testing.T) {
 	}
 }
 
-// TestDeciders: the approver from afar as heard by two, or by an own signature;
+// TestDeciders: the approver from afar as heard by two, or by their own signature;
 // those whom the policy names; nobody else.
 func TestDeciders(t *testing.T) {
 	s, tr := openSite(t, setting(copySite(t), nil))

@@ -279,7 +279,7 @@ func (d *doc) approvals() string {
 			continue
 		}
 		for _, sg := range d.p.StepSigned[st.ID] {
-			out = append(out, fmt.Sprintf("%s, %s, %ss, %s, record %d", d.name(sg.SignOff.Person), roleWords(sg.SignOff.Role), sg.SignOff.Verdict, stamp(sg.At), sg.Seq))
+			out = append(out, fmt.Sprintf("%s, %s, %ss, %s, record %d", d.name(sg.SignOff.Person), script.RoleWords(sg.SignOff.Role), sg.SignOff.Verdict, stamp(sg.At), sg.Seq))
 		}
 	}
 	return strings.Join(out, "; ")

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"claviger/ceremony"
+	"claviger/ceremony/script"
 )
 
 // group is one block of the field list; its letter and number are the
@@ -151,7 +152,7 @@ func (d *doc) order() []run {
 func (d *doc) parts(people []ceremony.Part) string {
 	var out []string
 	for _, p := range people {
-		out = append(out, d.name(p.Person)+", "+roleWords(p.Role))
+		out = append(out, d.name(p.Person)+", "+script.RoleWords(p.Role))
 	}
 	return strings.Join(out, "; ")
 }

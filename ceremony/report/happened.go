@@ -653,7 +653,7 @@ func sorted[V any](m map[string]V) []string {
 // heard says how a decision came into the record.
 func (d *doc) heard(dec *ceremony.DeviationDecided) string {
 	if len(dec.Signatures) > 0 {
-		return "; signed with the own key"
+		return "; signed with their own key"
 	}
 	return "; heard by " + d.names(dec.HeardBy)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"claviger/ceremony"
+	"claviger/ceremony/script"
 	"claviger/ledger"
 )
 
@@ -195,7 +196,7 @@ func receiptWords(kind string) string {
 func (d *doc) signedWords(by []ceremony.SignedBy) string {
 	var out []string
 	for _, sg := range by {
-		out = append(out, d.surname(sg.Person)+", "+roleWords(sg.Role))
+		out = append(out, d.surname(sg.Person)+", "+script.RoleWords(sg.Role))
 	}
 	return strings.Join(out, "; ")
 }

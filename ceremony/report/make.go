@@ -246,16 +246,8 @@ func (d *doc) names(people []string) string {
 	return strings.Join(out, ", ")
 }
 
-// roleWords is a role within a sentence.
-func roleWords(role string) string {
-	if role == script.ThirdPartyWitness {
-		return role[:len("third-party")] + " witness"
-	}
-	return strings.ReplaceAll(role, "-", " ")
-}
-
 func roleName(role string) string {
-	role = roleWords(role)
+	role = script.RoleWords(role)
 	if role == "" {
 		return role
 	}

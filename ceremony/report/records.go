@@ -90,7 +90,7 @@ func (d *doc) fieldsC(it *ceremony.Item) []group {
 	manager, enrolment, acknowledged := missing(), missing(), missing()
 	if h := d.s.People[it.Holder]; h != nil {
 		manager, enrolment = words(h.Body.Manager), code.of(h.Leaf.String()[:16])
-		acknowledged = append(words("The duties of the enrolment, signed with the own key, SHA-256 "), code.of(h.Body.Duties.String())...)
+		acknowledged = append(words("The duties of the enrolment, signed with their own key, SHA-256 "), code.of(h.Body.Duties.String())...)
 	}
 	from, sealer := elsewhere(), elsewhere()
 	var moves, checks []fact

@@ -3,6 +3,7 @@ package script
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Plan is a script that was read and found sound.
@@ -38,6 +39,11 @@ const (
 
 func roles() []string {
 	return []string{Administrator, Witness, Officer, Custodian, Approver, Owner, ThirdPartyWitness, Observer}
+}
+
+// RoleWords says roles within a sentence.
+func RoleWords(roles ...string) string {
+	return strings.ReplaceAll(strings.Join(roles, ", "), ThirdPartyWitness, "third-party witness")
 }
 
 // Parameter is what an order fills in.

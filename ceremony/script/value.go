@@ -130,6 +130,23 @@ func ParsePeriod(s string) (Period, error) {
 	return Period{Days: n}, nil
 }
 
+// String is a period as people say it.
+func (p Period) String() string {
+	say := func(n int, unit string) string {
+		if n == 1 {
+			return "1 " + unit
+		}
+		return fmt.Sprintf("%d %ss", n, unit)
+	}
+	switch {
+	case p.Years > 0:
+		return say(p.Years, "year")
+	case p.Months > 0:
+		return say(p.Months, "month")
+	}
+	return say(p.Days, "day")
+}
+
 // From is the end of a period that begins at t. A day that its month lacks moves
 // into the next month, as time.Time.AddDate does.
 func (p Period) From(t time.Time) time.Time { return t.AddDate(p.Years, p.Months, p.Days) }

@@ -123,7 +123,7 @@ func decideFailed(ctx context.Context, env ceremony.Env) error {
 	return nil
 }
 
-// checkOne has a custodian type the own card until it agrees, or until people say
+// checkOne has a custodian type their own card until it agrees, or until people say
 // that it does not.
 func checkOne(ctx context.Context, env ceremony.Env, known *ceremony.Set, set share.Set, it *ceremony.Item) (string, error) {
 	s := env.State()

@@ -73,7 +73,7 @@ func (k enrolFounders) Do(ctx context.Context, env ceremony.Env, st script.Step)
 	}
 	for _, part := range parts {
 		h := env.State().People[part.Person]
-		lines = append(lines, line(h.Body.Name, strings.Join(h.Body.Roles, ", ")+", vouched for by "+names(env.State(), h.Vouched)))
+		lines = append(lines, line(h.Body.Name, script.RoleWords(h.Body.Roles...)+", vouched for by "+names(env.State(), h.Vouched)))
 	}
 	return finish(ctx, env, st, lines...)
 }
@@ -92,7 +92,7 @@ func enrol(ctx context.Context, env ceremony.Env, person string, roles []string)
 	if err != nil {
 		return err
 	}
-	p := ceremony.Prompt{Kind: ceremony.AskForm, Who: who, Role: role, Title: "Enrol " + who.Name + " as " + role,
+	p := ceremony.Prompt{Kind: ceremony.AskForm, Who: who, Role: role, Title: "Enrol " + who.Name + " as " + script.RoleWords(roles...),
 		Text: strings.Join([]string{s.Someone(seen[0]).Name, s.Someone(seen[1]).Name}, " and ") + " see the identity document. Only its last four characters are typed; they stand in a file that can be erased.",
 		Fields: append([]ceremony.Field{
 			{Name: "name", Label: "Full name", Type: "text", Hint: "as the document has it", Max: 120},

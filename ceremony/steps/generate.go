@@ -271,7 +271,7 @@ func (k generateKey) Do(ctx context.Context, env ceremony.Env, st script.Step) e
 	}
 	b := keyMade(env.State()).Body
 	return finish(ctx, env, st, line("Label", b.Label), line("Algorithm", algorithmOf(b)), mono("Key identifier", b.ID),
-		line("Protection", ProtectionWords(b.Protection)), line("Owner", env.State().Someone(b.Owner).Name), line("Lifetime", b.From+" → "+b.Until), hash("Fingerprint", b.Fingerprint))
+		line("Protection", ceremony.ProtectionWords(b.Protection)), line("Owner", env.State().Someone(b.Owner).Name), line("Lifetime", b.From+" → "+b.Until), hash("Fingerprint", b.Fingerprint))
 }
 
 func algorithmOf(b ceremony.KeyGenerated) string {
@@ -288,17 +288,6 @@ func horizon(env ceremony.Env, st script.Step) []ceremony.Line {
 		return []ceremony.Line{line("Quantum horizon", why)}
 	}
 	return nil
-}
-
-// ProtectionWords tells people what a protection means.
-func ProtectionWords(p string) string {
-	switch hsm.Protection(p) {
-	case hsm.ModuleOnly:
-		return "Sensitive · made on this token · can never leave it"
-	case hsm.WrapBackup:
-		return "Sensitive · made on this token · leaves it only wrapped"
-	}
-	return p
 }
 
 func (k generateKey) generate(ctx context.Context, env ceremony.Env, s hsm.Session, st script.Step, act ceremony.Act) error {
@@ -534,7 +523,7 @@ func (readFingerprint) Do(ctx context.Context, env ceremony.Env, st script.Step)
 	}
 	l := hash("Fingerprint read aloud", k.Body.Fingerprint)
 	env.Shown(l)
-	p := ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "Read the fingerprint aloud", Facts: facts([]ceremony.Line{line("Label", k.Body.Label), line("Algorithm", algorithmOf(k.Body)), line("Protection", ProtectionWords(k.Body.Protection)), l}),
+	p := ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "Read the fingerprint aloud", Facts: facts([]ceremony.Line{line("Label", k.Body.Label), line("Algorithm", algorithmOf(k.Body)), line("Protection", ceremony.ProtectionWords(k.Body.Protection)), l}),
 		Text: "Read it in groups of four. Everyone writes it on their own sheet; the witness reads it back."}
 	if w := env.State().Open.InRole("witness"); len(w) > 0 {
 		p.Who, p.Role = env.State().Someone(w[0]), "witness"

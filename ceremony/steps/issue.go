@@ -487,7 +487,7 @@ func (issueSet) setPINs(ctx context.Context, env ceremony.Env, act ceremony.Act,
 }
 
 // putPINs has the security officer, logged in with the transport PIN, set the user
-// PIN and then replace the own one. What a token says of a PIN proves nothing: each is
+// PIN and then replace their own. What a token says of a PIN proves nothing: each is
 // tried by a login, and the transport PIN is replaced only when the user's holds.
 func putPINs(ctx context.Context, env ceremony.Env, b ceremony.PINsSet, transport *secret.Buffer, pins map[string]*secret.Buffer) (ceremony.Found, error) {
 	env.Working("The PINs are being set")
@@ -545,15 +545,15 @@ func pinsFound(b ceremony.PINsSet) ceremony.Found {
 		Facts: []ceremony.Line{line("User PIN", "set from the activation cards"), line("Security officer's PIN", so)}}
 }
 
-// askTransport has two officers enter the transport PIN, each the own half, so that
+// askTransport has two officers enter the transport PIN, each their own half, so that
 // neither knows it; kind says whether it is made up now or known.
 func askTransport(ctx context.Context, env ceremony.Env, kind ceremony.PromptKind, why string) (*secret.Buffer, error) {
-	officers := env.State().Open.PresentIn("officer")
+	officers := transportOfficers(env.State())
 	if len(officers) < 2 {
 		return nil, &ceremony.Stop{Err: ceremony.ErrPaused, Reason: fmt.Sprintf("two officers enter the transport PIN, each a half, and %d of them is here", len(officers))}
 	}
 	pin := secret.New(2 * longestHalf)
-	for i, id := range officers[:2] {
+	for i, id := range officers {
 		who := env.State().Someone(id)
 		a, err := env.Ask(ctx, ceremony.Prompt{Kind: kind, Who: who, Role: "officer", Title: fmt.Sprintf("%s, your half of the transport PIN", who.Name),
 			Text: fmt.Sprintf("Half %d of 2. %s", i+1, why)})
@@ -567,6 +567,12 @@ func askTransport(ctx context.Context, env ceremony.Env, kind ceremony.PromptKin
 		}
 	}
 	return pin, nil
+}
+
+// transportOfficers each know one half: the first two who are in the room.
+func transportOfficers(s *ceremony.State) []string {
+	officers := s.Open.PresentIn("officer")
+	return officers[:min(2, len(officers))]
 }
 
 // longestHalf is as much of a PIN as one person types.

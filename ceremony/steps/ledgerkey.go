@@ -129,7 +129,7 @@ func (k makeLedgerKey) Do(ctx context.Context, env ceremony.Env, st script.Step)
 	}
 	b := env.State().LedgerKeys[len(env.State().LedgerKeys)-1].Body
 	if _, err := env.Ask(ctx, ceremony.Prompt{Kind: ceremony.AskConfirm, Title: "Read the ledger key aloud", Verb: "We have written it down", Facts: facts([]ceremony.Line{hash("Fingerprint", b.Public.String())}),
-		Text: "Everybody writes the words on the own key sheet, beside the site's name. With them each of you can tell this record from any other."}); err != nil {
+		Text: "Everybody writes the words on their own key sheet, beside the site's name. With them each of you can tell this record from any other."}); err != nil {
 		return err
 	}
 	return finish(ctx, env, st, line("Label", b.Label), mono("Key identifier", b.ID), hash("Fingerprint", b.Public.String()), mono("Verifier key", b.Verifier))

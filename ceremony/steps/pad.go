@@ -303,7 +303,7 @@ func loginAtDevice(ctx context.Context, env ceremony.Env, serial string, as hsm.
 	if set == nil {
 		officers := env.State().Open.PresentIn("officer")
 		return presentAtDevice(ctx, env, serial, as, nil, ceremony.Prompt{Who: env.State().Someone(officers[0]), Role: "officer",
-			Aloud: names(env.State(), officers) + ": enter the transport PIN at the device, each the own half; or what was set there last, if an interrupted act has set it already. Everyone else turns away from its pad."})
+			Aloud: names(env.State(), officers) + ": enter the transport PIN at the device, each your own half; or what was set there last, if an interrupted act has set it already. Everyone else turns away from its pad."})
 	}
 	held, err := takeForDevice(ctx, env, set, purpose)
 	if err == nil {

@@ -77,7 +77,7 @@ func playPeople(w *ceremony.World, st script.Step, roles bool) error {
 }
 
 // admitPeople: who is enrolled is new, everyone else known, and nobody takes part
-// in a ceremony about the own person.
+// in a ceremony about themselves.
 func admitPeople(s *ceremony.State, st script.Step, fresh bool) error {
 	all, err := subjects(st)
 	if err != nil {
@@ -166,7 +166,7 @@ func (enrolPerson) Do(ctx context.Context, env ceremony.Env, st script.Step) err
 	var lines []ceremony.Line
 	for _, o := range all {
 		b := env.State().People[o.person]
-		lines = append(lines, line(b.Body.Called(), strings.Join(b.Body.Roles, ", ")+", "+b.Body.Organisation+", vouched for by "+names(env.State(), b.Vouched)), hash("Key of "+b.Body.Name, b.Body.Key))
+		lines = append(lines, line(b.Body.Called(), script.RoleWords(b.Body.Roles...)+", "+b.Body.Organisation+", vouched for by "+names(env.State(), b.Vouched)), hash("Key of "+b.Body.Name, b.Body.Key))
 	}
 	return finish(ctx, env, st, lines...)
 }
@@ -217,7 +217,7 @@ func (changePerson) Do(ctx context.Context, env ceremony.Env, st script.Step) er
 			return err
 		}
 		b := env.State().People[o.person].Body
-		lines = append(lines, line(b.Called(), strings.Join(b.Roles, ", ")+", reports to "+b.Manager))
+		lines = append(lines, line(b.Called(), script.RoleWords(b.Roles...)+", reports to "+b.Manager))
 	}
 	return finish(ctx, env, st, lines...)
 }
@@ -226,8 +226,8 @@ func change(ctx context.Context, env ceremony.Env, o subject) error {
 	s := env.State()
 	h := s.People[o.person]
 	who, role := s.Someone(o.person), strings.Join(o.roles, ", ")
-	p := ceremony.Prompt{Kind: ceremony.AskForm, Who: who, Role: role, Title: "Change " + who.Name + " to " + role,
-		Text: "Until now: " + strings.Join(h.Body.Roles, ", ") + ", reports to " + h.Body.Manager + ".",
+	p := ceremony.Prompt{Kind: ceremony.AskForm, Who: who, Role: role, Title: "Change " + who.Name + " to " + script.RoleWords(o.roles...),
+		Text: "Until now: " + script.RoleWords(h.Body.Roles...) + ", reports to " + h.Body.Manager + ".",
 		Fields: []ceremony.Field{
 			{Name: "organisation", Label: "Organisation", Type: "text", Value: h.Body.Organisation, Max: 120},
 			{Name: "manager", Label: "Reports to", Type: "text", Value: h.Body.Manager, Max: 120},

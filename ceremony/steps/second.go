@@ -180,7 +180,7 @@ func (addToken) initialise(ctx context.Context, env ceremony.Env, act ceremony.A
 		if err != nil {
 			return ceremony.Found{}, err
 		}
-		return enrolled(t, pad, free.PracticeMark, intent), nil
+		return initialised(env, t, pad, free.PracticeMark, intent), nil
 	})
 }
 

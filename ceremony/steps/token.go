@@ -94,6 +94,7 @@ func look(ctx context.Context, env ceremony.Env) ([]ceremony.Line, *ceremony.Pro
 	i := slices.IndexFunc(tokens, func(t hsm.TokenInfo) bool {
 		return serial != "" && t.Serial == serial || serial == "" && !t.Initialised
 	})
+	env.Looked(i >= 0)
 	if i < 0 {
 		missing := "No token that is not initialised is attached."
 		if serial != "" {
@@ -292,7 +293,7 @@ func (k initialiseToken) Do(ctx context.Context, env ceremony.Env, st script.Ste
 			if err != nil {
 				return ceremony.Found{}, err
 			}
-			return enrolled(ours, pad, t.PracticeMark, intent), nil
+			return initialised(env, ours, pad, t.PracticeMark, intent), nil
 		})
 		transport.Wipe()
 		if err != nil {
@@ -342,7 +343,7 @@ func transportPIN(ctx context.Context, env ceremony.Env, t hsm.TokenInfo, why st
 func initialising(s *ceremony.State) ceremony.Prompt {
 	officers := s.Open.PresentIn("officer")
 	return ceremony.Prompt{Who: s.Someone(officers[0]), Role: "officer", Title: "At the device: initialise it",
-		Aloud: names(s, officers) + ": enter a transport PIN at the device, each the own half, as it asks. It holds until what opens the device is set. Everyone else turns away from its pad."}
+		Aloud: names(s, officers) + ": enter a transport PIN at the device, each your own half, as it asks. It holds until what opens the device is set. Everyone else turns away from its pad."}
 }
 
 // initialisingNow tells that a token is being initialised, here or at its pad.
@@ -362,6 +363,16 @@ func enrolled(t hsm.TokenInfo, pad string, marked bool, intent ledger.Hash) cere
 		Records: []ceremony.Entry{{Kind: ceremony.TokenEnrolledKind, Body: ceremony.TokenEnrolled{
 			Firmware: t.FirmwareVersion, Hardware: t.HardwareVersion, HardwareSlot: t.HardwareSlot, Intent: intent, Label: t.Label,
 			Manufacturer: t.Manufacturer, MaxPIN: t.MaxPIN, Model: t.Model, PracticeMark: marked, ProtectedPath: pad, Serial: t.Serial}}}}
+}
+
+// initialised is what enrolled says, and who entered the PIN: one that went on after an
+// interruption cannot know it.
+func initialised(env ceremony.Env, t hsm.TokenInfo, pad string, marked bool, intent ledger.Hash) ceremony.Found {
+	found := enrolled(t, pad, marked, intent)
+	if pad == "" {
+		found.Facts = append(found.Facts, line("Transport PIN", "two halves, one each of "+names(env.State(), transportOfficers(env.State()))))
+	}
+	return found
 }
 
 func (initialiseToken) Reconcile(ctx context.Context, env ceremony.Env, _ script.Step, in ceremony.KnownIntent) (ceremony.Found, error) {

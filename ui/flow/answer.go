@@ -111,7 +111,7 @@ var answers = map[string]map[string]Choice{
 		ceremony.DecideAbort:    {Label: textAbortCeremony, Help: textEndsHereReportOwn},
 	},
 	"event": {
-		ceremony.PersonLeft:        {Label: textSomebodyLeft, Help: textOwnAuthorisationsGoAlongGiven},
+		ceremony.PersonLeft:        {Label: textSomebodyLeft, Help: textWhatPersonAuthorisedLapses},
 		ceremony.PersonReturned:    {Label: textSomebodyCameBack, Help: textWhoComesBackOpensEnrolled},
 		ceremony.PersonSubstituted: {Label: textAnotherPersonTakesPartOver, Help: textDecidedRecordedDeviation},
 		ceremony.ObserverArrived:   {Label: textObserverCame, Help: textGuestWhoPerformsNoControl},

@@ -2,7 +2,6 @@ package flow
 
 import (
 	"fmt"
-	"strings"
 
 	"claviger/ceremony"
 	"claviger/ceremony/script"
@@ -120,14 +119,7 @@ func unfinished(p *ceremony.Progress) bool {
 func parameters(s *ceremony.State, p *ceremony.Progress) []Fact {
 	var out []Fact
 	for _, par := range p.Plan.Parameters {
-		v := p.Plan.Values[par.Name]
-		switch par.Type {
-		case "person":
-			v = called(s, v)
-		case "choice":
-			v = ceremony.AlgorithmName(v)
-		}
-		out = append(out, said(par.Ask, v))
+		out = append(out, said(par.Ask, valueInWords(s, par, p.Plan.Values[par.Name])))
 	}
 	if len(out) == 0 {
 		out = []Fact{{Value: textScriptNoParameters}}
@@ -150,12 +142,7 @@ func partners(s *ceremony.State, p *ceremony.Progress) []Fact {
 	return out
 }
 
-func role(r string) string { return capital(roleWords(r)) }
-
-// roleWords says a role as people do.
-func roleWords(r string) string {
-	return strings.Replace(strings.ReplaceAll(r, "-", " "), textThirdParty, "third-party", 1)
-}
+func role(r string) string { return capital(script.RoleWords(r)) }
 
 // phase lists the steps of a phase with when they ended and what they found.
 func phase(s *ceremony.State, p *ceremony.Progress, ph script.Phase) Group {

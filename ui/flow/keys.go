@@ -192,7 +192,7 @@ func NewKeyDetail(r Record, id string, now time.Time) (Detail, bool) {
 			said(textApprovedUse, capital(ceremony.PurposeWords(k.Body.Purpose))), said(textApplications, ""), said(textModes, "")},
 			Hashes: []Hash{inWordsToo(textFingerprintSHA256PublicKey, k.Body.Fingerprint)}},
 		Group{Title: textWhoAnswers, Facts: []Fact{
-			said(textOwner, called(s, k.Body.Owner)), said(textWhoMayUse, whoOpens(s, k.Body.Serial)), said(textPolicy, policyOf(s, k)), said(textParentKey, ""), said(textUsesCounted, "")}},
+			said(textOwner, called(s, k.Body.Owner)), said(textWhoMayUse, whoOpens(s, k.Body.Serial)), said(textPolicy, policyOf(s, k)), said(textParentKey, parent(k)), said(textUsesCounted, "")}},
 		Group{Title: textLife, Facts: append([]Fact{
 			said(textState, l.state), said(textGenerated, moment(k.Time)), said(textUseFrom, day(date(k.Body.From))), said(textUseUntil, day(date(k.Body.Until))),
 			said(textPossessionProved, proved(s, k))}, append(horizon(k), changes(s, k)...)...)},
@@ -320,12 +320,23 @@ func product(s *ceremony.State, serial string) []Fact {
 }
 
 func sensitivity(k *ceremony.Key) string {
-	for _, a := range k.Body.Attributes {
-		if strings.EqualFold(a.Name, "sensitive") {
-			return map[string]string{"true": textSensitiveValueCannotReadOut}[a.Value]
-		}
+	if readBack(k, "sensitive") {
+		return textSensitiveValueCannotReadOut
 	}
 	return ""
+}
+
+// parent: what the token made by itself was derived from no other key.
+func parent(k *ceremony.Key) string {
+	if readBack(k, "local") {
+		return textNoneTokenMadeItself
+	}
+	return ""
+}
+
+// readBack says that the token told an attribute of a key to be true.
+func readBack(k *ceremony.Key, name string) bool {
+	return slices.ContainsFunc(k.Body.Attributes, func(a ceremony.Attribute) bool { return a.Name == name && a.Value == "true" })
 }
 
 func attributes(list []ceremony.Attribute) []Fact {

@@ -140,6 +140,10 @@ func valueInWords(s *ceremony.State, par script.Parameter, value string) string 
 		return called(s, value)
 	case "choice":
 		return choiceFor(par.Name, value).Label
+	case "period":
+		if p, err := script.ParsePeriod(value); err == nil {
+			return p.String()
+		}
 	}
 	return value
 }
@@ -263,7 +267,7 @@ func NewOrderForm(r Record, name string, source []byte, free func(string) string
 		Field{Name: "until", Label: textUntilUTC, Hint: textLapsesThen, Value: now.UTC().AddDate(0, 0, 14).Format(orderTime), Max: 16})
 	if !f.first {
 		f.Fields = append(f.Fields, approverField(r),
-			Field{Name: "how", Label: textHowOrdered, Value: hereOrder, Of: []Choice{{ID: hereOrder, Label: textApproverSignsHere, Help: textOwnPassphrase}, {ID: paperOrder, Label: textSignedPaper, Help: textWitnessTypesSHA256Signs}}},
+			Field{Name: "how", Label: textHowOrdered, Value: hereOrder, Of: []Choice{{ID: hereOrder, Label: textApproverSignsHere, Help: textTheirOwnPassphrase}, {ID: paperOrder, Label: textSignedPaper, Help: textWitnessTypesSHA256Signs}}},
 			Field{Name: "witness", Label: textWitnessTakesPaper, Of: enrolledAs(s, script.Witness), When: "how", Is: []string{paperOrder}})
 	}
 	return f, nil

@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
-	"strings"
 
 	"claviger/ceremony"
 	"claviger/ceremony/script"
@@ -20,17 +19,9 @@ func NewPeople(r Record) Table {
 		p := s.People[id]
 		state, tone := personState(s, p)
 		t.Rows = append(t.Rows, Row{ID: id, Cells: []Cell{
-			{Kind: Name, Text: p.Body.Called(), Below: keyInWords(p.Body.Key)}, {Text: rolesOf(p)}, {Text: p.Body.Organisation}, {Text: holding(s, id)}, {Kind: Chip, Text: state, Tone: tone}}})
+			{Kind: Name, Text: p.Body.Called(), Below: keyInWords(p.Body.Key)}, {Text: script.RoleWords(p.Body.Roles...)}, {Text: p.Body.Organisation}, {Text: holding(s, id)}, {Kind: Chip, Text: state, Tone: tone}}})
 	}
 	return t
-}
-
-func rolesOf(p *ceremony.Person) string {
-	out := make([]string, len(p.Body.Roles))
-	for i, r := range p.Body.Roles {
-		out[i] = roleWords(r)
-	}
-	return strings.Join(out, ", ")
 }
 
 // vouchers is how many others have to vouch before someone counts as enrolled
@@ -81,7 +72,7 @@ func NewPersonDetail(r Record, id string) (Detail, bool) {
 	d := Detail{Kicker: textPerson, Title: b.Called()}
 	d.State, d.Tone = personState(s, p)
 	d.Groups = append(d.Groups,
-		Group{Title: textWho, Facts: []Fact{{Label: textName, Value: b.Called(), Strong: true}, code(textId, id), said(textOrganisation, b.Organisation), said(textRoles, rolesOf(p)), said(textReports, called(s, b.Manager))}},
+		Group{Title: textWho, Facts: []Fact{{Label: textName, Value: b.Called(), Strong: true}, code(textId, id), said(textOrganisation, b.Organisation), said(textRoles, script.RoleWords(p.Body.Roles...)), said(textReports, called(s, b.Manager))}},
 		Group{Title: textEnrolment, Facts: []Fact{said(textDocumentSeen, b.Identity), said(textSeen, calledAll(s, b.SeenBy)), said(textVouchedForBy, calledAll(s, p.Vouched)), code(textSealedKeyFileSHA256, fours(b.Sealed))},
 			Hashes: []Hash{inWordsToo(textPublicKeyEd25519, b.Key)}})
 	if r.Document != nil {
@@ -135,7 +126,7 @@ func takenPart(s *ceremony.State, id string) Group {
 	for i := len(s.Ceremonies) - 1; i >= 0; i-- {
 		p := s.Ceremonies[i]
 		if role := p.Role(id); role != "" {
-			g.Facts = append(g.Facts, Fact{Label: p.Number, Value: fmt.Sprintf(textAs, p.Plan.Title, roleWords(role))})
+			g.Facts = append(g.Facts, Fact{Label: p.Number, Value: fmt.Sprintf(textAs, p.Plan.Title, script.RoleWords(role))})
 		}
 	}
 	if len(g.Facts) == 0 {

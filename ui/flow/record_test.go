@@ -282,7 +282,7 @@ func TestInventoryHasEveryField(t *testing.T) {
 	for label, want := range map[string]string{
 		"Label": "codesign-2024", "Identifier (CKA_ID)": "", "Algorithm": "RSA-3072", "Type": "Asymmetric key pair", "Length": "3072 bits", "Strength": "128 bits", "Parameters": "public exponent 65537",
 		"Format": "object in a PKCS#11 token; public half as SubjectPublicKeyInfo, DER", "Approved use": "Signing only", "Applications": notRecorded, "Modes": notRecorded,
-		"Owner": "Dana Weiss", "Who may use it": "whoever opens the token: any 2 of 3 cards of set " + setName("0a1b2c3d") + ", in a ceremony that officers authorise", "Policy": notRecorded, "Parent key": notRecorded, "Uses counted": notRecorded,
+		"Owner": "Dana Weiss", "Who may use it": "whoever opens the token: any 2 of 3 cards of set " + setName("0a1b2c3d") + ", in a ceremony that officers authorise", "Policy": notRecorded, "Parent key": "none: the token made it by itself", "Uses counted": notRecorded,
 		"State": "Active", "Generated": "22 Nov 2024 11:42:31 UTC", "Use from": "22 Nov 2024", "Use until": "3 Dec 2026", "Possession proved": notRecorded, "Revocation reason": notRecorded,
 		"Active":  "from 2024-11-23, recorded 23 Nov 2024 11:42:31 UTC\nbecause: report accepted\nsigned by Dana Weiss, owner; Tomas Novak, approver",
 		"Product": "Northwind HSM 7", "Token": "NW-HSM-01", "Firmware": "2.6", "Hardware": "4.1", "Kind of token": "hardware", "Protection": "module-only", "Sensitivity": "sensitive: its value cannot be read out of the token",

@@ -125,7 +125,7 @@ func choiceFor(parameter, value string) Choice {
 func needsPeople(roles []script.RoleNeed) string {
 	var out []string
 	for _, r := range roles {
-		out = append(out, counted(r.Count, roleWords(r.Role), manyOf(r.Role)))
+		out = append(out, counted(r.Count, script.RoleWords(r.Role), manyOf(r.Role)))
 	}
 	return strings.Join(out, ", ")
 }
@@ -140,9 +140,9 @@ func headcount(roles []script.RoleNeed) int {
 
 func manyOf(role string) string {
 	if strings.HasSuffix(role, "witness") {
-		return roleWords(role) + "es"
+		return script.RoleWords(role) + "es"
 	}
-	return roleWords(role) + "s"
+	return script.RoleWords(role) + "s"
 }
 
 // peopleFor lists who can be named for a parameter: one that is called as a role
@@ -162,7 +162,7 @@ func enrolledAs(s *ceremony.State, role string) []Choice {
 		if p.Retired || role != "" && !slices.Contains(p.Body.Roles, role) {
 			continue
 		}
-		out = append(out, Choice{ID: id, Label: p.Body.Called(), Help: rolesOf(p)})
+		out = append(out, Choice{ID: id, Label: p.Body.Called(), Help: script.RoleWords(p.Body.Roles...)})
 	}
 	return out
 }

@@ -161,7 +161,7 @@ func Key(label, algorithm string, from, until time.Time, state ceremony.KeyState
 	return &ceremony.Key{State: state, Ceremony: newest, Time: from, Leaf: hash(label),
 		Copies: []ceremony.Copy{{Form: "module", ID: id, Name: ceremony.ModuleCopy(serial, id), State: ceremony.CopyKept, Where: serial}},
 		Body: ceremony.KeyGenerated{ID: id, Label: label, Algorithm: algorithm, Purpose: "sign", Owner: "dana-weiss", Protection: "module-only", Serial: serial, Intent: hash("intent " + label),
-			Fingerprint: hexOf("fingerprint "+label, 32), From: from.Format(time.DateOnly), Until: until.Format(time.DateOnly), Attributes: []ceremony.Attribute{{Name: "sensitive", Value: "true"}, {Name: "never-extractable", Value: "true"}, {Name: "sign", Value: "true"}}}}
+			Fingerprint: hexOf("fingerprint "+label, 32), From: from.Format(time.DateOnly), Until: until.Format(time.DateOnly), Attributes: []ceremony.Attribute{{Name: "local", Value: "true"}, {Name: "sensitive", Value: "true"}, {Name: "never-extractable", Value: "true"}, {Name: "sign", Value: "true"}}}}
 }
 
 func keys(s *ceremony.State) {
