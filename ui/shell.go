@@ -177,10 +177,11 @@ func New(c Config) *Shell {
 // Window is the window that the shell fills.
 func (s *Shell) Window() fyne.Window { return s.window }
 
-// Start shows the window and opens the first page.
+// Start opens the first page and shows the window: the record is read while the
+// system makes the window.
 func (s *Shell) Start() {
-	s.window.Show()
 	s.home()
+	s.window.Show()
 	s.tick()
 	s.listen()
 }
