@@ -408,6 +408,7 @@ func outcomeWords(o Outcome) string {
 // play goes through the steps that are due until the ceremony ends.
 func (e *Engine) play(ctx context.Context) error {
 	for e.state.Open != nil {
+		e.shown, e.result = nil, ""
 		st, attempt, ok := e.state.Due()
 		if !ok {
 			return e.stop(ctx, fmt.Errorf("the script has no step left and was not sealed"))
@@ -426,7 +427,6 @@ func (e *Engine) play(ctx context.Context) error {
 			return e.stop(ctx, err)
 		}
 		k := e.kinds[st.Kind]
-		e.shown, e.result = nil, ""
 		if _, err := e.append(ctx, nil, Entry{StepStartedKind, StepStarted{Attempt: attempt, Kind: k.Name(), Step: st.ID, Version: k.Version()}}); err != nil {
 			return e.stop(ctx, err)
 		}
