@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"claviger/ceremony/script"
+	"claviger/hsm"
 	"claviger/ledger"
 )
 
@@ -253,6 +254,10 @@ func (s *State) ActLine(a Act) Line {
 			v = PurposeWords(v)
 		case "protection":
 			v = strings.ToLower(strings.ReplaceAll(ProtectionWords(v), " · ", ", "))
+		case "as", "of":
+			if v == string(hsm.SecurityOfficer) {
+				v = "the security officer"
+			}
 		case "lifetime":
 			if p, err := script.ParsePeriod(v); err == nil {
 				v = p.String()
@@ -260,7 +265,7 @@ func (s *State) ActLine(a Act) Line {
 		}
 		out = append(out, strings.ReplaceAll(k, "-", " ")+" "+v)
 	}
-	do := strings.ReplaceAll(a.Do, "-", " ")
+	do := strings.NewReplacer("-pin", " PIN", "-", " ").Replace(a.Do)
 	return Line{Label: strings.ToUpper(do[:1]) + do[1:], Value: strings.Join(out, " · ")}
 }
 

@@ -30,3 +30,21 @@ func TestHeaderNamesTheTokenOfTheCeremony(t *testing.T) {
 		}
 	}
 }
+
+func TestActsAreSaidInWords(t *testing.T) {
+	s := &State{People: map[string]*Person{"dana-weiss": {Body: PersonEnrolled{Name: "Dana Weiss"}}}}
+	for _, c := range []struct {
+		act         Act
+		label, said string
+	}{
+		{Act{Do: ChangePIN, With: map[string]string{"from-set": "Q999 VJ8Y", "of": "so"}}, "Change PIN", "from set Q999 VJ8Y · of the security officer"},
+		{Act{Do: SetPINs, With: map[string]string{"user-pin": "from the activation cards"}}, "Set PINs", "user pin from the activation cards"},
+		{Act{Do: "generate-key", With: map[string]string{"algorithm": "ec-p384", "label": "root", "lifetime": "18m", "owner": "dana-weiss", "protection": "wrap-backup", "purpose": "certify-root"}}, "Generate key",
+			"algorithm EC P-384 · label root · lifetime 18 months · owner Dana Weiss · protection sensitive, made on this token, leaves it only wrapped · purpose signing only, as a root CA"},
+		{Act{Do: "import-wrapping-key", With: map[string]string{"lifetime": "for ever"}}, "Import wrapping key", "lifetime for ever"},
+	} {
+		if got := s.ActLine(c.act); got.Label != c.label || got.Value != c.said {
+			t.Errorf("said as %q: %q", got.Label, got.Value)
+		}
+	}
+}
