@@ -575,7 +575,12 @@ func TestDestructionTakesOnlyTheExactPhrase(t *testing.T) {
 		d.shows("Type exactly DESTROY root")
 		phrase := d.shell.screen.First
 		d.shell.Window().Canvas().Focus(phrase)
+		d.press(fyne.KeyReturn)
 		d.write("DESTROY ROOT")
+		d.press(fyne.KeyReturn)
+		if got := d.shell.Window().Canvas().Focused(); got != phrase {
+			t.Errorf("Enter on a phrase that is not the right one leads away from it, to %T", got)
+		}
 		d.focusOn("Delete root")
 		d.press(fyne.KeyReturn)
 		d.shows("Type exactly DESTROY root")

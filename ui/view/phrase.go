@@ -1,9 +1,10 @@
 package view
 
 import (
+	"fmt"
+
 	"claviger/ui/flow"
 	"claviger/ui/kit"
-	"fmt"
 )
 
 // phrase is what cannot be undone: it goes on only from the exact phrase. Enter
@@ -26,7 +27,11 @@ func phrase(pg flow.Page, act Actions) *Screen {
 			act.Answer(a)
 		}
 	}
-	typed.OnSubmitted(func() { focus(destroy) })
+	typed.OnSubmitted(func() {
+		if _, right := pg.Phrased(typed.Value()); right {
+			focus(destroy)
+		}
+	})
 	buttons := []*kit.Button{destroy}
 	if act.Pause != nil {
 		buttons = append(buttons, kit.NewButton(kit.Secondary, textStopHere, act.Pause))
