@@ -146,7 +146,7 @@ func TestNumberedTokenIsNamedBeforeItIsErased(t *testing.T) {
 	if s.State().Tokens[serial] == nil {
 		t.Errorf("enrolled is %v", s.State().Tokens)
 	}
-	named := 0
+	named, halves := 0, ""
 	all := everything(t, s)
 	for _, r := range all {
 		b, err := ceremony.Body(r)
@@ -156,9 +156,19 @@ func TestNumberedTokenIsNamedBeforeItIsErased(t *testing.T) {
 		if in, ok := b.(*ceremony.Intent); ok && in.Act.Do == "initialise-token" && in.Act.With["token"] == serial {
 			named++
 		}
+		if res, ok := b.(*ceremony.Result); ok {
+			for _, l := range res.Facts {
+				if l.Label == "Transport PIN" {
+					halves += l.Value
+				}
+			}
+		}
 	}
 	if named != 1 {
 		t.Errorf("%d intents name the token that is erased", named)
+	}
+	if halves != "two halves, one each of Priya Kapoor, Rui Santos" {
+		t.Errorf("of the transport PIN is recorded: %q", halves)
 	}
 	eachRefused(t, s, all, map[string]forgery{
 		"another token than was authorised": {rule: "token.serial", at: func(r ledger.Record, _ any) bool { return r.Kind == ceremony.TokenEnrolledKind },

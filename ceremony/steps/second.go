@@ -158,6 +158,7 @@ func (addToken) initialise(ctx context.Context, env ceremony.Env, act ceremony.A
 		return &ceremony.Problem{Happened: "One of the two tokens takes its PINs at its own pad, and the other does not.", Safe: "The second token was not touched.",
 			Do: "Connect a second token that is opened as the first one is, by " + openedBy(first.Body.ProtectedPath) + "."}
 	}
+	officers := transportOfficers(env.State())
 	transport, pad, err := transportPIN(ctx, env, free, why)
 	if err != nil {
 		return err
@@ -180,7 +181,7 @@ func (addToken) initialise(ctx context.Context, env ceremony.Env, act ceremony.A
 		if err != nil {
 			return ceremony.Found{}, err
 		}
-		return initialised(env, t, pad, free.PracticeMark, intent), nil
+		return initialised(t, pad, free.PracticeMark, intent, names(env.State(), officers)), nil
 	})
 }
 

@@ -276,6 +276,7 @@ func (k initialiseToken) Do(ctx context.Context, env ceremony.Env, st script.Ste
 			return &ceremony.Problem{Happened: fmt.Sprintf("The token with serial number %s was empty when it was identified, and is initialised now.", serial), Safe: "It was not touched: to prepare it would erase it.",
 				Do: "Find out who initialised it. Connect an empty token, and identify it in a ceremony of its own."}
 		}
+		officers := transportOfficers(env.State()) // who leaves later has typed a half all the same
 		transport, pad, err := transportPIN(ctx, env, t, "Two officers make up a new PIN, each a half that the other does not know. It holds until every card is read: write it down and keep it on you.")
 		if err != nil {
 			return err
@@ -293,7 +294,7 @@ func (k initialiseToken) Do(ctx context.Context, env ceremony.Env, st script.Ste
 			if err != nil {
 				return ceremony.Found{}, err
 			}
-			return initialised(env, ours, pad, t.PracticeMark, intent), nil
+			return initialised(ours, pad, t.PracticeMark, intent, names(env.State(), officers)), nil
 		})
 		transport.Wipe()
 		if err != nil {
@@ -367,10 +368,10 @@ func enrolled(t hsm.TokenInfo, pad string, marked bool, intent ledger.Hash) cere
 
 // initialised is what enrolled says, and who entered the PIN: one that went on after an
 // interruption cannot know it.
-func initialised(env ceremony.Env, t hsm.TokenInfo, pad string, marked bool, intent ledger.Hash) ceremony.Found {
+func initialised(t hsm.TokenInfo, pad string, marked bool, intent ledger.Hash, officers string) ceremony.Found {
 	found := enrolled(t, pad, marked, intent)
 	if pad == "" {
-		found.Facts = append(found.Facts, line("Transport PIN", "two halves, one each of "+names(env.State(), transportOfficers(env.State()))))
+		found.Facts = append(found.Facts, line("Transport PIN", "two halves, one each of "+officers))
 	}
 	return found
 }
