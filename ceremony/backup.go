@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"claviger/ceremony/script"
 	"claviger/ceremony/signoff"
 	"claviger/ledger"
 )
@@ -65,6 +66,23 @@ func (s *State) Backed(k *Key, named string) error {
 	return nil
 }
 
+// KeyFits says, as a *Broken, why a ceremony of these steps cannot be about a key.
+func (s *State) KeyFits(steps []script.Step, k *Key, named string) error {
+	has := func(kind string) bool {
+		return slices.ContainsFunc(steps, func(st script.Step) bool { return st.Kind == kind })
+	}
+	if !has(BackupStep) && !has(RestoreStep) {
+		return nil
+	}
+	if err := s.Backed(k, named); err != nil {
+		return err
+	}
+	if !has(BackupStep) && len(k.Backups()) == 0 {
+		return &Broken{"key.no-backup", fmt.Sprintf("no backup of %s is kept; the script key-backup makes one", k.Body.Label)}
+	}
+	return nil
+}
+
 // backsUp refuses a ceremony about backups before anyone comes together for it.
 func (s *State) backsUp(r *record, p *Progress) error {
 	if s.partial {
@@ -79,15 +97,11 @@ func (s *State) backsUp(r *record, p *Progress) error {
 		if st.Kind != BackupStep && st.Kind != RestoreStep {
 			continue
 		}
-		k := s.KeyNamed(st.With["key"])
-		if err := s.Backed(k, st.With["key"]); err != nil {
+		if err := s.KeyFits(p.Plan.Steps(), s.KeyNamed(st.With["key"]), st.With["key"]); err != nil {
 			return r.refuse(ruleOf(err, "key.protection"), "%v", err)
 		}
 		if s.WrappingSet(p.Token) == nil {
 			return r.refuse("set.none", "token %s has no recovery set, whose cards would give the wrapping key", p.Token)
-		}
-		if p.firstOf(BackupStep).ID == "" && len(k.Backups()) == 0 {
-			return r.refuse("key.no-backup", "no backup of %s is kept; the script key-backup makes one", k.Body.Label)
 		}
 	}
 	return nil

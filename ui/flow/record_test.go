@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"claviger/assets"
 	"claviger/ceremony"
 	"claviger/ceremony/script"
 	"claviger/ledger"
@@ -591,5 +592,37 @@ func TestReceiptSaysTheHashInWords(t *testing.T) {
 	d := NewReceipt(Receipt{Of: "the ledger", Folder: "/media/usb/claviger", Files: []Copied{{Name: "ledger.db", Bytes: 196608}}})
 	if d.State != "✓ Safe to remove" || len(d.Groups) != 2 || len(d.Groups[1].Hashes[0].Words) != 32 || d.Groups[1].Facts[0].Value != "196 608 bytes" {
 		t.Errorf("%+v", d)
+	}
+}
+
+// TestOnlyKeysThatFitAreOffered: by the rule that refuses such a ceremony before anyone
+// comes together for it.
+func TestOnlyKeysThatFitAreOffered(t *testing.T) {
+	s := sample.Site()
+	s.KeyNamed("codesign-2024").Body.Protection = "wrap-backup"
+	offered := func(name string) string {
+		src, err := assets.Script(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan, err := script.Parse(src, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var labels []string
+		st, _ := NewStart(plan, s, func(l string) string { return l })
+		for _, p := range st.Parameters {
+			for _, c := range p.Of {
+				if p.Name == "key" {
+					labels = append(labels, c.ID)
+				}
+			}
+		}
+		return strings.Join(labels, " ")
+	}
+	for name, want := range map[string]string{"key-backup": "timestamps-2025 codesign-2024", "key-restore": "timestamps-2025", "key-destruction": "northwind-root-2026 codesign-2021 timestamps-2025 codesign-2024"} {
+		if got := offered(name); got != want {
+			t.Errorf("%s is offered for %q, want %q", name, got, want)
+		}
 	}
 }

@@ -72,7 +72,7 @@ func NewStart(plan *script.Plan, s *ceremony.State, free func(string) string) (S
 		case "person":
 			things = peopleFor(s, par.Name)
 		case "key":
-			things = keysThere(s)
+			things = keysFor(plan, s)
 		case "set":
 			things = setsThere(s)
 		}
@@ -167,10 +167,15 @@ func enrolledAs(s *ceremony.State, role string) []Choice {
 	return out
 }
 
-func keysThere(s *ceremony.State) []Choice {
+// keysFor lists the keys that a ceremony of this script can be about.
+func keysFor(plan *script.Plan, s *ceremony.State) []Choice {
+	var steps []script.Step
+	for _, ph := range plan.Phases {
+		steps = append(steps, ph.Steps...)
+	}
 	var out []Choice
 	for _, id := range sorted(s.Keys) {
-		if k := s.Keys[id]; !over(k) {
+		if k := s.Keys[id]; !over(k) && s.KeyFits(steps, k, k.Body.Label) == nil {
 			out = append(out, Choice{ID: k.Body.Label, Label: k.Body.Label, Help: fmt.Sprintf(textXX, ceremony.AlgorithmName(k.Body.Algorithm), keyState(k))})
 		}
 	}
